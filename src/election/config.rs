@@ -1,0 +1,239 @@
+//! Who votes and how long things take, and the rule that makes leases safe.
+
+use std::time::Duration;
+
+use super::MAX_VOTERS;
+use crate::id::NodeId;
+
+/// Everything the election is told before it starts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// This node; one of the voters.
+    pub me: NodeId,
+    /// The configured voters, distinct, at most [`MAX_VOTERS`].
+    pub voters: Vec<NodeId>,
+    /// Durations.
+    pub timing: Timing,
+}
+
+/// The durations of the election, all on monotonic clocks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Timing {
+    /// H: how often a leader sends heartbeats.
+    pub heartbeat: Duration,
+    /// L: how long a lease lasts on the leader's clock, from the sending of its heartbeat.
+    pub lease: Duration,
+    /// A: how long a follower promises no vote to others, on its own clock.
+    pub promise: Duration,
+    /// Q: how long a starting node withholds its vote, on its own clock.
+    pub quarantine: Duration,
+    /// E: how long a follower waits for a heartbeat before it campaigns; at least A.
+    pub election_timeout: Duration,
+    /// J: the range of the random addition to E, and how long one poll for votes lasts.
+    pub jitter: Duration,
+    /// m: what the lease rule adds to L for the time between reading a clock and acting on it.
+    pub margin: Duration,
+    /// How far a clock's rate may be off, in parts per million: rates lie in [1 − d, 1 + d].
+    pub max_drift_ppm: u32,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(100),
+            lease: Duration::from_millis(900),
+            promise: Duration::from_millis(950),
+            quarantine: Duration::from_millis(950),
+            election_timeout: Duration::from_millis(1000),
+            jitter: Duration::from_millis(500),
+            margin: Duration::from_millis(20),
+            max_drift_ppm: 10_000,
+        }
+    }
+}
+
+/// A configuration that cannot work. Nothing was started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // each variant's message says it
+pub enum ConfigError {
+    #[error("no voters: list at least this node")]
+    NoVoters,
+    #[error("{count} voters: at most {MAX_VOTERS} are supported; make the others observers")]
+    TooManyVoters { count: usize },
+    #[error("voter {voter} is listed twice: list each voter once")]
+    DuplicateVoter { voter: NodeId },
+    #[error("{me} is not on its own list of voters: add it, or start the node under a listed name")]
+    NotAVoter { me: NodeId },
+    #[error(
+        "{name} = {value:?} is shorter than the lease rule allows: at least {least:?} for lease = \
+         {lease:?} and margin = {margin:?} with clocks that may be {max_drift_ppm} ppm off; \
+         lengthen {name} or shorten lease"
+    )]
+    BreaksLeaseRule {
+        name: &'static str,
+        value: Duration,
+        least: Duration,
+        lease: Duration,
+        margin: Duration,
+        max_drift_ppm: u32,
+    },
+    #[error(
+        "{name} = {value:?} is too short beside {other} = {other_value:?}: make it at least \
+         {least:?}"
+    )]
+    TooShort {
+        name: &'static str,
+        value: Duration,
+        other: &'static str,
+        other_value: Duration,
+        least: Duration,
+    },
+    #[error("{name} = {value:?} is out of range: 1 ms to 1 h")]
+    OutOfRange { name: &'static str, value: Duration },
+    #[error("max_drift_ppm = {max_drift_ppm} is out of range: 0 to 500000")]
+    DriftOutOfRange { max_drift_ppm: u32 },
+}
+
+/// The largest supported [`Timing::max_drift_ppm`].
+pub const MAX_DRIFT_PPM: u32 = 500_000;
+
+impl Config {
+    /// Checks voters and timing.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the values that collide.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.voters.is_empty() {
+            return Err(ConfigError::NoVoters);
+        }
+        if self.voters.len() > MAX_VOTERS {
+            return Err(ConfigError::TooManyVoters { count: self.voters.len() });
+        }
+        for (index, voter) in self.voters.iter().enumerate() {
+            if self.voters[..index].contains(voter) {
+                return Err(ConfigError::DuplicateVoter { voter: *voter });
+            }
+        }
+        if !self.voters.contains(&self.me) {
+            return Err(ConfigError::NotAVoter { me: self.me });
+        }
+        self.timing.validate()
+    }
+}
+
+impl Timing {
+    /// The shortest A and Q that the lease rule allows: (L + m) · r_max / r_min, rounded up.
+    pub fn least_promise(&self) -> Duration {
+        let drift = u128::from(self.max_drift_ppm.min(MAX_DRIFT_PPM));
+        let span = (self.lease + self.margin).as_nanos();
+        let least = (span * (1_000_000 + drift)).div_ceil(1_000_000 - drift);
+        Duration::from_nanos(u64::try_from(least).unwrap_or(u64::MAX))
+    }
+
+    /// Checks the ranges and the lease rule.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the two values that collide.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let range = Duration::from_millis(1)..=Duration::from_secs(3600);
+        for (name, value) in [
+            ("heartbeat", self.heartbeat),
+            ("lease", self.lease),
+            ("promise", self.promise),
+            ("quarantine", self.quarantine),
+            ("election_timeout", self.election_timeout),
+            ("jitter", self.jitter),
+        ] {
+            if !range.contains(&value) {
+                return Err(ConfigError::OutOfRange { name, value });
+            }
+        }
+        if self.margin > *range.end() {
+            return Err(ConfigError::OutOfRange { name: "margin", value: self.margin });
+        }
+        if self.max_drift_ppm > MAX_DRIFT_PPM {
+            return Err(ConfigError::DriftOutOfRange { max_drift_ppm: self.max_drift_ppm });
+        }
+        let least = self.least_promise();
+        for (name, value) in [("promise", self.promise), ("quarantine", self.quarantine)] {
+            if value < least {
+                return Err(ConfigError::BreaksLeaseRule {
+                    name,
+                    value,
+                    least,
+                    lease: self.lease,
+                    margin: self.margin,
+                    max_drift_ppm: self.max_drift_ppm,
+                });
+            }
+        }
+        let at_least = |name, value: Duration, other, other_value: Duration, least: Duration| {
+            if value < least {
+                return Err(ConfigError::TooShort { name, value, other, other_value, least });
+            }
+            Ok(())
+        };
+        at_least("election_timeout", self.election_timeout, "promise", self.promise, self.promise)?;
+        // A lease that one lost heartbeat ends would flap.
+        at_least("lease", self.lease, "heartbeat", self.heartbeat, 2 * self.heartbeat)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(voters: &[&str]) -> Config {
+        Config {
+            me: "n1".parse().unwrap(),
+            voters: voters.iter().map(|v| v.parse().unwrap()).collect(),
+            timing: Timing::default(),
+        }
+    }
+
+    #[test]
+    fn the_default_timing_is_valid() {
+        assert_eq!(config(&["n1", "n2", "n3"]).validate(), Ok(()));
+        assert_eq!(config(&["n1"]).validate(), Ok(()));
+    }
+
+    #[test]
+    fn impossible_voter_lists_are_refused() {
+        assert_eq!(config(&[]).validate(), Err(ConfigError::NoVoters));
+        assert!(matches!(
+            config(&["n1", "n2", "n1"]).validate(),
+            Err(ConfigError::DuplicateVoter { .. })
+        ));
+        assert!(matches!(config(&["n2", "n3"]).validate(), Err(ConfigError::NotAVoter { .. })));
+        let many: Vec<String> = (1..=MAX_VOTERS + 1).map(|n| format!("n{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(matches!(config(&many).validate(), Err(ConfigError::TooManyVoters { .. })));
+    }
+
+    #[test]
+    fn the_lease_rule_is_exact_and_its_error_names_both_values() {
+        let mut timing = Timing { max_drift_ppm: 0, ..Timing::default() };
+        timing.promise = timing.lease + timing.margin;
+        timing.quarantine = timing.promise;
+        assert_eq!(timing.validate(), Ok(()));
+        timing.promise -= Duration::from_nanos(1);
+        let error = timing.validate().unwrap_err().to_string();
+        assert!(error.contains("promise = 919.999999ms"), "{error}");
+        assert!(error.contains("lease = 900ms"), "{error}");
+
+        // With drift d the bound is (L + m)(1 + d)/(1 - d).
+        let timing = Timing { max_drift_ppm: 100_000, ..Timing::default() };
+        assert_eq!(timing.least_promise(), Duration::from_nanos(1_124_444_445));
+        assert!(timing.validate().is_err());
+    }
+
+    #[test]
+    fn timeouts_in_the_wrong_order_are_refused() {
+        let timing = Timing { election_timeout: Duration::from_millis(940), ..Timing::default() };
+        assert!(matches!(timing.validate(), Err(ConfigError::TooShort { .. })));
+        let timing = Timing { heartbeat: Duration::from_millis(600), ..Timing::default() };
+        assert!(matches!(timing.validate(), Err(ConfigError::TooShort { .. })));
+        let timing = Timing { jitter: Duration::ZERO, ..Timing::default() };
+        assert!(matches!(timing.validate(), Err(ConfigError::OutOfRange { .. })));
+    }
+}

@@ -1,0 +1,72 @@
+//! Majorities of the *configured* voters, counted by distinct voter.
+//!
+//! A majority is ⌊N/2⌋+1 of the configured voters, never of the live ones, so that any two
+//! majorities share a voter: every safety argument of the election rests on that one fact.
+
+use super::MAX_VOTERS;
+use crate::time::Instant;
+
+/// The size of a majority of `voters`.
+pub fn majority(voters: usize) -> usize {
+    assert!((1..=MAX_VOTERS).contains(&voters), "1 to {MAX_VOTERS} voters, not {voters}");
+    voters / 2 + 1
+}
+
+/// The latest instant that a majority has reached, given one reading per configured voter (`None`:
+/// nothing yet). This is the instant from which a lease counts.
+pub fn majority_reached(readings: &[Option<Instant>]) -> Option<Instant> {
+    let needed = majority(readings.len());
+    // Insertion sort of the best `needed` readings, largest first: tiny, and without an allocation.
+    let mut best = [None; MAX_VOTERS];
+    for &reading in readings {
+        let mut carried = reading;
+        for slot in &mut best[..needed] {
+            if carried > *slot {
+                std::mem::swap(&mut carried, slot);
+            }
+        }
+    }
+    best[needed - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The deliberately dumb twin: try every instant that occurs and count heads.
+    fn dumb_majority_reached(readings: &[Option<Instant>]) -> Option<Instant> {
+        let mut answer = None;
+        for candidate in readings.iter().flatten() {
+            let heads = readings.iter().flatten().filter(|r| *r >= candidate).count();
+            if 2 * heads > readings.len() && answer.is_none_or(|a| a < *candidate) {
+                answer = Some(*candidate);
+            }
+        }
+        answer
+    }
+
+    #[test]
+    fn majorities_of_every_size_intersect() {
+        for voters in 1..=MAX_VOTERS {
+            assert!(2 * majority(voters) > voters);
+            assert!(2 * (majority(voters) - 1) <= voters, "not larger than needed");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "voters, not 0")]
+    fn no_voters_is_a_bug_in_the_caller() {
+        majority(0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(50_000))]
+        #[test]
+        fn agrees_with_the_dumb_twin(
+            readings in prop::collection::vec(prop::option::of((0u64..6).prop_map(Instant)), 1..=MAX_VOTERS)
+        ) {
+            prop_assert_eq!(majority_reached(&readings), dumb_majority_reached(&readings));
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Fencepost lets one node of a cluster, and only one, do a piece of work.
+//!
+//! Four layers make it safe, each guarded by oracles of the simulation testbed (crate `fencepost-sim`):
+//!
+//! 1. [`election`]: at most one elected incarnation per term. Needs no clock.
+//! 2. The lease, also in [`election`], handed out as a [`cluster::Leadership`] guard: at most one
+//!    valid guard at a time while clock *rates* stay within the configured bound.
+//! 3. The fence, in [`store`]: the store accepts a claim only from the holder of the floor.
+//! 4. Claim before send, in [`delivery`]: a message is claimed durably before its first byte
+//!    leaves, and what a deposed holder claimed is in doubt until proof settles it.
+//!
+//! [`node`] drives all of it, over traits for transport, clock and disk: the same code runs as a
+//! real process and inside the simulator.
+
+mod blocking;
+pub mod cluster;
+pub mod delivery;
+pub mod election;
+mod id;
+pub mod node;
+#[doc(hidden)]
+pub mod probe;
+pub mod store;
+mod time;
+
+pub use id::{Identity, Incarnation, InvalidName, MAX_NODE_NAME_LEN, NodeId, Term, Token};
+pub use time::{Clock, Instant, WallTime};

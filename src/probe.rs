@@ -1,0 +1,166 @@
+//! What the product knows of its testbed: planted bugs and reach points, behind two macros.
+//!
+//! In simulation builds `mutant!(Name)` tells whether the named bug is planted in this run and
+//! `reach!("name")` counts that a rare situation was reached. In real builds both vanish: the first
+//! is the constant `false`, the second nothing.
+//!
+//! The state is per thread, because each seed runs on one fresh thread of its own.
+
+/// Whether a bug is planted in this run. Always `false` in real builds.
+#[cfg(madsim)]
+macro_rules! mutant {
+    ($name:ident) => {
+        $crate::probe::is_planted($crate::probe::Mutant::$name)
+    };
+}
+#[cfg(not(madsim))]
+macro_rules! mutant {
+    ($name:ident) => {
+        false
+    };
+}
+
+/// Counts that a named rare situation was reached. Nothing in real builds.
+#[cfg(madsim)]
+macro_rules! reach {
+    ($name:literal) => {{
+        const POINT: usize = $crate::probe::point($name);
+        $crate::probe::reached(POINT)
+    }};
+}
+#[cfg(not(madsim))]
+macro_rules! reach {
+    ($name:literal) => {{}};
+}
+
+#[allow(unused_imports)] // not every build uses both
+pub(crate) use {mutant, reach};
+
+#[cfg(madsim)]
+pub use simulated::*;
+
+#[cfg(madsim)]
+mod simulated {
+    use std::cell::Cell;
+
+    /// Every reach point of the product, with what it means.
+    pub const REACH_POINTS: &[(&str, &str)] = &[
+        ("claim_rejected_stale_token", "a claim with a token below the floor was refused"),
+        ("settle_rejected_stale_token", "a deposed holder was not allowed to settle its claim"),
+        ("claim_outcome_unknown", "the answer to a claim never came"),
+        ("settle_outcome_unknown", "the answer to a settlement never came"),
+        ("send_outcome_unknown", "a send ended without an answer"),
+        ("foreign_claim_in_doubt", "a new holder found claims of an earlier one"),
+        ("in_doubt_resent", "an in-doubt message was released to be sent again"),
+        ("in_doubt_proved_delivered", "the sink said that it has an in-doubt message"),
+        ("in_doubt_parked", "an in-doubt message was parked for a person"),
+        ("guard_lost_before_send", "the guard had ended between claim and send"),
+        ("lease_expired", "a leader stepped down because its lease ran out"),
+        ("leader_deposed", "a leader stepped down because it met a higher term"),
+        ("vote_withheld_by_promise", "a vote was refused because of a lease promise"),
+        ("pre_vote_refused", "a pre-vote was refused"),
+        ("vote_split", "a campaign ended without a majority"),
+        ("late_vote_ignored", "a vote came after its campaign's deadline"),
+        ("activation_outranked", "a leader found the floor at or above its term"),
+        ("activation_retried", "raising the floor had an unknown outcome and was tried again"),
+        ("send_refused_by_sink_fence", "a sink refused a send whose stamp was too old"),
+    ];
+
+    /// The bugs that can be planted.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Mutant {
+        /// Leases count from the arrival of an acknowledgement, not from the sending.
+        LeaseFromReply,
+        /// The store checks no fence.
+        NoFenceCheck,
+        /// "Am I the leader?" is asked of the status, then the message is sent and marked.
+        FoundingDesign,
+    }
+
+    impl Mutant {
+        /// All of them, in the order of the bug zoo.
+        pub const ALL: &[Self] = &[Self::LeaseFromReply, Self::NoFenceCheck, Self::FoundingDesign];
+
+        /// The name used in scenarios and on the command line.
+        pub fn name(self) -> &'static str {
+            match self {
+                Self::LeaseFromReply => "lease_from_reply",
+                Self::NoFenceCheck => "no_fence_check",
+                Self::FoundingDesign => "founding_design",
+            }
+        }
+
+        /// Number in the bug zoo.
+        pub fn number(self) -> u8 {
+            match self {
+                Self::LeaseFromReply => 15,
+                Self::NoFenceCheck => 30,
+                Self::FoundingDesign => 42,
+            }
+        }
+
+        /// The properties of which at least one must be reported when this bug is planted.
+        pub fn breaks(self) -> &'static [&'static str] {
+            match self {
+                Self::LeaseFromReply => &["L1"],
+                Self::NoFenceCheck => &["F1", "D1"],
+                Self::FoundingDesign => &["L2", "D1"],
+            }
+        }
+
+        /// The bug of that name.
+        pub fn from_name(name: &str) -> Option<Self> {
+            Self::ALL.iter().copied().find(|m| m.name() == name)
+        }
+    }
+
+    thread_local! {
+        static PLANTED: Cell<Option<Mutant>> = const { Cell::new(None) };
+        static REACHED: Cell<[u32; REACH_POINTS.len()]> = const { Cell::new([0; REACH_POINTS.len()]) };
+    }
+
+    /// Starts a run on this thread: plants `mutant`, if any, and forgets what was reached.
+    pub fn begin_run(mutant: Option<Mutant>) {
+        PLANTED.set(mutant);
+        REACHED.set([0; REACH_POINTS.len()]);
+    }
+
+    /// How often this thread's run reached each of [`REACH_POINTS`].
+    pub fn reach_counts() -> [u32; REACH_POINTS.len()] {
+        REACHED.get()
+    }
+
+    #[doc(hidden)]
+    pub fn is_planted(mutant: Mutant) -> bool {
+        PLANTED.get() == Some(mutant)
+    }
+
+    #[doc(hidden)]
+    pub const fn point(name: &str) -> usize {
+        let mut index = 0;
+        while index < REACH_POINTS.len() {
+            if same(REACH_POINTS[index].0.as_bytes(), name.as_bytes()) {
+                return index;
+            }
+            index += 1;
+        }
+        panic!("this reach point is not listed in REACH_POINTS")
+    }
+
+    const fn same(a: &[u8], b: &[u8]) -> bool {
+        let mut index = 0;
+        while index < a.len() && index < b.len() && a[index] == b[index] {
+            index += 1;
+        }
+        index == a.len() && index == b.len()
+    }
+
+    #[doc(hidden)]
+    pub fn reached(point: usize) {
+        REACHED.with(|counts| {
+            let mut all = counts.get();
+            all[point] = all[point].saturating_add(1);
+            counts.set(all);
+        });
+    }
+}
