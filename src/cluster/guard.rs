@@ -1,0 +1,89 @@
+//! The leadership guard: the value that a leader's code holds while it may act.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::watched::Watched;
+use crate::id::Token;
+use crate::time::{Clock, Instant};
+
+/// The lease as the election driver publishes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeaseState {
+    /// The token of the last lease this node held; zero before the first.
+    pub token: Token,
+    /// Exclusive end of that lease on this node's monotonic clock.
+    pub until: Instant,
+    /// Cleared when leadership ends before the lease does.
+    pub held: bool,
+}
+
+impl LeaseState {
+    /// Whether the holder of `token` may act at `now`.
+    pub fn permits(&self, token: Token, now: Instant) -> bool {
+        self.held && self.token == token && now < self.until
+    }
+}
+
+/// The permission to act ended. What was claimed stays claimed until a later holder settles it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("leadership with token {token} has ended")]
+pub struct LeadershipLost {
+    /// The token that permits nothing any more.
+    pub token: Token,
+}
+
+/// Leadership: token, deadline and cancellation. No guard, no action.
+///
+/// The guard keeps itself up to date: renewals move its deadline, and a lost leadership ends it.
+#[derive(Debug, Clone)]
+pub struct Leadership<C> {
+    token: Token,
+    lease: Arc<Watched<LeaseState>>,
+    clock: C,
+}
+
+impl<C: Clock> Leadership<C> {
+    pub(super) fn new(token: Token, lease: Arc<Watched<LeaseState>>, clock: C) -> Self {
+        Self { token, lease, clock }
+    }
+
+    /// The fencing token to show to stores and sinks.
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// The instant before which acts must start, as far as renewals have moved it.
+    pub fn deadline(&self) -> Instant {
+        self.lease.with(|lease| if lease.token == self.token { lease.until } else { Instant(0) })
+    }
+
+    /// Asks for permission to start an act now, and how long it lasts at least.
+    ///
+    /// # Errors
+    /// Leadership has ended. No later call succeeds, except after a lease that had run out
+    /// unnoticed was renewed in time, which the election rules out.
+    pub fn check(&self) -> Result<Duration, LeadershipLost> {
+        let now = self.clock.now();
+        self.lease
+            .with(|lease| lease.permits(self.token, now).then_some(lease.until))
+            .and_then(|until| now.until(until))
+            .ok_or(LeadershipLost { token: self.token })
+    }
+
+    /// Completes when leadership has ended.
+    pub async fn cancelled(&self) {
+        loop {
+            let Ok(_) = self.check() else { return };
+            let ended = self
+                .lease
+                .wait_for(|lease| (!lease.held || lease.token != self.token).then_some(()));
+            // A renewal moves the deadline quietly; it is looked at again when the old one passes.
+            tokio::select! {
+                biased;
+                () = ended => {}
+                () = self.clock.sleep_until(self.deadline()) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Doubts: messages that may or may not have been sent, settled by the proof that the sink can give.
+
+use tracing::{debug, info};
+
+use super::dispatcher::{Dispatcher, Session};
+use super::sink::{Promise, Sink, SinkError};
+use crate::cluster::LeadershipLost;
+use crate::probe::reach;
+use crate::store::{Attempt, Doubt, MessageState, Proof, Settled, Store};
+use crate::time::Clock;
+
+/// How many doubts are settled between two looks for pending messages.
+const DOUBTS_AT_ONCE: usize = 64;
+
+impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
+    /// Settles doubts as far as the sink can prove anything now. Tells whether some may be left.
+    pub(super) async fn settle_doubts(
+        &self,
+        session: &mut Session<C>,
+    ) -> Result<bool, LeadershipLost> {
+        session.guard.check()?;
+        let doubts = match self.store.doubts(DOUBTS_AT_ONCE).await {
+            Ok(doubts) => doubts,
+            Err(error) => {
+                debug!(%error, "cannot look for doubts");
+                return Ok(true);
+            }
+        };
+        if doubts.is_empty() {
+            return Ok(false);
+        }
+        if self.sink.promise() == Promise::Fenced && !self.fence_sink(session).await? {
+            return Ok(true);
+        }
+        let mut left = doubts.len() == DOUBTS_AT_ONCE;
+        for doubt in doubts {
+            session.guard.check()?;
+            match self.prove(session, &doubt).await? {
+                Some(proof) => self.resolve(session, &doubt.attempt, proof).await?,
+                None => left = true,
+            }
+        }
+        Ok(left)
+    }
+
+    /// Makes sure that every send of an earlier token or round, even one still on its way, will be
+    /// refused. Only after that does the sink's word prove anything.
+    async fn fence_sink(&self, session: &mut Session<C>) -> Result<bool, LeadershipLost> {
+        session.round = session.round.saturating_add(1);
+        match self.sink.fence(session.stamp()).await {
+            Ok(()) => Ok(true),
+            Err(SinkError::Fenced { highest }) => {
+                info!(stamp = %session.stamp(), %highest, "the sink is ahead of this leader");
+                Err(session.lost())
+            }
+            Err(SinkError::Unavailable(error)) => {
+                debug!(error, "cannot fence the sink yet");
+                Ok(false)
+            }
+        }
+    }
+
+    /// The proof that the sink can give about one doubt; `None` if it has to be asked again.
+    async fn prove(
+        &self,
+        session: &Session<C>,
+        doubt: &Doubt,
+    ) -> Result<Option<Proof>, LeadershipLost> {
+        match self.sink.promise() {
+            Promise::Deduplicates { window } => Ok(Some(Proof::Deduplicated { window })),
+            Promise::Plain => {
+                let reason = format!("{}; the sink cannot tell", doubt.reason);
+                Ok(Some(Proof::Park { reason }))
+            }
+            Promise::Fenced => match self.sink.has(&doubt.attempt.id, session.stamp()).await {
+                Ok(true) => Ok(Some(Proof::SinkHasIt)),
+                Ok(false) => Ok(Some(Proof::SinkLacksIt)),
+                Err(SinkError::Fenced { .. }) => Err(session.lost()),
+                Err(SinkError::Unavailable(error)) => {
+                    debug!(id = %doubt.attempt.id, error, "cannot ask the sink yet");
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    /// Settles a doubt in the store, until the store has answered.
+    pub(super) async fn resolve(
+        &self,
+        session: &Session<C>,
+        attempt: &Attempt,
+        proof: Proof,
+    ) -> Result<(), LeadershipLost> {
+        loop {
+            match self.store.resolve(session.token(), attempt, proof.clone()).await {
+                Ok(Settled::Now(state)) => {
+                    match state {
+                        MessageState::Pending => reach!("in_doubt_resent"),
+                        MessageState::Delivered => reach!("in_doubt_proved_delivered"),
+                        _ => reach!("in_doubt_parked"),
+                    }
+                    info!(id = %attempt.id, state = state.name(), ?proof, "doubt settled");
+                    return Ok(());
+                }
+                Ok(Settled::Fenced { .. }) => return Err(session.lost()),
+                // An earlier, unanswered call did it; or a person did.
+                Ok(Settled::Refused { state }) => {
+                    debug!(id = %attempt.id, ?state, "no doubt left to settle");
+                    return Ok(());
+                }
+                Err(error) => debug!(id = %attempt.id, %error, "resolution unanswered"),
+            }
+            session.guard.check()?;
+            self.pause(session).await;
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The file sink, without async.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::id::Token;
+
+fn stamp(token: u64, round: u32) -> Stamp {
+    Stamp { token: Token(token), round }
+}
+
+fn id(name: &str) -> MessageId {
+    MessageId::new(name).unwrap()
+}
+
+fn message(name: &str, payload: &[u8]) -> Outgoing {
+    Outgoing { id: id(name), attempt: 1, payload: payload.into() }
+}
+
+/// A directory for a sink's files, removed at the end.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.0.path().join("delivered.log")
+    }
+
+    fn fence(&self) -> PathBuf {
+        self.0.path().join("delivered.log.fence")
+    }
+
+    fn open(&self) -> Files {
+        Files::open(&self.log()).unwrap()
+    }
+
+    fn why_not(&self) -> String {
+        Files::open(&self.log()).err().expect("it must not open").to_string()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        std::fs::read_to_string(self.log()).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    fn append(&self, bytes: &[u8]) {
+        OpenOptions::new().append(true).open(self.log()).unwrap().write_all(bytes).unwrap();
+    }
+}
+
+/// Reads a payload back from a line.
+fn payload_of(line: &str) -> Vec<u8> {
+    let mut rest = line.split('\t').nth(2).unwrap().bytes();
+    let mut payload = Vec::new();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            payload.push(byte);
+            continue;
+        }
+        payload.push(match rest.next().unwrap() {
+            b't' => b'\t',
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b'x' => {
+                let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+            }
+            other => other,
+        });
+    }
+    payload
+}
+
+#[test]
+fn a_message_becomes_one_line() {
+    let place = Place::new();
+    let mut sink = place.open();
+    let greeting = message("grüße 1", b"say \"hello\"\n");
+    assert_eq!(sink.has(&greeting.id, stamp(5, 0)), Ok(false));
+    for _ in 0..2 {
+        assert_eq!(sink.send(&greeting, stamp(5, 2)), Ok(()));
+    }
+    assert_eq!(sink.has(&greeting.id, stamp(5, 2)), Ok(true));
+    let lines = place.lines();
+    assert_eq!(lines.len(), 1, "said twice, it is delivered once");
+    assert!(lines[0].starts_with("grüße 1\t5.2\tsay \"hello\"\\n\t"), "{lines:?}");
+}
+
+#[test]
+fn every_byte_is_printable_in_the_log() {
+    let place = Place::new();
+    let all: Vec<u8> = (0..=255).collect();
+    place.open().send(&message("m", &all), stamp(1, 0)).unwrap();
+    let lines = place.lines();
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].split('\t').all(|field| field.bytes().all(|b| matches!(b, b' '..=b'~'))));
+    assert_eq!(payload_of(&lines[0]), all);
+    assert!(place.open().ids.contains("m"));
+}
+
+#[test]
+fn stamps_below_the_highest_are_refused() {
+    let place = Place::new();
+    let mut sink = place.open();
+    sink.send(&message("a", b""), stamp(5, 0)).unwrap();
+    assert_eq!(sink.fence(stamp(5, 1)), Ok(()));
+    assert_eq!(sink.fence(stamp(5, 1)), Ok(()));
+    let highest = stamp(5, 1);
+    for old in [stamp(5, 0), stamp(4, 9)] {
+        assert_eq!(sink.send(&message("a", b""), old), Err(SendError::Fenced { highest }));
+        assert_eq!(sink.send(&message("b", b""), old), Err(SendError::Fenced { highest }));
+        assert_eq!(sink.fence(old), Err(SinkError::Fenced { highest }));
+        assert_eq!(sink.has(&id("a"), old), Err(SinkError::Fenced { highest }));
+    }
+    assert_eq!(place.lines().len(), 1);
+    assert_eq!(sink.send(&message("b", b""), stamp(5, 1)), Ok(()));
+    assert_eq!(sink.send(&message("c", b""), stamp(6, 0)), Ok(()));
+    let highest = stamp(6, 0);
+    assert_eq!(sink.send(&message("d", b""), stamp(5, 1)), Err(SendError::Fenced { highest }));
+}
+
+#[test]
+fn asking_with_a_higher_stamp_fences() {
+    let place = Place::new();
+    let mut sink = place.open();
+    assert_eq!(sink.has(&id("m"), stamp(6, 1)), Ok(false));
+    let late = place.open().send(&message("m", b""), stamp(5, 0));
+    assert_eq!(late, Err(SendError::Fenced { highest: stamp(6, 1) }));
+}
+
+#[test]
+fn the_smallest_stamp_is_one_too() {
+    let place = Place::new();
+    let mut sink = place.open();
+    for name in ["a", "b"] {
+        assert_eq!(sink.send(&message(name, b""), Stamp::default()), Ok(()));
+    }
+}
+
+#[test]
+fn two_processes_share_log_and_fence() {
+    let place = Place::new();
+    let (mut old, mut new) = (place.open(), place.open());
+    old.send(&message("a", b"1"), stamp(5, 0)).unwrap();
+    assert_eq!(new.has(&id("a"), stamp(6, 1)), Ok(true));
+    assert_eq!(new.has(&id("b"), stamp(6, 1)), Ok(false));
+    let highest = stamp(6, 1);
+    assert_eq!(old.send(&message("b", b"2"), stamp(5, 0)), Err(SendError::Fenced { highest }));
+    for name in ["b", "c"] {
+        assert_eq!(new.send(&message(name, b""), highest), Ok(()));
+        assert_eq!(old.send(&message(name, b""), highest), Ok(()));
+    }
+    assert_eq!(place.lines().len(), 3);
+}
+
+#[test]
+fn threads_that_send_at_once_leave_one_line_a_message() {
+    let place = Place::new();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut sink = place.open();
+                for number in 0..20 {
+                    sink.send(&message(&format!("m{number}"), b"x"), stamp(1, 0)).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(place.lines().len(), 20);
+    assert_eq!(place.open().ids.len(), 20);
+}
+
+#[test]
+fn a_torn_line_was_not_delivered() {
+    let whole = format::line(&id("torn"), stamp(5, 0), b"some payload");
+    for len in 1..whole.len() {
+        let place = Place::new();
+        let mut sink = place.open();
+        sink.send(&message("a", b""), stamp(5, 0)).unwrap();
+        place.append(&whole[..len]);
+        assert_eq!(sink.has(&id("torn"), stamp(5, 1)), Ok(false));
+        assert_eq!(place.lines().len(), 1);
+        place.append(&whole[..len]);
+        assert_eq!(place.open().send(&message("torn", b"again"), stamp(5, 1)), Ok(()));
+        assert_eq!(sink.has(&id("torn"), stamp(5, 1)), Ok(true));
+        assert_eq!(place.lines().len(), 2);
+    }
+}
+
+#[test]
+fn a_last_line_of_garbage_is_torn_as_well() {
+    let place = Place::new();
+    place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
+    place.append(b"\0\0\0\0\0\n");
+    assert_eq!(place.open().send(&message("b", b""), stamp(5, 0)), Ok(()));
+    assert_eq!(place.lines().len(), 2);
+}
+
+#[test]
+fn a_broken_line_before_others_stops_the_sink() {
+    let place = Place::new();
+    let mut sink = place.open();
+    sink.send(&message("a", b""), stamp(5, 0)).unwrap();
+    place.append(b"edited by hand\n");
+    place.append(&format::line(&id("b"), stamp(5, 0), b""));
+    let before = std::fs::read(place.log()).unwrap();
+    let refused = sink.send(&message("c", b""), stamp(5, 0));
+    assert!(matches!(refused, Err(SendError::NotSent(_))), "{refused:?}");
+    assert!(place.why_not().contains("is broken"), "{}", place.why_not());
+    assert_eq!(std::fs::read(place.log()).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_or_missing_fence_stops_the_sink() {
+    let place = Place::new();
+    place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
+    let content = std::fs::read(place.fence()).unwrap();
+    for len in 0..content.len() {
+        std::fs::write(place.fence(), &content[..len]).unwrap();
+        assert!(place.why_not().contains("no stamp"), "{}", place.why_not());
+    }
+    std::fs::remove_file(place.fence()).unwrap();
+    assert!(place.why_not().contains("is gone"), "{}", place.why_not());
+}
+
+#[test]
+fn a_log_that_was_cut_or_moved_away_stops_the_sink() {
+    let place = Place::new();
+    let mut sink = place.open();
+    sink.send(&message("a", b""), stamp(5, 0)).unwrap();
+    std::fs::write(place.log(), b"").unwrap();
+    assert!(matches!(sink.has(&id("a"), stamp(5, 0)), Err(SinkError::Unavailable(_))));
+    std::fs::remove_file(place.log()).unwrap();
+    let refused = sink.send(&message("b", b""), stamp(5, 0));
+    assert!(matches!(refused, Err(SendError::NotSent(_))), "{refused:?}");
+}
+
+#[test]
+fn what_cannot_be_opened_says_which_file() {
+    let place = Place::new();
+    let nowhere = place.0.path().join("missing").join("delivered.log");
+    let error = Files::open(&nowhere).err().unwrap().to_string();
+    assert!(error.contains("cannot open") && error.contains("delivered.log"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn lines_read_back(name in "[^\\p{Cc}]{1,20}", payload: Vec<u8>, token: u64, round: u32) {
+        let line = format::line(&id(&name), stamp(token, round), &payload);
+        prop_assert_eq!(format::id_of(&line), Some(name.as_str()));
+        prop_assert_eq!(line.iter().filter(|&&b| b == b'\n').count(), 1);
+        prop_assert_eq!(payload_of(std::str::from_utf8(&line).unwrap()), payload);
+    }
+
+    #[test]
+    fn a_changed_byte_is_noticed(token: u64, round: u32, at: prop::sample::Index, by in 1..=255u8) {
+        let mut fence = format::fence(stamp(token, round));
+        prop_assert_eq!(format::stamp_of(&fence), Some(stamp(token, round)));
+        let at = at.index(fence.len());
+        fence[at] = fence[at].wrapping_add(by);
+        prop_assert_eq!(format::stamp_of(&fence), None);
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes: Vec<u8>) {
+        prop_assert_eq!(format::id_of(&bytes), None);
+        prop_assert_eq!(format::stamp_of(&bytes), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! Where a message leaves the system.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::id::Token;
+use crate::store::{MessageId, Outgoing};
+
+/// What a sink can do, and so what can be promised about in-doubt messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// It drops a repeated message id within `window` of the first: exactly one effect. An in-doubt
+    /// message is sent again under the same key while the window lasts, else parked.
+    Deduplicates {
+        /// How long the sink remembers a message id at least, less a margin that covers the longest
+        /// time that a send can be on its way.
+        window: Duration,
+    },
+    /// It refuses stamps below the highest it has seen and can say whether it has a message:
+    /// exactly one effect. An in-doubt message is settled by fencing the sink and asking.
+    Fenced,
+    /// Neither, as with SMTP: at most one effect. An in-doubt message is parked for a person.
+    Plain,
+}
+
+/// What a fenced sink compares: the token, and within one leadership a round that is raised before
+/// each settlement of doubts, so that an own send that is still on its way is refused as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// The sender's fencing token.
+    pub token: Token,
+    /// Counts the settlements of doubts under that token.
+    pub round: u32,
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.token, self.round)
+    }
+}
+
+/// A send that did not end in "the recipient has it".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Nothing left this node: there was no connection. It may be tried again.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// The recipient refuses this message for good; it had no effect.
+    #[error("rejected: {0}")]
+    Rejected(String),
+    /// The sink has seen a higher stamp; the message had no effect.
+    #[error("fenced: the sink has seen stamp {highest}")]
+    Fenced {
+        /// The highest stamp seen.
+        highest: Stamp,
+    },
+    /// It may have had an effect, or may still have one.
+    #[error("the outcome of the send is unknown: {0}")]
+    Unknown(String),
+}
+
+/// A question to a sink that was not answered. The sink's answer would have changed no message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SinkError {
+    /// The sink has seen a higher stamp than the asker's.
+    #[error("fenced: the sink has seen stamp {highest}")]
+    Fenced {
+        /// The highest stamp seen.
+        highest: Stamp,
+    },
+    /// No answer, or the sink cannot do what was asked.
+    #[error("the sink did not answer: {0}")]
+    Unavailable(String),
+}
+
+/// Where messages leave the system. The message id is the idempotency key, always.
+pub trait Sink: Send + Sync + 'static {
+    /// What this sink can do.
+    fn promise(&self) -> Promise;
+
+    /// Makes ready to send: opens whatever connection that needs. Nothing of a message leaves, so it
+    /// needs no permission; the guard is looked at after it, right before the send.
+    fn ready(&self) -> impl Future<Output = Result<(), SinkError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Sends one message and waits for the recipient's word. Never repeats a send by itself. When
+    /// the future is dropped, the outcome is unknown.
+    fn send(
+        &self,
+        message: &Outgoing,
+        stamp: Stamp,
+    ) -> impl Future<Output = Result<(), SendError>> + Send;
+
+    /// Fences the sink with `stamp`: from now on it refuses lower ones. [`Promise::Fenced`] only.
+    fn fence(&self, stamp: Stamp) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Whether the sink has the message; asked with the stamp it was fenced with.
+    /// [`Promise::Fenced`] only.
+    fn has(
+        &self,
+        id: &MessageId,
+        stamp: Stamp,
+    ) -> impl Future<Output = Result<bool, SinkError>> + Send;
+}

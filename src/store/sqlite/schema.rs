@@ -1,0 +1,127 @@
+//! The tables of the SQLite store, their version, and the settings of a connection.
+//!
+//! The version is kept in `PRAGMA user_version`. A file with a newer one is left alone: what a newer
+//! Fencepost promises about its rows, this one cannot know.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Error, ErrorCode};
+
+use super::transaction::{Done, unavailable, write};
+use crate::store::{MessageState, StoreError};
+
+/// The version of [`TABLES`].
+pub(super) const VERSION: i64 = 1;
+
+/// How often, and with which pause, a busy file is asked again for a write-ahead log.
+const BUSY_ATTEMPTS: u32 = 200;
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+/// A row per message and one row for the fence.
+///
+/// Payloads lie apart, so that a change of state rewrites a short row and not a megabyte. The
+/// partial indexes hold only what is still to be done, so that looking for work costs the same
+/// whatever was delivered before. All times are of the store's clock, but for `claimer_wall_ms`.
+const TABLES: &str = "
+    CREATE TABLE fence (
+        one       INTEGER PRIMARY KEY CHECK (one = 1),
+        floor     INTEGER NOT NULL,         -- the highest token ever activated; 0: none yet
+        holder    TEXT NOT NULL,            -- node/incarnation that activated it
+        raised_ms INTEGER
+    ) STRICT;
+    INSERT INTO fence (one, floor, holder) VALUES (1, 0, '');
+
+    CREATE TABLE outbox (
+        seq              INTEGER PRIMARY KEY,        -- oldest first
+        id               TEXT NOT NULL UNIQUE,       -- the idempotency key
+        state            INTEGER NOT NULL DEFAULT 0, -- 0 pending, 1 claimed, 2 delivered, 3 failed, 4 in doubt
+        parked           INTEGER NOT NULL DEFAULT 0, -- 1: in doubt, and a person's to settle
+        token            INTEGER,                    -- who claimed it last
+        attempts         INTEGER NOT NULL DEFAULT 0, -- how often it was claimed
+        enqueued_ms      INTEGER NOT NULL,
+        first_claimed_ms INTEGER,                    -- where a deduplication window begins
+        send_until_ms    INTEGER,                    -- where it ends, for a message that is sent again
+        changed_ms       INTEGER NOT NULL,           -- when it came to its state
+        claimer_wall_ms  INTEGER,                    -- the last claimer's own wall clock: evidence
+        reason           TEXT                        -- the last that was said about it: evidence
+    ) STRICT;
+    CREATE INDEX outbox_pending ON outbox (seq) WHERE state = 0;
+    CREATE INDEX outbox_claimed ON outbox (token) WHERE state = 1;
+    CREATE INDEX outbox_doubts ON outbox (seq) WHERE state = 4 AND parked = 0;
+
+    CREATE TABLE payload (
+        seq   INTEGER PRIMARY KEY,                   -- that of the outbox
+        bytes BLOB NOT NULL
+    ) STRICT;
+
+    PRAGMA user_version = 1;
+";
+
+// The numbers in the SQL of this directory are those of the states. A partial index is only used
+// for a literal, so they cannot be parameters.
+const _: () = {
+    assert!(MessageState::Pending as i64 == 0);
+    assert!(MessageState::Claimed as i64 == 1);
+    assert!(MessageState::Delivered as i64 == 2);
+    assert!(MessageState::Failed as i64 == 3);
+    assert!(MessageState::InDoubt as i64 == 4);
+};
+
+/// Makes commits to a file durable when they return, and lets readers pass writers.
+pub(super) fn configure_file(connection: &Connection) -> Result<(), StoreError> {
+    // Before anything is written to a file that may be a newer version's.
+    check(version(connection).map_err(unavailable)?)?;
+    let mode = write_ahead(connection).map_err(unavailable)?;
+    if mode != "wal" {
+        let problem = format!("the file system allows no write-ahead log (it offers {mode:?})");
+        return Err(StoreError::Unavailable(problem));
+    }
+    connection.pragma_update(None, "synchronous", "full").map_err(unavailable)
+}
+
+/// Asks for a write-ahead log and tells what there is now.
+///
+/// Of several processes that do this to a new file at once, SQLite tells all but one that the file
+/// is busy, and without having waited, because each of them is in the others' way.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
+    let mut attempts = 0;
+    loop {
+        let mode =
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0));
+        let busy = |error: &Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        match mode {
+            Err(error) if busy(&error) && attempts < BUSY_ATTEMPTS => attempts += 1,
+            answer => return answer,
+        }
+        std::thread::sleep(BUSY_PAUSE);
+    }
+}
+
+/// Creates the tables in an empty database.
+///
+/// Done and checked in one transaction, so that of several processes that start at once one creates
+/// and the others find.
+pub(super) fn create(connection: &Connection) -> Result<(), StoreError> {
+    let found = write(connection, |tx| match version(tx)? {
+        0 => {
+            tx.execute_batch(TABLES)?;
+            Ok(Done::Changed(VERSION))
+        }
+        found => Ok(Done::Unchanged(found)),
+    })?;
+    check(found)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn check(found: i64) -> Result<(), StoreError> {
+    if found == VERSION || found == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable(format!(
+        "its schema has version {found}, this program knows versions up to {VERSION}: it was written \
+         by a newer Fencepost, or by another program"
+    )))
+}

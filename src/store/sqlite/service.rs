@@ -1,0 +1,91 @@
+//! The SQLite store as an async [`Store`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::SqliteOutbox;
+use crate::id::{Identity, Token};
+use crate::store::{
+    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Settled, Settlement, Store, StoreError,
+};
+use crate::time::WallTime;
+
+/// A [`SqliteOutbox`] that async code shares. Clones are the same store.
+///
+/// An operation that has begun runs to its end even if the waiting for it is given up; its outcome
+/// is then unknown to the caller.
+#[derive(Clone)]
+pub struct SqliteStore {
+    outbox: Arc<Mutex<SqliteOutbox>>,
+    wall: Arc<dyn Fn() -> WallTime + Send + Sync>,
+}
+
+impl SqliteStore {
+    /// A store with `wall` as its clock.
+    pub fn new(outbox: SqliteOutbox, wall: impl Fn() -> WallTime + Send + Sync + 'static) -> Self {
+        Self { outbox: Arc::new(Mutex::new(outbox)), wall: Arc::new(wall) }
+    }
+
+    /// Runs `work` with the outbox and the time of its clock: for all that [`Store`] has no word
+    /// for, such as enqueueing and counting.
+    pub async fn with<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteOutbox, WallTime) -> R + Send + 'static,
+    ) -> R {
+        let Self { outbox, wall } = self.clone();
+        crate::blocking::run(move || {
+            // A panic in an earlier operation has rolled that one back.
+            let mut outbox = outbox.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = wall();
+            work(&mut outbox, now)
+        })
+        .await
+    }
+}
+
+impl Store for SqliteStore {
+    async fn activate(&self, token: Token, holder: Identity) -> Result<Activated, StoreError> {
+        self.with(move |outbox, now| outbox.activate(token, holder, now)).await
+    }
+
+    async fn sweep(&self, token: Token) -> Result<Option<u64>, StoreError> {
+        self.with(move |outbox, now| outbox.sweep(token, now)).await
+    }
+
+    async fn pending(&self, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        self.with(move |outbox, _| outbox.pending(limit)).await
+    }
+
+    async fn claim(
+        &self,
+        token: Token,
+        attempt: &Attempt,
+        wall: WallTime,
+    ) -> Result<Claim, StoreError> {
+        let attempt = attempt.clone();
+        self.with(move |outbox, now| outbox.claim(token, &attempt, wall, now)).await
+    }
+
+    async fn settle(
+        &self,
+        token: Token,
+        attempt: &Attempt,
+        settlement: Settlement,
+    ) -> Result<Settled, StoreError> {
+        let attempt = attempt.clone();
+        self.with(move |outbox, now| outbox.settle(token, &attempt, &settlement, now)).await
+    }
+
+    async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
+        self.with(move |outbox, _| outbox.doubts(limit)).await
+    }
+
+    async fn resolve(
+        &self,
+        token: Token,
+        attempt: &Attempt,
+        proof: Proof,
+    ) -> Result<Settled, StoreError> {
+        let attempt = attempt.clone();
+        self.with(move |outbox, now| outbox.resolve(token, &attempt, &proof, now)).await
+    }
+}
