@@ -1,0 +1,138 @@
+//! The command line: what can be said, and how it ends.
+//!
+//! Exit codes: 0 it worked, 1 it failed at run, 2 the input was bad and nothing was done.
+
+mod node;
+mod outbox;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use miette::Report;
+use tracing_subscriber::EnvFilter;
+
+use fencepost::node::config::NodeConfig;
+
+/// Where the log's filter comes from when `--log` is not given.
+const LOG_VARIABLE: &str = "FENCEPOST_LOG";
+
+/// One node acts, the store checks it, and no message is delivered twice.
+#[derive(Parser)]
+#[command(
+    name = "fencepost",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Try it with three terminals, one node in each:
+  fencepost node --config examples/three-nodes/n1.toml      (n2.toml, n3.toml)
+  fencepost enqueue --config examples/three-nodes/n1.toml --id hello --count 100
+  fencepost outbox --config examples/three-nodes/n1.toml
+Kill the node that says it may act, and watch another take over.
+
+Exit codes: 0 it worked, 1 it failed at run, 2 the input was bad and nothing was done."
+)]
+struct Cli {
+    /// What to log to standard error: error, warn, info, debug, trace, or a filter such as
+    /// info,fencepost::node=debug. Default: the variable FENCEPOST_LOG, else info.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs one node of a cluster until SIGTERM or SIGINT
+    ///
+    /// The node elects a leader with its peers; while it leads, it delivers the messages of the
+    /// outbox to the sink. On SIGTERM or SIGINT it finishes the message in flight, gives its
+    /// leadership up and ends; on a second signal it ends at once, which is safe but may leave that
+    /// message in doubt. Only one process runs on a data directory at a time.
+    Node(ConfigArg),
+    /// Adds messages to the outbox
+    ///
+    /// The id of a message is its idempotency key: adding an id that is there already changes
+    /// nothing. Nodes need not be running.
+    Enqueue(outbox::EnqueueArgs),
+    /// Shows how many messages stand where, and which are in doubt
+    ///
+    /// pending: nobody has tried yet. claimed: a leader is about to send it. delivered: the
+    /// recipient has it. failed: the recipient refused it for good. in doubt: it may or may not have
+    /// been sent, and is not sent again without proof.
+    Outbox(outbox::OutboxArgs),
+    /// Checks a configuration file and exits with 0 or 2
+    Check(ConfigArg),
+}
+
+/// The configuration file, which every command takes.
+#[derive(Args)]
+struct ConfigArg {
+    /// The node's TOML file, as in examples/three-nodes/n1.toml
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl ConfigArg {
+    fn load(&self) -> Result<NodeConfig, Failure> {
+        NodeConfig::load(&self.config).map_err(|error| Failure::BadInput(error.into()))
+    }
+}
+
+/// Why a command did not do what it should.
+enum Failure {
+    /// Nothing was done.
+    BadInput(Report),
+    /// It began and failed.
+    AtRun(Report),
+}
+
+/// Runs the command that the process was started with.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = start_log(cli.log).and_then(|()| match cli.command {
+        Command::Node(args) => node::run(&args.load()?),
+        Command::Enqueue(args) => outbox::enqueue(&args),
+        Command::Outbox(args) => outbox::show(&args),
+        Command::Check(args) => check(&args),
+    });
+    let (code, report) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::AtRun(report)) => (1, report),
+        Err(Failure::BadInput(report)) => (2, report),
+    };
+    eprintln!("{report:?}");
+    ExitCode::from(code)
+}
+
+fn start_log(filter: Option<String>) -> Result<(), Failure> {
+    let given = filter.or_else(|| std::env::var(LOG_VARIABLE).ok().filter(|f| !f.is_empty()));
+    let filter = given.unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+        Failure::BadInput(miette::miette!(
+            help = "use error, warn, info, debug, trace, or a filter such as \
+                    info,fencepost::node=debug",
+            "--log or {LOG_VARIABLE}: {filter:?} is no filter: {error}"
+        ))
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .init();
+    Ok(())
+}
+
+fn check(args: &ConfigArg) -> Result<(), Failure> {
+    let config = args.load()?;
+    println!(
+        "{}: node {} of cluster {:?} with {} voters, listening at {}",
+        args.config.display(),
+        config.election.me,
+        config.cluster,
+        config.voters.len(),
+        config.listen,
+    );
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! Each mistake, and how it is shown.
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+use super::*;
+
+const GOOD: &str = r#"cluster = "mail"
+node = "n1"
+listen = "127.0.0.1:7401"
+data = "data/n1"
+
+[voters]
+n1 = "127.0.0.1:7401"
+n2 = "127.0.0.1:7402"
+n3 = "127.0.0.1:7403"
+
+[timing]
+heartbeat = "50ms"
+
+[store]
+sqlite = "mail.db"
+
+[sink]
+file = "/var/mail/sent.log"
+
+[delivery]
+poll = "1s"
+batch = 7
+"#;
+
+fn parse(text: &str) -> Result<NodeConfig, ConfigFileError> {
+    NodeConfig::parse(text, "n1.toml", Path::new("/etc/mail"))
+}
+
+/// What a person sees of the mistake in `GOOD` with `from` replaced by `to`.
+fn shown(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    rendered(&parse(&GOOD.replacen(from, to, 1)).unwrap_err())
+}
+
+fn rendered(error: &ConfigFileError) -> String {
+    let mut out = String::new();
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+    handler.with_width(200).render_report(&mut out, error).unwrap();
+    out
+}
+
+#[track_caller]
+fn assert_shows(shown: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(shown.contains(part), "{part:?} is missing in:\n{shown}");
+    }
+}
+
+#[test]
+fn a_good_file_is_read() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.cluster, "mail");
+    assert_eq!(config.election.me.as_str(), "n1");
+    assert_eq!(config.election.voters.len(), 3);
+    assert_eq!(config.election.timing.heartbeat, Duration::from_millis(50));
+    assert_eq!(config.election.timing.lease, Timing::default().lease);
+    assert_eq!(config.listen.port(), 7401);
+    assert_eq!(config.data, Path::new("/etc/mail/data/n1"), "relative to the file");
+    assert_eq!(config.sink_file, Path::new("/var/mail/sent.log"), "absolute");
+    assert_eq!((config.dispatcher().poll, config.dispatcher().batch), (Duration::from_secs(1), 7));
+}
+
+#[test]
+fn what_may_be_left_out_may_be_left_out() {
+    let text = GOOD.replace("listen = \"127.0.0.1:7401\"\n", "");
+    let text = text.split("[timing]").next().unwrap().to_owned()
+        + "[store]\nsqlite = \"a\"\n[sink]\nfile = \"b\"\n";
+    let config = parse(&text).unwrap();
+    assert_eq!(config.listen, config.voters[&config.election.me]);
+    assert_eq!(config.election.timing, Timing::default());
+    assert_eq!(config.dispatcher().batch, DispatcherConfig::default().batch);
+}
+
+#[test]
+fn a_node_may_listen_on_every_interface() {
+    let config = parse(&GOOD.replacen("listen = \"127.0.0.1", "listen = \"0.0.0.0", 1)).unwrap();
+    assert_eq!(config.listen.to_string(), "0.0.0.0:7401");
+}
+
+#[test]
+fn a_misspelt_key_is_shown_with_the_nearest_known_one() {
+    assert_shows(
+        &shown("listen =", "lisen ="),
+        &["unknown field `lisen`", "3 │ lisen = ", "n1.toml:3:1", "did you mean `listen`?"],
+    );
+    assert_shows(
+        &shown("heartbeat =", "heart_beat ="),
+        &["12 │ heart_beat", "did you mean `heartbeat`?"],
+    );
+    assert_shows(&shown("batch =", "colour ="), &["22 │ colour", "known here: poll, batch"]);
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    assert_shows(&shown("node = \"n1\"\n", ""), &["missing field `node`", "add `node`"]);
+    assert_shows(
+        &shown("sqlite = \"mail.db\"", ""),
+        &["missing field `sqlite`", "14 │ [store]", "should be here"],
+    );
+}
+
+#[test]
+fn broken_toml_and_wrong_types_are_shown() {
+    assert_shows(&shown("node = \"n1\"", "node = \"n1"), &["2 │ node = \"n1"]);
+    assert_shows(&shown("batch = 7", "batch = \"7\""), &["invalid type", "22 │ batch = \"7\""]);
+}
+
+#[test]
+fn a_node_outside_the_voters_is_shown() {
+    assert_shows(
+        &shown("node = \"n1\"", "node = \"n11\""),
+        &["n11 is not among the voters", "2 │ node = \"n11\"", "did you mean `n1`?"],
+    );
+    assert_shows(&shown("node = \"n1\"", "node = \"zebra\""), &["add a line `zebra = "]);
+    assert_shows(&shown("node = \"n1\"", "node = \"n 1\""), &["cannot name a node", "2 │ node"]);
+    assert_shows(&shown("n2 = \"127", "\"n 2\" = \"127"), &["cannot name a node", "8 │ \"n 2\""]);
+}
+
+#[test]
+fn a_listen_address_that_is_not_the_voters_is_shown() {
+    assert_shows(
+        &shown("listen = \"127.0.0.1:7401", "listen = \"127.0.0.1:9999"),
+        &[
+            "n1 listens at 127.0.0.1:9999, but the others look for it at 127.0.0.1:7401",
+            "3 │ listen",
+            "[voters] says 127.0.0.1:7401",
+        ],
+    );
+}
+
+#[test]
+fn bad_addresses_are_shown() {
+    assert_shows(
+        &shown("n3 = \"127.0.0.1:7403\"", "n3 = \"localhost:7403\""),
+        &["this is no address", "9 │ n3 = \"localhost:7403\"", "host names are not looked up"],
+    );
+    assert_shows(&shown("7403", "0"), &["port 0 is no port", "9 │ n3"]);
+    assert_shows(&shown("7403", "7402"), &["n2 and n3 have the same address", "9 │ n3"]);
+    assert_shows(
+        &shown("n3 = \"127.0.0.1", "n3 = \"0.0.0.0"),
+        &["no node can be reached at 0.0.0.0:7403", "9 │ n3"],
+    );
+}
+
+#[test]
+fn timing_that_breaks_the_lease_rule_is_shown_with_both_values() {
+    assert_shows(
+        &shown("heartbeat = \"50ms\"", "lease = \"2s\""),
+        &["promise = 950ms", "lease = 2s", "11 │ [timing]", "with this timing"],
+    );
+}
+
+#[test]
+fn bad_durations_and_ranges_are_shown() {
+    assert_shows(
+        &shown("\"50ms\"", "\"50 parsecs\""),
+        &["this is no duration", "12 │ heartbeat", "as in \"100ms\""],
+    );
+    assert_shows(&shown("\"50ms\"", "\"0s\""), &["heartbeat = 0ns is out of range"]);
+    assert_shows(&shown("poll = \"1s\"", "poll = \"0s\""), &["poll is out of range", "21 │ poll"]);
+    assert_shows(&shown("batch = 7", "batch = 0"), &["batch is out of range", "22 │ batch"]);
+    assert_shows(&shown("\"mail\"", "\"\""), &["cannot name a cluster", "1 │ cluster"]);
+}
+
+#[test]
+fn no_voters_and_too_many_are_shown() {
+    let without = GOOD.lines().filter(|line| !line.starts_with('n') || line.starts_with("node"));
+    let error = parse(&without.collect::<Vec<_>>().join("\n")).unwrap_err();
+    assert_shows(&rendered(&error), &["n1 is not among the voters"]);
+    let more: String = (20..40).map(|n| format!("n{n} = \"127.0.0.1:74{n}\"\n")).collect();
+    assert_shows(
+        &shown("n3 = ", &format!("{more}n3 = ")),
+        &["23 voters", "6 │ [voters]", "these voters"],
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = NodeConfig::load(Path::new("/nonexistent/n1.toml")).unwrap_err();
+    assert_shows(&rendered(&error), &["cannot read the configuration /nonexistent/n1.toml"]);
+}
+
+#[test]
+fn the_examples_are_good_and_agree() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/three-nodes");
+    let load = |node: &str| NodeConfig::load(&directory.join(format!("{node}.toml"))).unwrap();
+    let [one, two, three] = ["n1", "n2", "n3"].map(load);
+    for (node, name) in [(&one, "n1"), (&two, "n2"), (&three, "n3")] {
+        assert_eq!(node.election.me.as_str(), name);
+        assert_eq!(node.voters, one.voters);
+        assert_eq!(node.cluster, one.cluster);
+        assert_eq!(node.election.timing, one.election.timing);
+        assert_eq!((&node.sqlite, &node.sink_file), (&one.sqlite, &one.sink_file));
+    }
+    assert!(one.data != two.data && two.data != three.data && one.data != three.data);
+}

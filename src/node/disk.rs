@@ -1,0 +1,179 @@
+//! The one small thing that a voter keeps: its hard state, in a durable slot of bytes.
+//!
+//! The slot holds a checksummed record. The real one is a file that is written beside the old one,
+//! synced, renamed over it, and whose directory is synced, so that a crash leaves the old record or
+//! the new one and never a mixture.
+
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::election::HardState;
+
+/// A durable slot of bytes.
+pub trait Disk: Send + 'static {
+    /// What is in the slot; `None` if it was never written.
+    fn read(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, DiskError>> + Send;
+
+    /// Replaces the content. Durable when it returns; after an error or a crash the slot holds the
+    /// old content or the new.
+    fn write(&mut self, bytes: Vec<u8>) -> impl Future<Output = Result<(), DiskError>> + Send;
+}
+
+/// The disk failed, or what it holds is not a hard state. The node must not vote.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// The operating system says so. The slot holds the old content or the new.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The content has a wrong checksum, length or version. It was left as it is.
+    #[error("the hard state is corrupt: {0}")]
+    Corrupt(&'static str),
+}
+
+/// First bytes of a record: name and version of its format.
+const MAGIC: [u8; 4] = *b"FPH1";
+const CHECKSUM_LEN: usize = 4;
+
+/// The record of a hard state: magic, checksum, content.
+pub fn encode_hard_state(hard: &HardState) -> Vec<u8> {
+    let content = postcard::to_stdvec(hard).expect("a hard state has no unserializable part");
+    let mut bytes = Vec::with_capacity(MAGIC.len() + CHECKSUM_LEN + content.len());
+    bytes.extend(MAGIC);
+    bytes.extend(crc32fast::hash(&content).to_le_bytes());
+    bytes.extend(content);
+    bytes
+}
+
+/// Reads a record back.
+///
+/// # Errors
+/// It is not what [`encode_hard_state`] wrote, to the last bit.
+pub fn decode_hard_state(bytes: &[u8]) -> Result<HardState, DiskError> {
+    let rest = bytes.strip_prefix(&MAGIC).ok_or(DiskError::Corrupt("unknown format"))?;
+    let (checksum, content) = rest
+        .split_at_checked(CHECKSUM_LEN)
+        .ok_or(DiskError::Corrupt("it ends before its checksum"))?;
+    if checksum != crc32fast::hash(content).to_le_bytes() {
+        return Err(DiskError::Corrupt("the checksum does not match"));
+    }
+    match postcard::take_from_bytes(content) {
+        Ok((hard, [])) => Ok(hard),
+        Ok(_) => Err(DiskError::Corrupt("bytes follow the record")),
+        Err(_) => Err(DiskError::Corrupt("the record does not decode")),
+    }
+}
+
+/// The slot as a file.
+#[derive(Debug)]
+pub struct FileDisk {
+    path: PathBuf,
+}
+
+impl FileDisk {
+    /// The slot in `directory`, which is created if it is missing.
+    ///
+    /// # Errors
+    /// The directory cannot be created.
+    pub fn open(directory: &Path) -> Result<Self, DiskError> {
+        std::fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+        Ok(Self { path: directory.join("hard-state") })
+    }
+
+    fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+        use std::io::Write;
+        let temporary = path.with_extension("new");
+        let mut file = std::fs::File::create(&temporary).map_err(io_error("create", &temporary))?;
+        file.write_all(bytes).map_err(io_error("write", &temporary))?;
+        file.sync_all().map_err(io_error("sync", &temporary))?;
+        std::fs::rename(&temporary, path).map_err(io_error("rename", &temporary))?;
+        let directory = path.parent().expect("the slot lies in a directory");
+        let handle = std::fs::File::open(directory).map_err(io_error("open", directory))?;
+        handle.sync_all().map_err(io_error("sync", directory))
+    }
+}
+
+impl Disk for FileDisk {
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, DiskError> {
+        match std::fs::read(&self.path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("read", &self.path)(error)),
+        }
+    }
+
+    async fn write(&mut self, bytes: Vec<u8>) -> Result<(), DiskError> {
+        let path = self.path.clone();
+        crate::blocking::run(move || Self::replace(&path, &bytes)).await
+    }
+}
+
+fn io_error<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> DiskError + use<'a> {
+    move |source| DiskError::Io { action, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::{Identity, Incarnation, Term};
+
+    fn some_state() -> HardState {
+        let node = "n2".parse().unwrap();
+        HardState {
+            incarnation: Incarnation(3),
+            term: Term(77),
+            vote: Some(Identity { node, incarnation: Incarnation(9) }),
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back() {
+        for hard in [HardState::first_boot(), some_state()] {
+            assert_eq!(decode_hard_state(&encode_hard_state(&hard)).unwrap(), hard);
+        }
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_noticed() {
+        let bytes = encode_hard_state(&some_state());
+        for len in 0..bytes.len() {
+            assert!(decode_hard_state(&bytes[..len]).is_err());
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode_hard_state(&flipped).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn replacing_leaves_one_file_with_the_new_content() {
+        let directory = std::env::temp_dir().join(format!("fencepost-disk-{}", std::process::id()));
+        let disk = FileDisk::open(&directory).unwrap();
+        for content in [b"old".as_slice(), b"new"] {
+            FileDisk::replace(&disk.path, content).unwrap();
+            assert_eq!(std::fs::read(&disk.path).unwrap(), content);
+        }
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(decode_hard_state(&bytes).is_err());
+        }
+    }
+}

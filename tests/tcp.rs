@@ -1,0 +1,337 @@
+//! The TCP transport on simulated networks: messages arrive, restarts are survived, and what a
+//! hostile client says is counted and changes nothing.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fencepost::election::{Body, Message};
+use fencepost::node::frame::{Frame, MAX_FRAME_LEN, encode};
+use fencepost::node::tcp::{HELLO_LIMIT, MAX_STRANGERS, QUEUE_LEN, TcpTransport};
+use fencepost::node::{Transport, TransportCounters};
+use fencepost::{Identity, Incarnation, NodeId, Term};
+use madsim::runtime::{Handle, NodeHandle, Runtime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+const CLUSTER: &str = "test";
+const BEAT: Duration = Duration::from_millis(50);
+
+fn id(n: u8) -> NodeId {
+    format!("n{n}").parse().unwrap()
+}
+
+fn address(n: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, n], 7400))
+}
+
+fn message(from: u8, term: u64) -> Message {
+    let from = Identity { node: id(from), incarnation: Incarnation::FIRST };
+    Message { from, term: Term(term), body: Body::PreVote }
+}
+
+async fn bind(me: u8, nodes: u8) -> TcpTransport {
+    let peers = (1..=nodes).map(|n| (id(n), address(n))).collect();
+    TcpTransport::bind(address(me), CLUSTER.to_owned(), id(me), peers).await.unwrap()
+}
+
+/// What a talking node leaves behind for the test to look at.
+#[derive(Clone, Default)]
+struct Seen {
+    messages: Arc<Mutex<Vec<Message>>>,
+    counters: Arc<Mutex<Arc<TransportCounters>>>,
+}
+
+impl Seen {
+    fn from(&self, n: u8) -> usize {
+        self.messages.lock().unwrap().iter().filter(|m| m.from.node == id(n)).count()
+    }
+
+    fn count(&self, which: fn(&TransportCounters) -> &AtomicU64) -> u64 {
+        which(&self.counters.lock().unwrap()).load(Ordering::Relaxed)
+    }
+}
+
+/// Says something to all peers at each beat, and notes what it hears.
+async fn talk(me: u8, nodes: u8, seen: Seen) {
+    let mut transport = bind(me, nodes).await;
+    *seen.counters.lock().unwrap() = transport.counters();
+    for beat in 1.. {
+        for peer in (1..=nodes).filter(|&n| n != me) {
+            transport.send(id(peer), message(me, beat));
+        }
+        let listen = async {
+            loop {
+                let message = transport.recv().await;
+                seen.messages.lock().unwrap().push(message);
+            }
+        };
+        let _ = timeout(BEAT, listen).await;
+    }
+}
+
+/// The machines n1 … of that many, talking, and the hostile one.
+struct World {
+    nodes: BTreeMap<u8, (NodeHandle, Seen)>,
+    stranger: NodeHandle,
+}
+
+fn world(nodes: u8) -> World {
+    let handle = Handle::current();
+    let machine = |n: u8| handle.create_node().name(format!("n{n}")).ip([10, 0, 0, n].into());
+    let start = |n: u8| {
+        let seen = Seen::default();
+        let node = machine(n).init({
+            let seen = seen.clone();
+            move || talk(n, nodes, seen.clone())
+        });
+        (n, (node.build(), seen))
+    };
+    World { nodes: (1..=nodes).map(start).collect(), stranger: machine(99).build() }
+}
+
+impl World {
+    fn seen(&self, n: u8) -> &Seen {
+        &self.nodes[&n].1
+    }
+
+    /// n1 and n2 hear each other from now on.
+    async fn assert_talking(&self, what: &str) {
+        let before = (self.seen(1).from(2), self.seen(2).from(1));
+        sleep(Duration::from_secs(3)).await;
+        assert!(self.seen(1).from(2) >= before.0 + 20, "n1 is deaf after {what}");
+        assert!(self.seen(2).from(1) >= before.1 + 20, "n2 is deaf after {what}");
+    }
+
+    /// The stranger connects to n1, says `bytes` and waits for `then`, or for the end.
+    async fn attack(&self, bytes: Vec<u8>, then: Duration) -> Outcome {
+        let client = async move {
+            let mut stream = TcpStream::connect(address(1)).await.unwrap();
+            stream.write_all(&bytes).await.unwrap();
+            stream.flush().await.unwrap();
+            match timeout(then, stream.read(&mut [0])).await {
+                Ok(read) => {
+                    assert_eq!(read.unwrap(), 0, "nothing is ever answered");
+                    Outcome::Closed
+                }
+                Err(_) => Outcome::Open,
+            }
+        };
+        self.stranger.spawn(client).await.unwrap()
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Closed,
+    Open,
+}
+
+fn run<F: Future>(seed: u64, test: impl FnOnce() -> F) -> F::Output {
+    let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
+    runtime.set_time_limit(Duration::from_secs(300));
+    runtime.block_on(async { test().await })
+}
+
+fn frame(frame: &Frame) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(frame, &mut bytes).unwrap();
+    bytes
+}
+
+fn hello(cluster: &str, from: u8, to: u8) -> Vec<u8> {
+    frame(&Frame::Hello { cluster: cluster.to_owned(), from: id(from), to: id(to) })
+}
+
+#[test]
+fn everybody_hears_everybody() {
+    run(1, || async {
+        let world = world(3);
+        sleep(Duration::from_secs(5)).await;
+        for me in 1..=3 {
+            for peer in (1..=3).filter(|&n| n != me) {
+                let heard = world.seen(me).from(peer);
+                assert!(heard > 80, "n{me} heard n{peer} only {heard} times");
+            }
+            assert_eq!(world.seen(me).from(me), 0);
+            assert_eq!(world.seen(me).count(|c| &c.refused), 0);
+            assert_eq!(world.seen(me).count(|c| &c.malformed), 0);
+        }
+    });
+}
+
+#[test]
+fn hostile_clients_are_counted_and_change_nothing() {
+    run(2, || async {
+        let world = world(2);
+        world.assert_talking("the start").await;
+        let seen = world.seen(1);
+        let moment = Duration::from_secs(1);
+
+        let garbage = b"\0\0\0\x04junk".to_vec();
+        assert_eq!(world.attack(garbage, moment).await, Outcome::Closed);
+        assert_eq!(seen.count(|c| &c.malformed), 1);
+
+        let http = b"GET / HTTP/1.1\r\n\r\n".to_vec();
+        assert_eq!(world.attack(http, moment).await, Outcome::Closed);
+        assert_eq!(seen.count(|c| &c.oversized), 1, "\"GET \" is a length above the limit");
+
+        let claim = u32::try_from(MAX_FRAME_LEN + 1).unwrap().to_be_bytes().to_vec();
+        assert_eq!(world.attack(claim, moment).await, Outcome::Closed);
+        assert_eq!(seen.count(|c| &c.oversized), 2);
+
+        let mut cut = hello(CLUSTER, 2, 1);
+        cut.pop();
+        assert_eq!(world.attack(cut, moment).await, Outcome::Open, "the rest may come yet");
+        sleep(moment).await;
+        assert_eq!(seen.count(|c| &c.truncated), 1);
+
+        for (refused, bytes) in [
+            (1, hello("other", 2, 1)),
+            (2, hello(CLUSTER, 2, 3)),
+            (3, hello(CLUSTER, 7, 1)),
+            (4, hello(CLUSTER, 1, 1)),
+            (5, frame(&Frame::Message(message(2, 1)))),
+        ] {
+            assert_eq!(world.attack(bytes, moment).await, Outcome::Closed);
+            assert_eq!(seen.count(|c| &c.refused), refused);
+        }
+
+        assert_eq!(world.attack(Vec::new(), HELLO_LIMIT * 2).await, Outcome::Closed);
+        assert_eq!(seen.count(|c| &c.refused), 6, "it said nothing in time");
+
+        let twice = [hello(CLUSTER, 2, 1), hello(CLUSTER, 2, 1)].concat();
+        assert_eq!(world.attack(twice, moment).await, Outcome::Closed);
+        assert_eq!(seen.count(|c| &c.malformed), 2);
+
+        world.assert_talking("the attacks").await;
+        assert_eq!(world.seen(2).count(|c| &c.malformed), 0);
+    });
+}
+
+#[test]
+fn a_message_in_another_nodes_name_is_dropped() {
+    run(3, || async {
+        let world = world(3);
+        world.assert_talking("the start").await;
+        let forged = u64::MAX >> 1;
+        let mut bytes = hello(CLUSTER, 2, 1);
+        for (from, term) in [(3, forged), (1, forged), (2, forged - 1)] {
+            bytes.extend(frame(&Frame::Message(message(from, term))));
+        }
+        world.attack(bytes, Duration::from_millis(200)).await;
+        let terms = |term| {
+            let messages = world.seen(1).messages.lock().unwrap();
+            messages.iter().filter(|m| m.term == Term(term)).count()
+        };
+        assert_eq!(terms(forged), 0);
+        assert_eq!(terms(forged - 1), 1, "what the hello's own node says goes through");
+        assert_eq!(world.seen(1).count(|c| &c.refused), 2);
+        world.assert_talking("the forgery").await;
+    });
+}
+
+#[test]
+fn silent_connections_are_bounded_and_do_not_keep_peers_out() {
+    run(4, || async {
+        let world = world(2);
+        world.assert_talking("the start").await;
+        let extra = 9;
+        let attacks = (0..MAX_STRANGERS + extra).map(|_| {
+            world.stranger.spawn(async {
+                let mut stream = TcpStream::connect(address(1)).await.unwrap();
+                assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+            })
+        });
+        let attacks: Vec<_> = attacks.collect();
+        sleep(Duration::from_millis(500)).await;
+        assert_eq!(world.seen(1).count(|c| &c.refused), extra as u64);
+        for attack in attacks {
+            attack.await.unwrap();
+        }
+        assert_eq!(world.seen(1).count(|c| &c.refused), (MAX_STRANGERS + extra) as u64);
+        world.assert_talking("the flood").await;
+    });
+}
+
+#[test]
+fn a_restarted_peer_is_heard_again() {
+    run(5, || async {
+        let world = world(2);
+        world.assert_talking("the start").await;
+        for _ in 0..3 {
+            Handle::current().kill(world.nodes[&2].0.id());
+            sleep(Duration::from_secs(4)).await;
+            let deaf = world.seen(2).from(1);
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(world.seen(2).from(1), deaf, "it is dead");
+            assert!(world.seen(1).count(|c| &c.queue_full) > 0, "stale messages are dropped");
+            Handle::current().restart(world.nodes[&2].0.id());
+            sleep(Duration::from_secs(1)).await;
+            world.assert_talking("the restart").await;
+        }
+        assert_eq!(world.seen(1).count(|c| &c.refused), 0);
+    });
+}
+
+#[test]
+fn the_queue_for_an_unreachable_peer_is_bounded() {
+    run(6, || async {
+        let machine = Handle::current().create_node().ip([10, 0, 0, 1].into()).build();
+        let full = machine.spawn(async {
+            let mut transport = bind(1, 2).await;
+            for term in 0..100 {
+                transport.send(id(2), message(1, term));
+                transport.send(id(9), message(1, term));
+            }
+            transport.counters().queue_full.load(Ordering::Relaxed)
+        });
+        assert_eq!(full.await.unwrap(), 100 - QUEUE_LEN as u64);
+    });
+}
+
+#[test]
+fn dropping_it_ends_its_connections_and_frees_its_port() {
+    run(7, || async {
+        let machine = Handle::current().create_node().ip([10, 0, 0, 1].into()).build();
+        let test = machine.spawn(async {
+            for _ in 0..3 {
+                let transport = bind(1, 2).await;
+                let mut greeted = TcpStream::connect(address(1)).await.unwrap();
+                greeted.write_all(&hello(CLUSTER, 2, 1)).await.unwrap();
+                greeted.flush().await.unwrap();
+                let mut silent = TcpStream::connect(address(1)).await.unwrap();
+                sleep(Duration::from_millis(100)).await;
+                drop(transport);
+                assert_eq!(greeted.read(&mut [0]).await.unwrap(), 0);
+                assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
+        test.await.unwrap();
+    });
+}
+
+#[test]
+fn the_same_seed_gives_the_same_arrivals() {
+    let arrivals = |seed| {
+        std::thread::spawn(move || {
+            run(seed, || async {
+                let world = world(3);
+                sleep(Duration::from_secs(2)).await;
+                Handle::current().kill(world.nodes[&2].0.id());
+                sleep(Duration::from_secs(1)).await;
+                Handle::current().restart(world.nodes[&2].0.id());
+                sleep(Duration::from_secs(2)).await;
+                (1..=3).map(|n| world.seen(n).messages.lock().unwrap().clone()).collect::<Vec<_>>()
+            })
+        })
+        .join()
+        .unwrap()
+    };
+    assert_eq!(arrivals(8), arrivals(8));
+    assert_ne!(arrivals(8), arrivals(9));
+}
