@@ -1,0 +1,111 @@
+//! From a scenario and a seed to a plan: every range becomes a value, every pattern a list of
+//! faults. Pure: the same scenario and seed give the same plan on every machine.
+//!
+//! Each line of the scenario and each draw of the swarm has a random stream of its own, so that
+//! editing one leaves the others as they were.
+
+use std::time::Duration;
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::draw;
+use super::pick::{uniform, uniform_duration, uniform_i64};
+use super::plan::{Fault, Plan, PlannedFault, Target, Workload, node};
+use crate::scenario::units::Between;
+use crate::scenario::{FaultLine, FaultSpec, Scenario, WorkloadSpec};
+use crate::streams::stream;
+
+/// Renders `seed` to the plan that a run executes.
+pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
+    let voters = uniform_u32(&mut stream(seed, "plan/voters", 0), scenario.voters);
+    let horizon = uniform_duration(&mut stream(seed, "plan/horizon", 0), scenario.horizon);
+    let heal = uniform_duration(&mut stream(seed, "plan/heal", 0), scenario.heal);
+    let mut faults = Vec::new();
+    for (index, line) in scenario.faults.iter().enumerate() {
+        expand(line, voters, &mut stream(seed, "plan/fault", index as u64), &mut faults);
+    }
+    if let Some(swarm) = &scenario.swarm {
+        draw::all(swarm, seed, voters, horizon, &scenario.timing, &mut faults);
+    }
+    faults.retain(|planned| planned.at < horizon);
+    for planned in &mut faults {
+        planned.fault.clip(horizon - planned.at);
+    }
+    // Faults of one moment keep the order of the scenario.
+    faults.sort_by_key(|planned| planned.at);
+    Plan {
+        scenario: scenario.name.clone(),
+        seed,
+        voters,
+        transport: scenario.transport,
+        timing: scenario.timing.clone(),
+        network: scenario.network,
+        workload: scenario.workload.as_ref().and_then(|spec| workload(spec, seed)),
+        horizon,
+        heal,
+        faults,
+    }
+}
+
+fn workload(spec: &WorkloadSpec, seed: u64) -> Option<Workload> {
+    let mut rng = stream(seed, "plan/workload", 0);
+    let messages = uniform_u32(&mut rng, spec.messages);
+    let every = uniform_duration(&mut rng, spec.every);
+    let last = spec.sinks.len() as u64 - 1;
+    let sink = spec.sinks[uniform(&mut rng, 0, last) as usize];
+    (messages > 0).then_some(Workload { messages, every, sink })
+}
+
+fn uniform_u32(rng: &mut Xoshiro256PlusPlus, range: Between<u32>) -> u32 {
+    uniform(rng, range.low.into(), range.high.into()) as u32
+}
+
+/// Adds what one line of the scenario comes to.
+fn expand(
+    line: &FaultLine,
+    voters: u32,
+    rng: &mut Xoshiro256PlusPlus,
+    faults: &mut Vec<PlannedFault>,
+) {
+    let at = uniform_duration(rng, line.at);
+    let mut pick = |range: Between<Duration>| uniform_duration(rng, range);
+    let fault = match &line.spec {
+        FaultSpec::Pause { node, lasts } => Fault::Pause { node: *node, lasts: pick(*lasts) },
+        FaultSpec::Cut { links, lasts } => Fault::Cut { links: links.clone(), lasts: pick(*lasts) },
+        FaultSpec::Slow { links, by, lasts } => {
+            Fault::Slow { links: links.clone(), by: pick(*by), lasts: pick(*lasts) }
+        }
+        FaultSpec::Noise { links, noise, lasts } => {
+            Fault::Noise { links: links.clone(), noise: *noise, lasts: pick(*lasts) }
+        }
+        FaultSpec::Bounce { node, graceful, down, slow_start } => Fault::Bounce {
+            node: *node,
+            graceful: *graceful,
+            down: pick(*down),
+            slow_start: pick(*slow_start),
+        },
+        FaultSpec::Rolling { graceful, gap, down, slow_start } => {
+            let gap = pick(*gap);
+            faults.extend((0..voters).map(|index| PlannedFault {
+                at: at + gap * index,
+                fault: Fault::Bounce {
+                    node: Target::Node(node(index + 1)),
+                    graceful: *graceful,
+                    down: pick(*down),
+                    slow_start: pick(*slow_start),
+                },
+            }));
+            return;
+        }
+        FaultSpec::WallStep { node, by_ms } => {
+            Fault::WallStep { node: *node, by_ms: uniform_i64(rng, *by_ms) }
+        }
+        FaultSpec::Rate { node, ppm, lasts } => {
+            let lasts = pick(*lasts);
+            let range = Between { low: ppm.low.into(), high: ppm.high.into() };
+            let ppm = i32::try_from(uniform_i64(rng, range)).expect("between two of them");
+            Fault::Rate { node: *node, ppm, lasts }
+        }
+    };
+    faults.push(PlannedFault { at, fault });
+}

@@ -1,0 +1,88 @@
+//! How faults are written: each is one line of a scenario.
+
+use std::fmt;
+
+use super::plan::{Fault, Links, Noise, PlannedFault, Target};
+use crate::scenario::units::{duration, probability, step};
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(node) => node.fmt(f),
+            Self::Leader => f.write_str("leader"),
+            Self::Follower => f.write_str("follower"),
+            Self::Others => f.write_str("others"),
+            Self::All => f.write_str("all"),
+            Self::Database => f.write_str("db"),
+            Self::Sink => f.write_str("sink"),
+        }
+    }
+}
+
+impl fmt::Display for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = |f: &mut fmt::Formatter<'_>, targets: &[Target]| {
+            for (index, target) in targets.iter().enumerate() {
+                write!(f, "{}{target}", if index > 0 { ", " } else { "" })?;
+            }
+            Ok(())
+        };
+        side(f, &self.from)?;
+        f.write_str(if self.both_ways { " <-> " } else { " -> " })?;
+        side(f, &self.to)
+    }
+}
+
+impl fmt::Display for Noise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "loss = {}, duplicate = {}, reorder = {}",
+            probability(self.loss_ppm),
+            probability(self.duplicate_ppm),
+            probability(self.reorder_ppm)
+        )
+    }
+}
+
+/// As in a scenario, without the moment.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pause { node, lasts } => {
+                write!(f, "pause = \"{node}\", for = \"{}\"", duration(*lasts))
+            }
+            Self::Cut { links, lasts } => {
+                write!(f, "cut = \"{links}\", for = \"{}\"", duration(*lasts))
+            }
+            Self::Slow { links, by, lasts } => {
+                let (by, lasts) = (duration(*by), duration(*lasts));
+                write!(f, "slow = \"{links}\", by = \"{by}\", for = \"{lasts}\"")
+            }
+            Self::Noise { links, noise, lasts } => {
+                write!(f, "noise = \"{links}\", {noise}, for = \"{}\"", duration(*lasts))
+            }
+            Self::Bounce { node, graceful, down, slow_start } => {
+                let verb = if *graceful { "stop" } else { "kill" };
+                write!(f, "{verb} = \"{node}\", down = \"{}\"", duration(*down))?;
+                if !slow_start.is_zero() {
+                    write!(f, ", slow_start = \"{}\"", duration(*slow_start))?;
+                }
+                Ok(())
+            }
+            Self::WallStep { node, by_ms } => {
+                write!(f, "wall = \"{node}\", step = \"{}\"", step(*by_ms))
+            }
+            Self::Rate { node, ppm, lasts } => {
+                write!(f, "rate = \"{node}\", ppm = {ppm}, for = \"{}\"", duration(*lasts))
+            }
+        }
+    }
+}
+
+/// As in a scenario: one line.
+impl fmt::Display for PlannedFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{ at = \"{}\", {} }}", duration(self.at), self.fault)
+    }
+}

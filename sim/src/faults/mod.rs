@@ -1,0 +1,13 @@
+//! Faults: the plan that lists them, and how a seed is rendered to one.
+
+mod draw;
+pub mod generate;
+pub mod inject;
+mod line;
+mod pick;
+pub mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use generate::generate;
+pub use plan::{Fault, Plan, PlannedFault, Target};

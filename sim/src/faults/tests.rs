@@ -1,0 +1,172 @@
+//! From scenario and seed to plan, and from plan to text and back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::plan::{FAULT_KINDS, Plan};
+use super::{Fault, Target, generate};
+use crate::scenario::{DrawKind, Expect, Scenario, print};
+
+const HEAD: &str = "name = \"test\"\ncluster = { voters = 3 }\nhorizon = \"60s\"\n";
+
+fn scenario(text: &str) -> Scenario {
+    Scenario::parse("test.toml", text).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+fn with_faults(lines: &str) -> Scenario {
+    scenario(&format!("{HEAD}faults = [\n{lines}\n]\n"))
+}
+
+/// Everything that can be drawn, in clusters of all small sizes.
+fn everything() -> Scenario {
+    let draw: Vec<String> = DrawKind::ALL.iter().map(|k| format!("{} = 1", k.name())).collect();
+    scenario(&format!(
+        "name = \"all \\\"of\\\" it\\n\"\ncluster = {{ voters = \"1..7\" }}\nhorizon = \"20s..40s\"\n\
+         workload = {{ messages = \"0..3\", every = \"1ms..2s\", \
+         sink = [\"dedup\", \"fenced\", \"plain\"], window = \"90s\" }}\n\
+         network = {{ latency = \"1us..3ms\", loss = 0.015 }}\n\
+         [swarm]\ncount = \"0..30\"\ndraw = {{ {} }}\n",
+        draw.join(", ")
+    ))
+}
+
+#[test]
+fn a_rolling_restart_becomes_one_bounce_for_each_node() {
+    let plan = generate(
+        &with_faults(
+            r#"{ at = "9s", rolling = "graceful", gap = "3s", down = "500ms" },
+               { at = "8s", rolling = "kill", gap = "2s", slow_start = "1s" }"#,
+        ),
+        1,
+    );
+    let printed: Vec<String> = plan.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        printed,
+        [
+            r#"{ at = "8s", kill = "n1", down = "0s", slow_start = "1s" }"#,
+            r#"{ at = "9s", stop = "n1", down = "500ms" }"#,
+            r#"{ at = "10s", kill = "n2", down = "0s", slow_start = "1s" }"#,
+            r#"{ at = "12s", stop = "n2", down = "500ms" }"#,
+            r#"{ at = "12s", kill = "n3", down = "0s", slow_start = "1s" }"#,
+            r#"{ at = "15s", stop = "n3", down = "500ms" }"#,
+        ]
+    );
+}
+
+#[test]
+fn every_fault_ends_at_the_horizon() {
+    let plan = generate(
+        &with_faults(
+            r#"{ at = "58s", pause = "n1", for = "8s" },
+               { at = "58s", cut = "n1 -> n2", for = "1s" },
+               { at = "58s", kill = "n2", down = "1s", slow_start = "5s" },
+               { at = "59s", stop = "n2", down = "3s", slow_start = "5s" }"#,
+        ),
+        1,
+    );
+    let printed: Vec<String> = plan.faults.iter().map(|p| p.fault.to_string()).collect();
+    assert_eq!(
+        printed,
+        [
+            r#"pause = "n1", for = "2s""#,
+            r#"cut = "n1 -> n2", for = "1s""#,
+            r#"kill = "n2", down = "1s", slow_start = "1s""#,
+            r#"stop = "n2", down = "1s""#,
+        ]
+    );
+}
+
+#[test]
+fn each_line_has_a_stream_of_its_own() {
+    let lines = [
+        r#"{ at = "1s..50s", pause = "n1", for = "1s..9s" },"#,
+        r#"{ at = "1s..50s", cut = "n1 -> n2", for = "1s..9s" },"#,
+        r#"{ at = "1s..50s", wall = "n3", step = "-4s..4s" },"#,
+    ];
+    let all = generate(&with_faults(&lines.concat()), 7);
+    // Another kind of fault in the middle, which draws more often, leaves the others alone.
+    let middle = r#"{ at = "1s..50s", kill = "n1", down = "1s..2s", slow_start = "1s..2s" },"#;
+    let other = generate(&with_faults(&[lines[0], middle, lines[2]].concat()), 7);
+    let same = all.faults.iter().filter(|planned| other.faults.contains(planned)).count();
+    assert_eq!(same, 2, "{all}\n{other}");
+    let fewer = generate(&with_faults(&lines[..2].concat()), 7);
+    assert!(fewer.faults.iter().all(|planned| all.faults.contains(planned)));
+}
+
+#[test]
+fn a_fault_deleted_from_a_plan_changes_nothing_else() {
+    let plan = generate(&everything(), 4);
+    assert!(plan.faults.len() > 5, "{plan}");
+    for index in 0..plan.faults.len() {
+        let mut shorter = plan.clone();
+        shorter.faults.remove(index);
+        assert_eq!(read_back(&shorter), shorter);
+    }
+}
+
+#[test]
+fn a_swarm_draws_everything() {
+    let swarm = everything();
+    let mut kinds: BTreeMap<&str, u32> = BTreeMap::new();
+    for seed in 0..300 {
+        let plan = generate(&swarm, seed);
+        assert_eq!(generate(&swarm, seed), plan);
+        for planned in &plan.faults {
+            *kinds.entry(planned.fault.kind(&plan.timing)).or_default() += 1;
+        }
+    }
+    let all: BTreeSet<&str> = FAULT_KINDS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(kinds.keys().copied().collect::<BTreeSet<_>>(), all, "{kinds:?}");
+    assert!(kinds.values().all(|count| *count >= 20), "{kinds:?}");
+}
+
+#[test]
+fn seeds_leave_out_some_kinds() {
+    let swarm =
+        scenario(&format!("{HEAD}[swarm]\ncount = 40\ndraw = {{ kill = 1, wall-step = 1 }}"));
+    let kinds = |seed| {
+        let plan = generate(&swarm, seed);
+        plan.faults.iter().map(|p| p.fault.kind(&plan.timing)).collect::<BTreeSet<_>>().len()
+    };
+    let counts: BTreeSet<usize> = (0..20).map(kinds).collect();
+    assert_eq!(counts, BTreeSet::from([1, 2]));
+}
+
+fn read_back(plan: &Plan) -> Plan {
+    let text = print(plan, &Expect::default());
+    let scenario = scenario(&text);
+    assert!(scenario.swarm.is_none());
+    generate(&scenario, scenario.seed.expect("a printed plan has its seed"))
+}
+
+/// What every plan promises to the run.
+fn is_explicit_and_in_bounds(plan: &Plan) {
+    assert!(plan.faults.is_sorted_by_key(|planned| planned.at));
+    for planned in &plan.faults {
+        let fault = &planned.fault;
+        assert!(planned.at < plan.horizon, "{planned}");
+        assert!(planned.at + fault.duration() <= plan.horizon, "{planned}");
+        let lasting = !matches!(fault, Fault::WallStep { .. } | Fault::Bounce { .. });
+        assert!(!lasting || fault.duration() > Duration::ZERO, "{planned}");
+        if let Fault::Pause { node: Target::Node(node), .. } = fault {
+            assert!(plan.nodes().any(|n| n == *node), "{planned}");
+        }
+        if let Fault::Rate { ppm, .. } = fault {
+            assert!((100..=500_000).contains(&ppm.unsigned_abs()), "{planned}");
+        }
+        if let Fault::WallStep { by_ms, .. } = fault {
+            assert!((1..=3_600_000).contains(&by_ms.unsigned_abs()), "{planned}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_plan_prints_and_reads_back(seed in any::<u64>()) {
+        let plan = generate(&everything(), seed);
+        is_explicit_and_in_bounds(&plan);
+        prop_assert_eq!(read_back(&plan), plan);
+    }
+}

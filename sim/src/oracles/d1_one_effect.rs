@@ -1,0 +1,71 @@
+//! D1: a message has at most one effect.
+//!
+//! Guards the fourth layer, claim before send, and with it everything: this is what the recipient
+//! sees. Unconditional: it must hold with broken elections, leases and clocks. Counted at the sink,
+//! by message and not by key, so that a repetition under a new key is one effect too many. The
+//! end-to-end argument: Saltzer, Reed, Clark, "End-to-End Arguments in System Design", 1984.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::report::Report;
+use super::{Oracle, Setting, Violation};
+use crate::history::{History, Kind};
+
+/// Nothing reaches its recipient twice.
+pub const ORACLE: Oracle = Oracle {
+    property: "D1",
+    says: "at most one effect a message",
+    layer: "claim before send",
+    check,
+};
+
+fn check(history: &History, _: &Setting) -> Vec<Violation> {
+    let mut report = Report::new(ORACLE.property);
+    let mut effects = BTreeMap::new();
+    for (index, event) in history.events().iter().enumerate() {
+        let Kind::Effect { message, token, node, .. } = event.kind else { continue };
+        match effects.entry(message) {
+            Entry::Vacant(entry) => {
+                entry.insert((node, token, event.at));
+            }
+            Entry::Occupied(first) => report.add(index, event, || {
+                let (other, other_token, at) = first.get();
+                format!(
+                    "the recipient sees {message} again, from {node} with token {token}; the first \
+                     came at {at} from {other} with token {other_token}"
+                )
+            }),
+        }
+    }
+    report.done()
+}
+
+#[cfg(test)]
+mod tests {
+    use fencepost::Token;
+
+    use super::super::testing::{Script, node};
+    use super::*;
+    use crate::history::{MessageNo, NoEffect};
+
+    #[test]
+    fn one_effect_each_is_fine_and_a_dropped_repetition_is_none() {
+        let dropped =
+            Kind::NoEffect { message: MessageNo(7), token: Token(2), why: NoEffect::Duplicate };
+        Script::new().effect(1, 1, 7).effect(1, 1, 8).push(dropped).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_second_effect_is_caught_whoever_sent_it() {
+        let script = Script::new().effect(1, 1, 7).effect(1, 1, 8).bad().effect(2, 3, 7);
+        script.bad().effect(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_new_key_does_not_hide_the_message() {
+        let (token, node) = (Token(1), node(1));
+        let again = Kind::Effect { message: MessageNo(7), key: MessageNo(99), token, node };
+        Script::new().effect(1, 1, 7).bad().push(again).check(&ORACLE);
+    }
+}

@@ -1,0 +1,83 @@
+//! D5: the claim is durable before the first byte: whoever starts to send a message has a claim of
+//! it that committed under the very token that it shows, and that still stands.
+//!
+//! Guards the fourth layer: without the claim a new holder could not know that there is anything to
+//! doubt. "Sent, then marked" is how every at-least-once outbox works. See `claims` for the one
+//! case, beyond the bound on clocks, in which a claim may be taken away before the send.
+
+use super::claims::{Claims, Standing};
+use super::report::Report;
+use super::{Oracle, Setting, Violation};
+use crate::history::{History, Kind};
+
+/// Claim, then send.
+pub const ORACLE: Oracle = Oracle {
+    property: "D5",
+    says: "the claim is durable before the first byte is sent",
+    layer: "claim before send",
+    check,
+};
+
+fn check(history: &History, _: &Setting) -> Vec<Violation> {
+    let mut report = Report::new(ORACLE.property);
+    let mut claims = Claims::default();
+    for (index, event) in history.events().iter().enumerate() {
+        claims.apply(event);
+        let Kind::SendStarted { node, token, message, .. } = event.kind else { continue };
+        if claims.standing(token, message) == Standing::No {
+            report.add(index, event, || {
+                format!(
+                    "{node} began to send {message} with token {token} without a standing claim"
+                )
+            });
+        }
+    }
+    report.done()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Script;
+    use super::*;
+    use crate::history::MessageState::{Delivered, InDoubt, Pending};
+    use crate::history::ProofKind::NeverSent;
+
+    #[test]
+    fn claim_then_send_is_fine() {
+        let script = Script::new().claimed(1, 7).claimed(1, 8).send_started(1, 1, 7);
+        // A claim that is settled can be made again, and stands for more than one send.
+        let script = script.settled(1, 7, InDoubt).resolved(1, 7, Pending, NeverSent);
+        script.claimed(1, 7).send_started(1, 1, 7).send_started(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn sending_first_is_caught() {
+        Script::new().bad().send_started(1, 1, 7).claimed(1, 7).check(&ORACLE);
+        // Asking for a claim is not having it.
+        Script::new().claim_started(1, 1, 7).bad().send_started(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn another_token_or_another_message_is_another_claim() {
+        let script = Script::new().claimed(1, 7).bad().send_started(1, 2, 7);
+        script.bad().send_started(1, 1, 8).check(&ORACLE);
+        Script::new().claimed(1, 7).claimed(2, 7).bad().send_started(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_settled_claim_does_not_stand() {
+        let script = Script::new().claimed(1, 7).settled(1, 7, Delivered);
+        script.bad().send_started(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_swept_claim_stands_only_for_those_beyond_the_bound() {
+        let script = Script::new().claimed(1, 7).settled(2, 7, InDoubt);
+        script.bad().send_started(1, 1, 7).check(&ORACLE);
+        let script = Script::new().claimed(1, 7).clock_out_of_bound(1).settled(2, 7, InDoubt);
+        script.send_started(1, 1, 7).check(&ORACLE);
+        // But not one that its own holder settled, nor one that never was.
+        let script = Script::new().clock_out_of_bound(1).claimed(1, 7).settled(1, 7, InDoubt);
+        script.bad().send_started(1, 1, 7).bad().send_started(1, 1, 8).check(&ORACLE);
+    }
+}

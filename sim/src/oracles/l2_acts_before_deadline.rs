@@ -1,0 +1,96 @@
+//! L2: guarded acts start before the deadline: whoever starts to claim or to send holds the guard
+//! of the token that it shows, and its own clock has not reached the end of the lease.
+//!
+//! Guards the lease layer, on the actor's side: Gray and Cheriton 1989, §3. The acts are recorded
+//! where they leave the node, so a node that never asks a guard (the founding design: "am I the
+//! leader?", then act) is caught like one that asks too early. Needs no bound on clocks.
+
+use super::guards::Guards;
+use super::report::Report;
+use super::{Oracle, Setting, Violation};
+use crate::history::{History, Kind};
+
+/// No act without a guard whose deadline lies ahead.
+pub const ORACLE: Oracle = Oracle {
+    property: "L2",
+    says: "claims and sends start under a guard and before its deadline",
+    layer: "lease",
+    check,
+};
+
+fn check(history: &History, _: &Setting) -> Vec<Violation> {
+    let mut report = Report::new(ORACLE.property);
+    let mut guards = Guards::default();
+    for (index, event) in history.events().iter().enumerate() {
+        guards.apply(event);
+        let (node, token, message, reading, act) = match event.kind {
+            Kind::ClaimStarted { node, token, message, reading } => {
+                (node, token, message, reading, "claim")
+            }
+            Kind::SendStarted { node, token, message, reading, .. } => {
+                (node, token, message, reading, "send")
+            }
+            _ => continue,
+        };
+        let tenure = guards.tenure(node, token.into());
+        let flaw = match tenure.map(|tenure| (tenure.stepped_down, tenure.issued, tenure.until)) {
+            Some((true, _, _)) => "after it had stepped down",
+            Some((false, true, Some(until))) if reading < until => continue,
+            Some((false, true, Some(_))) => "at or after its deadline",
+            _ => "without a guard",
+        };
+        report.add(index, event, || {
+            format!("{node} began to {act} {message} with token {token} {flaw}")
+        });
+    }
+    report.done()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Script;
+    use super::*;
+
+    fn may_act_until_900() -> Script {
+        Script::new().booted(1, 1).lease(1, 1, 900).guard(1, 1)
+    }
+
+    #[test]
+    fn acts_under_a_guard_are_fine_up_to_the_last_nanosecond() {
+        may_act_until_900()
+            .claim_started(1, 1, 7)
+            .at_ns(899_999_999)
+            .send_started(1, 1, 7)
+            .lease(1, 1, 1000)
+            .at(900)
+            .send_started(1, 1, 8)
+            .check(&ORACLE);
+    }
+
+    #[test]
+    fn the_deadline_itself_is_too_late() {
+        let script = may_act_until_900().at(900).bad().claim_started(1, 1, 7);
+        script.bad().send_started(1, 1, 7).check(&ORACLE);
+        // What counts is the latest lease, even if it ends earlier.
+        may_act_until_900().lease(1, 1, 800).at(800).bad().send_started(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn no_guard_no_action() {
+        // Leading, with a lease, but never asked for a guard; and a guard before any lease.
+        Script::new().lease(1, 1, 900).bad().send_started(1, 1, 7).check(&ORACLE);
+        Script::new().guard(1, 1).bad().claim_started(1, 1, 7).check(&ORACLE);
+        // Another's guard, or one of another term.
+        may_act_until_900().bad().send_started(2, 1, 7).bad().send_started(1, 2, 7).check(&ORACLE);
+        // A guard of an earlier boot.
+        let script = may_act_until_900().down(1).bad().send_started(1, 1, 7);
+        script.booted(1, 2).bad().send_started(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn stepping_down_ends_it_for_good() {
+        let script = may_act_until_900().stepped_down(1, 1).bad().claim_started(1, 1, 7);
+        script.lease(1, 1, 950).guard(1, 1).bad().send_started(1, 1, 7).check(&ORACLE);
+        may_act_until_900().stepped_down(1, 0).send_started(1, 1, 7).check(&ORACLE);
+    }
+}

@@ -1,0 +1,136 @@
+//! The oracles: one property of DESIGN section 7 a file.
+//!
+//! An oracle reads a finished history and says where its property was broken. It trusts nothing
+//! that the product says about itself where the boundary of the simulation saw the thing itself.
+//! Each goes over the history once and keeps no text unless it found something, because they all
+//! run after every seed.
+//!
+//! Besides the properties: `guards` knows which guard is valid when, `claims` which claim stands,
+//! `story` what happened to a message; `report` collects violations, and `testing` writes histories
+//! for the tests.
+
+mod claims;
+mod d1_one_effect;
+mod d2_delivered_means_one_effect;
+mod d3_doubt_needs_proof;
+mod d5_claim_before_send;
+mod e1_one_leader_a_term;
+mod e2_promises_never_fall;
+mod e3_majority_certificate;
+mod e4_own_election;
+mod f1_nothing_below_floor;
+mod f2_floor_rises;
+mod f3_no_claim_below_floor;
+mod guards;
+mod l1_one_valid_guard;
+mod l2_acts_before_deadline;
+mod report;
+mod s1_one_leader_in_status;
+mod story;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod v1_stable_leader;
+mod v3_every_message_ends;
+
+use std::time::Duration;
+
+use fencepost::NodeId;
+
+use crate::history::{History, Kind, SimTime};
+
+pub use report::MAX_VIOLATIONS;
+
+/// What the oracles know about the run besides its history.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The configured voters.
+    pub voters: Vec<NodeId>,
+    /// What the sink can do.
+    pub sink: SinkKind,
+    /// How soon after the healing began a stable leader must exist (V1).
+    pub leader_within: Duration,
+    /// Whether the run carries messages at all; an election-only run does not.
+    pub delivers: bool,
+}
+
+/// What a simulated sink can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SinkKind {
+    /// Drops repetitions of a key within a window.
+    Dedup {
+        /// The window, as the sink keeps it.
+        window: Duration,
+    },
+    /// Checks stamps and answers questions.
+    Fenced,
+    /// Neither.
+    Plain,
+}
+
+impl SinkKind {
+    /// What the nodes are told to take off a deduplicating sink's window, for the time that a send
+    /// can be on its way.
+    pub const WINDOW_MARGIN: Duration = Duration::from_secs(10);
+}
+
+/// A property was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The property's id in DESIGN section 7.
+    pub property: &'static str,
+    /// When it was broken.
+    pub at: SimTime,
+    /// Index into the history of the event that broke it.
+    pub event: usize,
+    /// What happened, in one sentence that names nodes, tokens and messages.
+    pub what: String,
+}
+
+/// One property.
+pub struct Oracle {
+    /// The property's id in DESIGN section 7.
+    pub property: &'static str,
+    /// The property in a few words.
+    pub says: &'static str,
+    /// Which of the four layers of DESIGN section 2 it guards, or "service" for status and
+    /// liveness.
+    pub layer: &'static str,
+    /// Every place where a history breaks it, in order; at most [`MAX_VIOLATIONS`].
+    pub check: fn(&History, &Setting) -> Vec<Violation>,
+}
+
+/// Every oracle, in the order of DESIGN section 7.
+pub const ALL: &[Oracle] = &[
+    e1_one_leader_a_term::ORACLE,
+    e2_promises_never_fall::ORACLE,
+    e3_majority_certificate::ORACLE,
+    e4_own_election::ORACLE,
+    l1_one_valid_guard::ORACLE,
+    l2_acts_before_deadline::ORACLE,
+    f1_nothing_below_floor::ORACLE,
+    f2_floor_rises::ORACLE,
+    f3_no_claim_below_floor::ORACLE,
+    s1_one_leader_in_status::ORACLE,
+    d1_one_effect::ORACLE,
+    d2_delivered_means_one_effect::ORACLE,
+    d3_doubt_needs_proof::ORACLE,
+    d5_claim_before_send::ORACLE,
+    v1_stable_leader::ORACLE,
+    v3_every_message_ends::ORACLE,
+];
+
+/// Asks every oracle. Sorted by event, then by property.
+///
+/// # Panics
+/// The history does not have exactly one [`Kind::End`]: a bug in the testbed, and what the liveness
+/// oracles would say about half a run means nothing.
+pub fn check_all(history: &History, setting: &Setting) -> Vec<Violation> {
+    let ends = history.events().iter().filter(|event| event.kind == Kind::End).count();
+    assert!(ends == 1, "a history has exactly one End, this one has {ends}: a bug in the testbed");
+    let mut found: Vec<Violation> =
+        ALL.iter().flat_map(|oracle| (oracle.check)(history, setting)).collect();
+    found.sort_by_key(|violation| (violation.event, violation.property));
+    found
+}

@@ -1,0 +1,128 @@
+//! S1: (leader, term) of a status is one value: whoever names a leader in a term names the one that
+//! was elected in it, all nodes name the same one, and within a boot the term never goes back.
+//!
+//! Guards the service, not a layer: status is information, never permission. But a torn pair (the
+//! leader of one term beside another term, seen in jgroups-raft) is how applications get misled. A
+//! node that shows itself as leader must also show the leader's role, and the other way round.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fencepost::election::Role;
+use fencepost::{NodeId, Term};
+
+use super::report::Report;
+use super::{Oracle, Setting, Violation};
+use crate::history::{History, Kind};
+
+/// Leader and term belong together.
+pub const ORACLE: Oracle = Oracle {
+    property: "S1",
+    says: "a status names the elected leader of its term, and its term never goes back",
+    layer: "service",
+    check,
+};
+
+fn check(history: &History, _: &Setting) -> Vec<Violation> {
+    let mut report = Report::new(ORACLE.property);
+    let mut shown: BTreeMap<NodeId, Term> = BTreeMap::new();
+    let mut named: BTreeMap<Term, NodeId> = BTreeMap::new();
+    let mut elected: BTreeSet<(Term, NodeId)> = BTreeSet::new();
+    for (index, event) in history.events().iter().enumerate() {
+        match event.kind {
+            Kind::Booted { node, .. } | Kind::Down { node, .. } => {
+                shown.remove(&node);
+            }
+            Kind::Elected { leader, term, .. } => {
+                elected.insert((term, leader.node));
+            }
+            Kind::Status { node, role, term, leader } => {
+                if let Some(last) = shown.insert(node, term).filter(|last| *last > term) {
+                    report.add(index, event, || {
+                        format!("the status of {node} went back from term {last} to {term}")
+                    });
+                }
+                let leads = role == Role::Leader;
+                // A leader does not name itself before its first lease.
+                let torn =
+                    if leads { leader.is_some_and(|l| l != node) } else { leader == Some(node) };
+                if torn {
+                    report.add(index, event, || {
+                        format!("{node} is {role:?} in term {term} and names {leader:?} as leader")
+                    });
+                }
+                let Some(leader) = leader.or(leads.then_some(node)) else { continue };
+                let first = *named.entry(term).or_insert(leader);
+                if first != leader {
+                    report.add(index, event, || {
+                        format!("{node} shows {leader} as leader of term {term}, others {first}")
+                    });
+                } else if !elected.contains(&(term, leader)) {
+                    report.add(index, event, || {
+                        format!("{node} shows {leader} as leader of term {term} without election")
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+    report.done()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Script;
+    use super::*;
+    use Role::{Candidate, Follower, Leader};
+
+    fn n1_leads() -> Script {
+        Script::new().elected(1, 1, &[1, 2])
+    }
+
+    #[test]
+    fn nodes_that_agree_are_fine() {
+        n1_leads()
+            .status(1, Leader, 1, None)
+            .status(1, Leader, 1, Some(1))
+            .status(2, Follower, 1, Some(1))
+            .status(3, Candidate, 2, None)
+            .elected(3, 2, &[2, 3])
+            .status(2, Follower, 2, Some(3))
+            .status(1, Follower, 1, None)
+            .check(&ORACLE);
+    }
+
+    #[test]
+    fn the_term_goes_back_only_across_a_boot() {
+        let shown = || Script::new().status(1, Follower, 3, None);
+        shown().bad().status(1, Follower, 2, None).check(&ORACLE);
+        shown().down(1).booted(1, 2).status(1, Follower, 2, None).check(&ORACLE);
+        shown().booted(2, 2).bad().status(1, Follower, 2, None).check(&ORACLE);
+    }
+
+    #[test]
+    fn two_leaders_of_one_term_are_caught_across_nodes() {
+        let script = n1_leads().elected(3, 1, &[2, 3]).status(2, Follower, 1, Some(1));
+        script
+            .bad()
+            .status(2, Follower, 1, Some(3))
+            .bad()
+            .status(3, Leader, 1, None)
+            .check(&ORACLE);
+    }
+
+    #[test]
+    fn a_leader_needs_an_earlier_election_in_that_very_term() {
+        Script::new().bad().status(1, Leader, 1, None).elected(1, 1, &[1, 2]).check(&ORACLE);
+        // Torn: the old leader beside the new term, and the new leader beside the old term.
+        n1_leads().bad().status(2, Follower, 2, Some(1)).check(&ORACLE);
+        let script = n1_leads().elected(3, 2, &[2, 3]);
+        script.bad().status(2, Follower, 1, Some(3)).check(&ORACLE);
+    }
+
+    #[test]
+    fn role_and_leader_belong_together() {
+        n1_leads().bad().status(1, Follower, 1, Some(1)).check(&ORACLE);
+        let script = n1_leads().elected(2, 2, &[1, 2]);
+        script.bad().status(1, Leader, 2, Some(2)).check(&ORACLE);
+    }
+}

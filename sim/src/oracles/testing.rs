@@ -1,0 +1,254 @@
+//! Made-up histories that read like a script.
+//!
+//! Nodes are numbers (1 is `n1`, in its first incarnation), times are milliseconds of simulated
+//! time and of the nodes' clocks, which agree unless the script says otherwise. [`Script::bad`]
+//! stands before an event that the oracle must report; [`Script::check`] demands exactly those.
+
+use std::time::Duration;
+
+use fencepost::election::{HardState, Role, SteppedDown};
+use fencepost::{Identity, Incarnation, Instant, NodeId, Term, Token};
+
+use super::{Oracle, Setting, SinkKind};
+use crate::history::{
+    History, Kind, MessageKind, MessageNo, MessageState, Phase, ProofKind, SendOutcome, SimTime,
+};
+
+/// A sink with a window of ten seconds.
+pub const DEDUP: SinkKind = SinkKind::Dedup { window: Duration::from_secs(10) };
+
+const MS: u64 = 1_000_000;
+
+pub fn node(number: u32) -> NodeId {
+    format!("n{number}").parse().unwrap()
+}
+
+/// The first life of a node.
+pub fn id(number: u32) -> Identity {
+    Identity { node: node(number), incarnation: Incarnation::FIRST }
+}
+
+/// A history in the making, with its setting.
+pub struct Script {
+    pub history: History,
+    pub setting: Setting,
+    now: SimTime,
+    bad: Vec<usize>,
+}
+
+impl Script {
+    /// Three voters with exact clocks, a plain sink, a leader within three seconds.
+    pub fn new() -> Self {
+        Self::with_voters(3)
+    }
+
+    pub fn with_voters(count: u32) -> Self {
+        let setting = Setting {
+            voters: (1..=count).map(node).collect(),
+            sink: SinkKind::Plain,
+            leader_within: Duration::from_secs(3),
+            delivers: true,
+        };
+        let script =
+            Self { history: History::default(), setting, now: SimTime(0), bad: Vec::new() };
+        (1..=count).fold(script, |script, number| script.clock(number, 0, 0))
+    }
+
+    pub fn sink(mut self, sink: SinkKind) -> Self {
+        self.setting.sink = sink;
+        self
+    }
+
+    /// What follows happens at this moment.
+    pub fn at(self, ms: u64) -> Self {
+        self.at_ns(ms * MS)
+    }
+
+    pub fn at_ns(mut self, ns: u64) -> Self {
+        self.now = SimTime(ns);
+        self
+    }
+
+    /// The next event must be reported.
+    pub fn bad(mut self) -> Self {
+        self.bad.push(self.history.len());
+        self
+    }
+
+    pub fn push(mut self, kind: Kind) -> Self {
+        self.history.push(self.now, kind);
+        self
+    }
+
+    /// Demands that `oracle` reports exactly the events that are marked as bad.
+    #[track_caller]
+    pub fn check(&self, oracle: &Oracle) {
+        let found = (oracle.check)(&self.history, &self.setting);
+        let mut events: Vec<usize> = found.iter().map(|violation| violation.event).collect();
+        events.dedup();
+        assert_eq!(events, self.bad, "{} reported {found:#?}", oracle.property);
+        for violation in &found {
+            assert_eq!(violation.property, oracle.property);
+            assert_eq!(violation.at, self.history.events()[violation.event].at);
+        }
+    }
+
+    // -- nodes and clocks
+
+    pub fn booted(self, number: u32, boot: u32) -> Self {
+        self.push(Kind::Booted { node: node(number), boot })
+    }
+
+    pub fn down(self, number: u32) -> Self {
+        self.push(Kind::Down { node: node(number), graceful: false })
+    }
+
+    pub fn clock(self, number: u32, reading_ms: u64, ppm: i32) -> Self {
+        let reading = Instant(reading_ms * MS);
+        self.push(Kind::ClockRate { node: node(number), reading, ppm, within_bound: true })
+    }
+
+    pub fn clock_out_of_bound(self, number: u32) -> Self {
+        let reading = Instant(self.now.0);
+        let node = node(number);
+        self.push(Kind::ClockRate { node, reading, ppm: 0, within_bound: false })
+    }
+
+    // -- election
+
+    pub fn started(self, number: u32, term: u64, vote: Option<u32>) -> Self {
+        self.push(Kind::Started { node: node(number), hard: hard(term, vote) })
+    }
+
+    pub fn persisted(self, number: u32, term: u64, vote: Option<u32>) -> Self {
+        self.push(Kind::Persisted { node: node(number), hard: hard(term, vote) })
+    }
+
+    pub fn sent(self, from: u32, to: u32, term: u64, what: MessageKind) -> Self {
+        let arrives = vec![SimTime(self.now.0 + MS)];
+        let (from, to, term) = (id(from), node(to), Term(term));
+        self.push(Kind::Sent { from, to, term, what, vote: None, arrives })
+    }
+
+    /// A granted vote that arrives in the same instant.
+    pub fn grants(self, from: u32, to: u32, term: u64) -> Self {
+        let now = self.now.0 / MS;
+        self.replies(from, to, term, true, &[now])
+    }
+
+    pub fn replies(self, from: u32, to: u32, term: u64, granted: bool, arrive_ms: &[u64]) -> Self {
+        let arrives = arrive_ms.iter().map(|ms| SimTime(ms * MS)).collect();
+        let vote = Some((id(to), granted));
+        let (from, to, term) = (id(from), node(to), Term(term));
+        self.push(Kind::Sent { from, to, term, what: MessageKind::VoteReply, vote, arrives })
+    }
+
+    pub fn elected(self, number: u32, term: u64, voters: &[u32]) -> Self {
+        let certificate = voters.iter().map(|&voter| id(voter)).collect();
+        self.push(Kind::Elected { leader: id(number), term: Term(term), certificate })
+    }
+
+    pub fn lease(self, number: u32, term: u64, until_ms: u64) -> Self {
+        let until = Instant(until_ms * MS);
+        self.push(Kind::LeaseExtended { node: node(number), term: Term(term), until })
+    }
+
+    pub fn stepped_down(self, number: u32, term: u64) -> Self {
+        let reason = SteppedDown::LeaseExpired;
+        self.push(Kind::SteppedDown { node: node(number), term: Term(term), reason })
+    }
+
+    pub fn guard(self, number: u32, token: u64) -> Self {
+        self.push(Kind::GuardIssued { holder: id(number), token: Token(token) })
+    }
+
+    pub fn status(self, number: u32, role: Role, term: u64, leader: Option<u32>) -> Self {
+        let (node, leader) = (node(number), leader.map(node));
+        self.push(Kind::Status { node, role, term: Term(term), leader })
+    }
+
+    // -- delivery
+
+    pub fn enqueued(self, message: u32) -> Self {
+        self.push(Kind::Enqueued { message: MessageNo(message) })
+    }
+
+    pub fn activated(self, token: u64, number: u32, again: bool) -> Self {
+        self.push(Kind::Activated { token: Token(token), holder: id(number), again })
+    }
+
+    pub fn claim_started(self, number: u32, token: u64, message: u32) -> Self {
+        let reading = Instant(self.now.0);
+        let (token, message) = (Token(token), MessageNo(message));
+        self.push(Kind::ClaimStarted { node: node(number), token, message, reading })
+    }
+
+    pub fn claimed(self, token: u64, message: u32) -> Self {
+        self.push(Kind::Claimed { token: Token(token), message: MessageNo(message) })
+    }
+
+    pub fn send_started(self, number: u32, token: u64, message: u32) -> Self {
+        self.send_under_key(number, token, message, message)
+    }
+
+    pub fn send_under_key(self, number: u32, token: u64, message: u32, key: u32) -> Self {
+        let reading = Instant(self.now.0);
+        let (token, message, key) = (Token(token), MessageNo(message), MessageNo(key));
+        self.push(Kind::SendStarted { node: node(number), token, message, key, reading })
+    }
+
+    pub fn send_ended(self, number: u32, token: u64, message: u32, outcome: SendOutcome) -> Self {
+        let (token, message) = (Token(token), MessageNo(message));
+        self.push(Kind::SendEnded { node: node(number), token, message, outcome })
+    }
+
+    pub fn effect(self, number: u32, token: u64, message: u32) -> Self {
+        let (token, message) = (Token(token), MessageNo(message));
+        self.push(Kind::Effect { message, key: message, token, node: node(number) })
+    }
+
+    /// From claimed to `to`.
+    pub fn settled(self, token: u64, message: u32, to: MessageState) -> Self {
+        self.moved(token, message, MessageState::Claimed, to, None)
+    }
+
+    /// From in doubt to `to`.
+    pub fn resolved(self, token: u64, message: u32, to: MessageState, proof: ProofKind) -> Self {
+        self.moved(token, message, MessageState::InDoubt, to, Some(proof))
+    }
+
+    pub fn moved(
+        self,
+        token: u64,
+        message: u32,
+        from: MessageState,
+        to: MessageState,
+        proof: Option<ProofKind>,
+    ) -> Self {
+        let (token, message) = (Token(token), MessageNo(message));
+        self.push(Kind::Moved { token, message, from, to, proof })
+    }
+
+    // -- phases and the end
+
+    pub fn healing(self) -> Self {
+        self.push(Kind::Phase(Phase::Healing))
+    }
+
+    pub fn ends_as(self, message: u32, state: MessageState) -> Self {
+        self.push(Kind::Final { message: MessageNo(message), state, parked: false })
+    }
+
+    pub fn ends_parked(self, message: u32) -> Self {
+        let state = MessageState::InDoubt;
+        self.push(Kind::Final { message: MessageNo(message), state, parked: true })
+    }
+
+    pub fn end(self) -> Self {
+        self.push(Kind::End)
+    }
+}
+
+fn hard(term: u64, vote: Option<u32>) -> HardState {
+    HardState { incarnation: Incarnation::FIRST, term: Term(term), vote: vote.map(id) }
+}

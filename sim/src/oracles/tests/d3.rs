@@ -1,0 +1,161 @@
+//! Histories that keep and break D3.
+
+use crate::history::MessageState::{Delivered, Failed, InDoubt, Pending};
+use crate::history::ProofKind::{Deduplicated, NeverSent, SinkHasIt, SinkLacksIt};
+use crate::history::SendOutcome::{Accepted, Fenced, NotSent, Rejected, Unknown};
+use crate::oracles::SinkKind::{self, Plain};
+use crate::oracles::d3_doubt_needs_proof::ORACLE;
+use crate::oracles::testing::{DEDUP, Script};
+
+/// n1 claims message 7 at 1 s and sends it, outcome unknown; it is in doubt at once.
+fn in_doubt(sink: SinkKind) -> Script {
+    let script = Script::new().sink(sink).at(1000).claimed(1, 7).send_started(1, 1, 7);
+    script.send_ended(1, 1, 7, Unknown).settled(1, 7, InDoubt)
+}
+
+#[test]
+fn known_outcomes_settle_a_message() {
+    let one = |message, outcome, to| {
+        let script = Script::new().claimed(1, message).send_started(1, 1, message);
+        script.send_ended(1, 1, message, outcome).settled(1, message, to).check(&ORACLE);
+    };
+    one(1, Accepted, Delivered);
+    one(2, Rejected, Failed);
+    one(3, Unknown, InDoubt);
+    one(4, Fenced, InDoubt);
+}
+
+#[test]
+fn the_key_is_the_message() {
+    Script::new().claimed(1, 7).bad().send_under_key(1, 1, 7, 8).check(&ORACLE);
+}
+
+#[test]
+fn an_unknown_outcome_is_settled_by_nobodys_guess() {
+    for to in [Delivered, Failed, Pending] {
+        let script = Script::new().claimed(1, 7).send_started(1, 1, 7);
+        script.bad().settled(1, 7, to).check(&ORACLE);
+        let script = Script::new().claimed(1, 7).send_started(1, 1, 7);
+        script.send_ended(1, 1, 7, Unknown).bad().settled(1, 7, to).check(&ORACLE);
+    }
+}
+
+#[test]
+fn a_claim_is_settled_by_its_holder_and_as_its_send_ended() {
+    let sent = |outcome| {
+        let script = Script::new().claimed(1, 7).send_started(1, 1, 7);
+        script.send_ended(1, 1, 7, outcome)
+    };
+    sent(Accepted).bad().settled(2, 7, Delivered).check(&ORACLE);
+    sent(Rejected).bad().settled(2, 7, Failed).check(&ORACLE);
+    sent(Accepted).bad().settled(1, 7, Failed).check(&ORACLE);
+    sent(Fenced).bad().settled(1, 7, Delivered).check(&ORACLE);
+    sent(Accepted).settled(2, 7, InDoubt).check(&ORACLE);
+    Script::new().claimed(1, 7).bad().settled(1, 7, Delivered).check(&ORACLE);
+    // What an earlier claim's send was told says nothing about this claim's.
+    let script = Script::new().sink(DEDUP).claimed(1, 7).send_started(1, 1, 7);
+    let script = script.settled(2, 7, InDoubt).resolved(2, 7, Pending, Deduplicated);
+    let script = script.claimed(2, 7).send_ended(1, 1, 7, Accepted);
+    script.bad().settled(2, 7, Delivered).check(&ORACLE);
+}
+
+#[test]
+fn a_deduplicating_sink_gets_it_again_within_its_window() {
+    let resent = |at_ns| {
+        let script = in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated).claimed(2, 7);
+        script.at_ns(at_ns)
+    };
+    resent(10_999_999_999).send_started(2, 2, 7).check(&ORACLE);
+    // Ten seconds after the claim at 1 s the window is over.
+    resent(11_000_000_000).bad().send_started(2, 2, 7).check(&ORACLE);
+    // The window counts from the first claim, not from the latest.
+    let script = resent(9_000_000_000).send_started(2, 2, 7).send_ended(2, 2, 7, Unknown);
+    let script = script.settled(2, 7, InDoubt).resolved(2, 7, Pending, Deduplicated);
+    script.at(12_000).claimed(2, 7).bad().send_started(2, 2, 7).check(&ORACLE);
+}
+
+#[test]
+fn a_fenced_sink_gets_it_again_when_it_proved_to_lack_it() {
+    let script = in_doubt(SinkKind::Fenced).resolved(2, 7, Pending, SinkLacksIt);
+    script.at(99_000).claimed(2, 7).send_started(2, 2, 7).check(&ORACLE);
+    in_doubt(SinkKind::Fenced).resolved(2, 7, Delivered, SinkHasIt).check(&ORACLE);
+}
+
+#[test]
+fn a_plain_sink_never_gets_it_again() {
+    let script = in_doubt(Plain).bad().resolved(2, 7, Pending, Deduplicated).claimed(2, 7);
+    script.bad().send_started(2, 2, 7).check(&ORACLE);
+}
+
+#[test]
+fn a_proof_must_be_one_that_the_sink_can_give_and_fit_the_new_state() {
+    let wrong = |sink, to, proof| in_doubt(sink).bad().resolved(2, 7, to, proof).check(&ORACLE);
+    wrong(DEDUP, Pending, SinkLacksIt);
+    wrong(DEDUP, Delivered, SinkHasIt);
+    wrong(DEDUP, Delivered, Deduplicated);
+    wrong(SinkKind::Fenced, Pending, Deduplicated);
+    wrong(SinkKind::Fenced, Pending, SinkHasIt);
+    wrong(Plain, Delivered, SinkHasIt);
+    in_doubt(DEDUP).bad().moved(2, 7, InDoubt, Pending, None).check(&ORACLE);
+    in_doubt(DEDUP).bad().moved(2, 7, InDoubt, Failed, None).check(&ORACLE);
+}
+
+#[test]
+fn a_send_that_never_ended_leaves_doubt_like_an_unknown_one() {
+    let died = || Script::new().sink(DEDUP).claimed(1, 7).send_started(1, 1, 7).down(1);
+    died().claimed(2, 7).bad().send_started(2, 2, 7).check(&ORACLE);
+    let proved = died().settled(2, 7, InDoubt).resolved(2, 7, Pending, Deduplicated);
+    proved.claimed(2, 7).send_started(2, 2, 7).check(&ORACLE);
+}
+
+#[test]
+fn each_doubtful_send_needs_a_proof_of_its_own() {
+    let script = in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated).claimed(2, 7);
+    let script = script.send_started(2, 2, 7).send_ended(2, 2, 7, Unknown);
+    script.bad().send_started(2, 2, 7).check(&ORACLE);
+    // Having been accepted once is no reason to send again either.
+    let script = Script::new().claimed(1, 7).send_started(1, 1, 7).send_ended(1, 1, 7, Accepted);
+    script.bad().send_started(1, 1, 7).check(&ORACLE);
+}
+
+#[test]
+fn what_never_left_may_be_sent_again() {
+    let script = Script::new().claimed(1, 7).send_started(1, 1, 7).send_ended(1, 1, 7, NotSent);
+    let script = script.settled(1, 7, InDoubt).resolved(1, 7, Pending, NeverSent);
+    let script = script.claimed(1, 7).send_started(1, 1, 7);
+    // And NeverSent speaks of the latest claim alone.
+    script.send_ended(1, 1, 7, Accepted).settled(1, 7, Delivered).check(&ORACLE);
+    let script = in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated).claimed(2, 7);
+    let script = script.settled(2, 7, InDoubt).resolved(2, 7, Pending, NeverSent);
+    script.claimed(2, 7).send_started(2, 2, 7).check(&ORACLE);
+}
+
+#[test]
+fn never_sent_is_a_lie_after_a_send_or_about_anothers_claim() {
+    in_doubt(Plain).bad().resolved(1, 7, Pending, NeverSent).check(&ORACLE);
+    let script = Script::new().claimed(1, 7).settled(2, 7, InDoubt);
+    script.bad().resolved(2, 7, Pending, NeverSent).check(&ORACLE);
+    // It does not clear the doubt that an earlier claim left.
+    let script = in_doubt(Plain).claimed(2, 7).settled(2, 7, InDoubt);
+    let script = script.resolved(2, 7, Pending, NeverSent).claimed(2, 7);
+    script.bad().send_started(2, 2, 7).check(&ORACLE);
+}
+
+#[test]
+fn a_late_end_belongs_to_its_own_send() {
+    // n1's answer comes while n2's send is under way; n2's is still without one.
+    let script = Script::new().sink(DEDUP).claimed(1, 7).send_started(1, 1, 7);
+    let script = script.settled(2, 7, InDoubt).resolved(2, 7, Pending, Deduplicated);
+    let script = script.claimed(2, 7).send_started(2, 2, 7).send_ended(1, 1, 7, Accepted);
+    script.bad().settled(2, 7, Delivered).check(&ORACLE);
+}
+
+#[test]
+fn a_late_send_beyond_the_bound_is_not_a_second_one() {
+    let swept = |script: Script| {
+        let script = script.sink(DEDUP).claimed(1, 7).settled(2, 7, InDoubt);
+        script.resolved(2, 7, Pending, Deduplicated).claimed(2, 7).send_started(2, 2, 7)
+    };
+    swept(Script::new().clock_out_of_bound(1)).send_started(1, 1, 7).check(&ORACLE);
+    swept(Script::new()).bad().send_started(1, 1, 7).check(&ORACLE);
+}

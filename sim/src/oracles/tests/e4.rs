@@ -1,0 +1,63 @@
+//! Histories that keep and break E4.
+
+use fencepost::{Identity, Incarnation, Term, Token};
+
+use crate::history::Kind;
+use crate::history::MessageKind::Heartbeat;
+use crate::oracles::e4_own_election::ORACLE;
+use crate::oracles::testing::{Script, node};
+
+fn leading() -> Script {
+    Script::new().booted(1, 1).started(1, 0, None).elected(1, 1, &[1, 2])
+}
+
+#[test]
+fn an_elected_leader_may_lead() {
+    leading()
+        .sent(1, 2, 1, Heartbeat)
+        .lease(1, 1, 900)
+        .activated(1, 1, false)
+        .guard(1, 1)
+        .stepped_down(1, 1)
+        .elected(1, 2, &[1, 3])
+        .sent(1, 2, 2, Heartbeat)
+        .check(&ORACLE);
+}
+
+#[test]
+fn every_sign_of_leadership_needs_an_election() {
+    let script = Script::new().bad().sent(1, 2, 1, Heartbeat).bad().lease(1, 1, 900);
+    script.bad().activated(1, 1, false).bad().guard(1, 1).check(&ORACLE);
+    // One's own election, in that term.
+    leading().bad().sent(2, 3, 1, Heartbeat).bad().lease(1, 2, 900).check(&ORACLE);
+}
+
+#[test]
+fn stepping_down_ends_it_but_only_in_its_own_term() {
+    leading().stepped_down(1, 1).bad().sent(1, 2, 1, Heartbeat).check(&ORACLE);
+    leading().stepped_down(1, 1).bad().lease(1, 1, 900).bad().guard(1, 1).check(&ORACLE);
+    leading().stepped_down(1, 0).stepped_down(2, 1).lease(1, 1, 900).check(&ORACLE);
+}
+
+#[test]
+fn a_restarted_leader_does_not_resume() {
+    leading().down(1).bad().lease(1, 1, 900).check(&ORACLE);
+    let resumed = leading().down(1).booted(1, 2).started(1, 1, Some(1));
+    resumed.bad().sent(1, 2, 1, Heartbeat).bad().guard(1, 1).check(&ORACLE);
+    // Another node's restart changes nothing.
+    leading().down(2).booted(2, 2).lease(1, 1, 900).check(&ORACLE);
+}
+
+#[test]
+fn raising_the_floor_may_commit_late() {
+    leading().stepped_down(1, 1).down(1).activated(1, 1, false).check(&ORACLE);
+    leading().bad().activated(1, 2, false).bad().activated(2, 1, false).check(&ORACLE);
+}
+
+#[test]
+fn another_life_of_the_node_is_not_entitled() {
+    let second = Identity { node: node(1), incarnation: Incarnation(2) };
+    let script = leading().bad().push(Kind::GuardIssued { holder: second, token: Token(1) });
+    let elected = Kind::Elected { leader: second, term: Term(2), certificate: vec![second] };
+    script.bad().push(elected).check(&ORACLE);
+}

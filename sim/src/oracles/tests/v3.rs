@@ -1,0 +1,71 @@
+//! Histories that keep and break V3.
+
+use std::time::Duration;
+
+use crate::history::MessageState::{Claimed, Delivered, Failed, InDoubt, Pending};
+use crate::oracles::SinkKind;
+use crate::oracles::testing::{DEDUP, Script};
+use crate::oracles::v3_every_message_ends::ORACLE;
+
+#[test]
+fn messages_that_ended_are_fine() {
+    for sink in [SinkKind::Plain, SinkKind::Fenced, DEDUP] {
+        let script = Script::new().sink(sink).enqueued(1).enqueued(2);
+        script.ends_as(1, Delivered).ends_as(2, Failed).end().check(&ORACLE);
+        // Whether their end is told before or after the run's end does not matter.
+        let script = Script::new().sink(sink).enqueued(1).end();
+        script.ends_as(1, Delivered).check(&ORACLE);
+    }
+}
+
+#[test]
+fn a_message_in_the_middle_or_lost_is_caught() {
+    let script = Script::new().enqueued(1).enqueued(2).enqueued(3).bad().ends_as(1, Pending);
+    script.bad().ends_as(2, Claimed).bad().end().check(&ORACLE);
+    // Lost at the end, in doubt after it: both are reported, in order.
+    let script = Script::new().enqueued(1).enqueued(2).bad().end();
+    script.bad().ends_as(2, Pending).check(&ORACLE);
+}
+
+#[test]
+fn doubt_remains_only_parked_and_never_with_a_fenced_sink() {
+    Script::new().enqueued(1).ends_parked(1).end().check(&ORACLE);
+    let fenced = || Script::new().sink(SinkKind::Fenced).enqueued(1).bad();
+    fenced().ends_parked(1).end().check(&ORACLE);
+    fenced().ends_as(1, InDoubt).end().check(&ORACLE);
+}
+
+#[test]
+fn a_leader_has_a_moment_to_park_what_it_finds() {
+    // In doubt at 1 s, a guard at 2 s: it must be parked at 4 s.
+    let doubt = || {
+        let script = Script::new().enqueued(1).at(1000).settled(1, 1, InDoubt);
+        script.at(2000).guard(1, 2)
+    };
+    doubt().at_ns(3_999_999_999).ends_as(1, InDoubt).end().check(&ORACLE);
+    doubt().at(4000).bad().ends_as(1, InDoubt).end().check(&ORACLE);
+    // In doubt later than the guard.
+    let script = Script::new().guard(1, 1).enqueued(1).at(1000).settled(1, 1, InDoubt);
+    script.at(2999).ends_as(1, InDoubt).end().check(&ORACLE);
+}
+
+#[test]
+fn a_deduplicating_sink_leaves_doubt_only_when_its_window_is_over() {
+    // Fifteen seconds less the margin of ten, from the claim at 1 s.
+    let sink = SinkKind::Dedup { window: Duration::from_secs(15) };
+    let claimed = || Script::new().sink(sink).enqueued(1).at(1000).claimed(1, 1);
+    claimed().at(20_000).ends_parked(1).end().check(&ORACLE);
+    claimed().at(20_000).bad().ends_as(1, InDoubt).end().check(&ORACLE);
+    claimed().at(5999).ends_parked(1).end().check(&ORACLE);
+    claimed().at_ns(5_998_999_999).bad().ends_parked(1).end().check(&ORACLE);
+    // A window within the margin is over at once.
+    Script::new().sink(DEDUP).enqueued(1).claimed(1, 1).ends_parked(1).end().check(&ORACLE);
+}
+
+#[test]
+fn an_election_only_run_and_a_late_message_are_not_judged() {
+    let mut script = Script::new().enqueued(1).ends_as(1, Pending).end();
+    script.setting.delivers = false;
+    script.check(&ORACLE);
+    Script::new().end().enqueued(1).check(&ORACLE);
+}

@@ -1,0 +1,3 @@
+//! What people get to see of a run.
+
+pub mod log;

@@ -1,0 +1,233 @@
+//! One run: seed → plan → run → history → oracles → verdict.
+//!
+//! A run has three phases. Warm-up: until a guard was handed out. Faults: the plan's, and the
+//! workload. Healing: all faults have ended, and the liveness oracles must hold within the plan's
+//! bound. Every seed runs on a fresh thread of its own; see [`run_plan`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fencepost::WallTime;
+use fencepost::probe::{self, Mutant, REACH_POINTS};
+use madsim::runtime::Runtime;
+use rand::{Rng, RngExt};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::faults::generate;
+use crate::faults::plan::{Plan, Workload};
+use crate::history::{History, Kind, MessageNo, Phase};
+use crate::oracles::{self, Setting, SinkKind, Violation};
+use crate::report::log;
+use crate::scenario::Scenario;
+use crate::streams::stream;
+use crate::world::World;
+use crate::world::clocks::Clocks;
+use crate::world::database::{self, Database, SharedBooks};
+use crate::world::disks::Disks;
+use crate::world::links::Links;
+use crate::world::sinks::POISON;
+use crate::world::voters::Cluster;
+
+/// How long the first leader may take.
+const WARM_UP_MAX: Duration = Duration::from_secs(30);
+
+/// How long a healed cluster is watched at least, to see that its leader is stable.
+const HEALING_MIN: Duration = Duration::from_secs(3);
+
+/// How often the testbed looks whether a phase is over.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How many of a million messages the recipient refuses for good.
+const POISON_PPM: u64 = 10_000;
+
+/// The longest payload of the workload, in bytes.
+const PAYLOAD_MAX: usize = 64;
+
+/// How one seed ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every property held.
+    Ok,
+    /// Properties were broken, in the order of the history.
+    Violated(Vec<Violation>),
+    /// Nothing was broken, but the run proves nothing: the reasons.
+    Vacuous(Vec<String>),
+    /// The code under test, or the testbed, panicked with this message.
+    Panicked(String),
+}
+
+/// What one seed is run with, besides its scenario.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// The planted bug.
+    pub mutant: Option<Mutant>,
+    /// Write the log of all nodes to standard output.
+    pub log: bool,
+}
+
+/// All there is to know about one run.
+#[derive(Clone)]
+pub struct RunOutcome {
+    /// The seed.
+    pub seed: u64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// All events.
+    pub history: History,
+    /// How often each of the product's reach points was reached, in the order of [`REACH_POINTS`].
+    pub reach: [u32; REACH_POINTS.len()],
+}
+
+/// Runs one seed of a scenario on this thread, which must be fresh; see [`run_plan`].
+pub fn run_seed(scenario: &Scenario, seed: u64, options: &RunOptions) -> RunOutcome {
+    run_plan(&generate(scenario, seed), options)
+}
+
+/// Runs a plan on this thread. The thread must be fresh: reach counts and planted bugs are kept for
+/// each thread, and madsim seeds a thread's hash maps once.
+pub fn run_plan(plan: &Plan, options: &RunOptions) -> RunOutcome {
+    probe::begin_run(options.mutant);
+    let runtime = Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
+    runtime.add_simulator::<Clocks>();
+    runtime.add_simulator::<Links>();
+    runtime.add_simulator::<Disks>();
+    let run = || {
+        runtime.block_on(async {
+            let world = World::build(plan, runtime.handle().clone());
+            Run { plan, world }.run().await
+        })
+    };
+    let names = plan.nodes().map(|node| node.to_string());
+    let names = names.chain(["db".to_owned(), "sink".to_owned()]);
+    let history = if options.log { log::with_log(names, run) } else { run() };
+    let verdict = judge(plan, &history);
+    RunOutcome { seed: plan.seed, verdict, history, reach: probe::reach_counts() }
+}
+
+fn judge(plan: &Plan, history: &History) -> Verdict {
+    let setting = Setting {
+        voters: plan.nodes().collect(),
+        sink: plan.workload.map_or(SinkKind::Plain, |workload| workload.sink),
+        leader_within: plan.heal,
+        delivers: plan.workload.is_some(),
+    };
+    let violations = oracles::check_all(history, &setting);
+    if !violations.is_empty() {
+        return Verdict::Violated(violations);
+    }
+    let mut vacuous = Vec::new();
+    let effect = |event: &crate::history::Event| matches!(event.kind, Kind::Effect { .. });
+    if plan.workload.is_some() && !history.events().iter().any(effect) {
+        vacuous.push("nothing was delivered".to_owned());
+    }
+    if vacuous.is_empty() { Verdict::Ok } else { Verdict::Vacuous(vacuous) }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    world: World,
+}
+
+impl Run<'_> {
+    async fn run(self) -> History {
+        let Cluster { recorder, timer, .. } = &*self.world.cluster;
+        recorder.record(Kind::Phase(Phase::WarmUp));
+        let give_up = timer.now() + nanos(WARM_UP_MAX);
+        while !self.led() && timer.now() < give_up {
+            timer.sleep(LOOK).await;
+        }
+        if self.led() {
+            recorder.record(Kind::Phase(Phase::Faults));
+            self.faults().await;
+            recorder.record(Kind::Phase(Phase::Healing));
+            self.heal().await;
+        }
+        if self.plan.workload.is_some() {
+            Database::audit(&self.world.books, recorder).expect("SQLite in memory can be read");
+        }
+        recorder.record(Kind::End);
+        let history = recorder.take();
+        // madsim keeps what is pending: without this, every run would leak its tasks.
+        self.world.injector.kill_all();
+        timer.sleep(Duration::from_millis(1)).await;
+        history
+    }
+
+    /// Whether someone may act.
+    fn led(&self) -> bool {
+        self.world.cluster.recorder.led()
+    }
+
+    /// Injects the plan's faults while the application writes its messages.
+    async fn faults(&self) {
+        let timer = &self.world.cluster.timer;
+        let start = timer.now();
+        let mut running = Vec::new();
+        if let Some(workload) = self.plan.workload {
+            let application = Application {
+                workload,
+                books: Arc::clone(&self.world.books),
+                cluster: Arc::clone(&self.world.cluster),
+                random: stream(self.plan.seed, "workload", 0),
+            };
+            running.push(madsim::task::spawn(application.write()));
+        }
+        for planned in &self.plan.faults {
+            let due = start + nanos(planned.at);
+            timer.sleep(Duration::from_nanos(due.saturating_sub(timer.now()))).await;
+            running.push(madsim::task::spawn(self.world.injector.clone().inject(planned.clone())));
+        }
+        let horizon = start + nanos(self.plan.horizon);
+        timer.sleep(Duration::from_nanos(horizon.saturating_sub(timer.now()))).await;
+        // All faults have ended by plan, but for a graceful stop that takes its time.
+        for task in running {
+            task.await.expect("neither faults nor the application panic");
+        }
+    }
+
+    /// Waits until everything is as it should be, at most for the plan's bound.
+    async fn heal(&self) {
+        let timer = &self.world.cluster.timer;
+        let start = timer.now();
+        loop {
+            timer.sleep(LOOK).await;
+            let passed = Duration::from_nanos(timer.now() - start);
+            let settled = database::lock(&self.world.books).is_settled();
+            let settled = settled.expect("SQLite in memory can be read");
+            let done = passed >= HEALING_MIN && settled && self.led();
+            if done || passed >= self.plan.heal + HEALING_MIN {
+                return;
+            }
+        }
+    }
+}
+
+/// The application: writes messages into the outbox, next to the database.
+struct Application {
+    workload: Workload,
+    books: SharedBooks,
+    cluster: Arc<Cluster>,
+    random: Xoshiro256PlusPlus,
+}
+
+impl Application {
+    async fn write(mut self) {
+        for number in 1..=self.workload.messages {
+            let message = MessageNo(number);
+            let mut payload = vec![0; self.random.random_range(0..=PAYLOAD_MAX)];
+            self.random.fill_bytes(&mut payload);
+            if self.random.next_u64() % 1_000_000 < POISON_PPM {
+                payload.splice(0..0, POISON.iter().copied());
+            }
+            let now: WallTime = self.cluster.clocks.wall(self.cluster.places.database());
+            self.cluster.recorder.record(Kind::Enqueued { message });
+            let written = database::lock(&self.books).enqueue(message, &payload, now);
+            written.expect("SQLite in memory can be written");
+            self.cluster.timer.sleep(self.workload.every).await;
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("shorter than 584 years")
+}

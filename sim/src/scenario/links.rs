@@ -1,0 +1,203 @@
+//! Whom a fault meets: `n1`, `leader`, `n1, n2 <-> n3`, `all -> db`.
+
+use std::ops::Range;
+
+use super::field::{Section, text};
+use super::problem::{Problems, suggest};
+use super::units::Between;
+use crate::faults::plan::{Links, Target, node};
+
+const WORDS: &[(&str, Target)] = &[
+    ("leader", Target::Leader),
+    ("follower", Target::Follower),
+    ("others", Target::Others),
+    ("all", Target::All),
+    ("db", Target::Database),
+    ("sink", Target::Sink),
+];
+
+/// Whether a word stands for nodes, and in which places.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// Nodes, the database and the sink; without an arrow: the rest of the world on the other side.
+    Cut,
+    /// Nodes, the database and the sink.
+    Slow,
+    /// Nodes only.
+    Noise,
+}
+
+/// The single node that the fault `key` meets.
+pub(super) fn one_node(
+    key: &str,
+    section: &Section,
+    voters: Option<Between<u32>>,
+    problems: &mut Problems,
+) -> Option<Target> {
+    let value = section.get(key)?;
+    let name = text(key, value, "a node, \"leader\" or \"follower\"", problems)?;
+    let found = target(name, value.span(), voters, problems)?;
+    if matches!(found, Target::Node(_) | Target::Leader | Target::Follower) {
+        return Some(found);
+    }
+    problems.add(
+        value.span(),
+        format!("{key} cannot meet \"{found}\""),
+        "expected one node",
+        "name a node such as \"n1\", or write \"leader\" or \"follower\"; for several nodes write \
+         one fault each",
+    );
+    None
+}
+
+/// The links that the fault `key` meets.
+pub(super) fn links(
+    key: &str,
+    ends: Ends,
+    section: &Section,
+    voters: Option<Between<u32>>,
+    problems: &mut Problems,
+) -> Option<Links> {
+    let value = section.get(key)?;
+    let at = value.span();
+    let all = text(key, value, "links such as \"n1 -> n2, n3\"", problems)?;
+    let (left, right, both_ways) = if let Some((left, right)) = all.split_once("<->") {
+        (left, Some(right), true)
+    } else if let Some((left, right)) = all.split_once("->") {
+        (left, Some(right), false)
+    } else {
+        (all, None, true)
+    };
+    let mut side = |text| targets(all, text, &at, voters, problems);
+    let links = match right {
+        Some(right) => {
+            let (from, to) = (side(left), side(right));
+            Links { from: from?, to: to?, both_ways }
+        }
+        None => {
+            let from = side(left)?;
+            let nodes = from.iter().all(|t| t.is_nodes() && *t != Target::Others);
+            if ends != Ends::Cut || !nodes {
+                problems.add(
+                    at,
+                    format!("{key} = \"{all}\" names no link"),
+                    "expected an arrow",
+                    "write \"n1 -> n2\" for one way or \"n1 <-> n2\" for both; only `cut` with \
+                     nodes may go without, and cuts them off from all others, the database and \
+                     the sink",
+                );
+                return None;
+            }
+            let to = vec![Target::Others, Target::Database, Target::Sink];
+            Links { from, to, both_ways }
+        }
+    };
+    sensible(&links, ends, all, &at, problems).then_some(links)
+}
+
+fn targets(
+    whole: &str,
+    side: &str,
+    at: &Range<usize>,
+    voters: Option<Between<u32>>,
+    problems: &mut Problems,
+) -> Option<Vec<Target>> {
+    // Every name is looked at, so that all wrong ones are reported.
+    let found: Vec<Option<Target>> = side
+        .split(',')
+        .map(|name| {
+            let name = name.trim();
+            let place = problems.part(at, whole, name);
+            target(name, place, voters, problems)
+        })
+        .collect();
+    found.into_iter().collect()
+}
+
+fn target(
+    name: &str,
+    at: Range<usize>,
+    voters: Option<Between<u32>>,
+    problems: &mut Problems,
+) -> Option<Target> {
+    let number =
+        name.strip_prefix('n').filter(|digits| digits.starts_with(|c| ('1'..='9').contains(&c)));
+    if let Some(number) = number.and_then(|digits| digits.parse::<u32>().ok()) {
+        let Some(voters) = voters else { return Some(Target::Node(node(number))) };
+        if number <= voters.low {
+            return Some(Target::Node(node(number)));
+        }
+        let help = if number <= voters.high {
+            format!(
+                "some seeds have only {} voters: name n1 to n{0}, or write \"leader\" or \
+                 \"follower\"",
+                voters.low
+            )
+        } else {
+            format!("the cluster has the nodes n1 to n{}", voters.low)
+        };
+        problems.add(at, format!("there is no node \"{name}\""), "no such node", help);
+        return None;
+    }
+    if let Some((_, target)) = WORDS.iter().find(|(word, _)| *word == name) {
+        return Some(*target);
+    }
+    let known = WORDS.iter().map(|(word, _)| *word);
+    let (message, help) = if name.is_empty() {
+        let known: Vec<&str> = known.collect();
+        let help = format!("name a node such as n1, or write one of: {}", known.join(", "));
+        ("a name is missing".to_owned(), help)
+    } else {
+        let nodes: Vec<String> =
+            (1..=voters.map_or(3, |v| v.low)).map(|n| format!("n{n}")).collect();
+        let help = suggest(name, nodes.iter().map(String::as_str).chain(known));
+        (format!("\"{name}\" is neither a node nor a group"), help)
+    };
+    problems.add(at, message, "expected a node or a group", help);
+    None
+}
+
+/// Whether the two sides make links at all.
+fn sensible(
+    links: &Links,
+    ends: Ends,
+    text: &str,
+    at: &Range<usize>,
+    problems: &mut Problems,
+) -> bool {
+    let Links { from, to, .. } = links;
+    let nodes = |side: &[Target]| side.iter().any(|t| t.is_nodes());
+    let others = |side: &[Target]| side.contains(&Target::Others);
+    let named = |side: &[Target]| side.iter().any(|t| t.is_nodes() && *t != Target::Others);
+    let twice = |side: &[Target]| {
+        side.iter().enumerate().find(|(i, t)| side[..*i].contains(t)).map(|(_, t)| *t)
+    };
+    let both = from.iter().find(|t| **t != Target::All && to.contains(t)).copied();
+    let (message, help) = if let Some(target) = twice(from).or_else(|| twice(to)) {
+        (format!("\"{target}\" is named twice"), "name it once".to_owned())
+    } else if let Some(target) = both.filter(|t| *t != Target::Others) {
+        (
+            format!("\"{target}\" is on both sides"),
+            "name it on one side: a node has no link to itself".to_owned(),
+        )
+    } else if !nodes(from) && !nodes(to) {
+        (
+            format!("no node has a part in \"{text}\""),
+            "put nodes on one side, as in \"all <-> db\"".to_owned(),
+        )
+    } else if others(from) && !named(to) || others(to) && !named(from) {
+        (
+            "\"others\" than whom?".to_owned(),
+            "name nodes on the other side, as in \"leader -> others\", or write \"all\"".to_owned(),
+        )
+    } else if ends == Ends::Noise && from.iter().chain(to).any(|t| !t.is_nodes()) {
+        (
+            "noise meets election messages only".to_owned(),
+            "name nodes; for the database and the sink use `cut` or `slow`".to_owned(),
+        )
+    } else {
+        return true;
+    };
+    problems.add(at.clone(), message, "these links do not exist", help);
+    false
+}

@@ -1,0 +1,171 @@
+//! Scenario files: what a cluster is put through, and what must come of it.
+//!
+//! A scenario leaves choices to the seed, written as ranges (`1s..3s`) or drawn by its `[swarm]`;
+//! [`crate::faults::generate()`] makes them and yields a [`crate::faults::Plan`]. A plan prints as
+//! a scenario without choices and with its `seed`.
+
+mod expect;
+mod fault;
+mod field;
+mod links;
+mod parse;
+mod print;
+mod problem;
+mod swarm;
+pub mod units;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::time::Duration;
+
+use fencepost::election::Timing;
+use fencepost::probe::Mutant;
+
+pub use self::expect::PROPERTIES;
+pub use self::print::print;
+pub use self::problem::{Problem, ScenarioError};
+pub use self::swarm::{DrawKind, Ranges, Swarm};
+use self::units::Between;
+use crate::faults::plan::{Links, Network, Noise, Target, Transport};
+use crate::oracles::SinkKind;
+
+/// How long the liveness oracles get if a scenario does not say.
+pub const DEFAULT_HEAL: Duration = Duration::from_secs(15);
+
+/// A scenario file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// What it is for, in one sentence.
+    pub about: Option<String>,
+    /// The seed of a printed plan: what a replay uses unless it is told another.
+    pub seed: Option<u64>,
+    /// How many voters.
+    pub voters: Between<u32>,
+    /// How the nodes reach each other.
+    pub transport: Transport,
+    /// The timing of every node; keeps the lease rule.
+    pub timing: Timing,
+    /// The network when no fault is active.
+    pub network: Network,
+    /// The messages to deliver; none for an election-only scenario.
+    pub workload: Option<WorkloadSpec>,
+    /// How long faults happen, from the end of the warm-up.
+    pub horizon: Between<Duration>,
+    /// How soon after the faults the liveness oracles must hold.
+    pub heal: Between<Duration>,
+    /// The listed faults, in the order of the file.
+    pub faults: Vec<FaultLine>,
+    /// Faults that each seed draws in addition.
+    pub swarm: Option<Swarm>,
+    /// What must come of it.
+    pub expect: Expect,
+}
+
+/// The messages that the application writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadSpec {
+    /// How many; zero is an election-only run.
+    pub messages: Between<u32>,
+    /// The time between two of them.
+    pub every: Between<Duration>,
+    /// The kinds of sink of which each seed draws one; at least one.
+    pub sinks: Vec<SinkKind>,
+}
+
+/// One line of `faults`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultLine {
+    /// When, from the end of the warm-up.
+    pub at: Between<Duration>,
+    /// What.
+    pub spec: FaultSpec,
+}
+
+/// A fault with its choices: [`crate::faults::Fault`] field by field, and what expands to several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the fields are those of `Fault`
+pub enum FaultSpec {
+    Pause {
+        node: Target,
+        lasts: Between<Duration>,
+    },
+    Cut {
+        links: Links,
+        lasts: Between<Duration>,
+    },
+    Slow {
+        links: Links,
+        by: Between<Duration>,
+        lasts: Between<Duration>,
+    },
+    Noise {
+        links: Links,
+        noise: Noise,
+        lasts: Between<Duration>,
+    },
+    Bounce {
+        node: Target,
+        graceful: bool,
+        down: Between<Duration>,
+        slow_start: Between<Duration>,
+    },
+    /// One bounce for each node in turn.
+    Rolling {
+        graceful: bool,
+        /// From the start of one bounce to the start of the next.
+        gap: Between<Duration>,
+        down: Between<Duration>,
+        slow_start: Between<Duration>,
+    },
+    WallStep {
+        node: Target,
+        by_ms: Between<i64>,
+    },
+    Rate {
+        node: Target,
+        ppm: Between<i32>,
+        lasts: Between<Duration>,
+    },
+}
+
+/// The `[expect]` section.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// The properties of which at least one must be broken; none: all must hold.
+    pub violates: Vec<&'static str>,
+    /// Reach points of the product that the batch of seeds must reach.
+    pub reach: Vec<&'static str>,
+    /// Kinds of fault that the batch must have injected.
+    pub faults: Vec<&'static str>,
+    /// The planted bugs that this scenario must catch.
+    pub kills: Vec<Mutant>,
+    /// How often leadership must change at least over the batch.
+    pub leader_changes: u32,
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or what is wrong with it, line by line.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path).map_err(|cause| ScenarioError::Unreadable {
+            path: path.display().to_string(),
+            cause,
+        })?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Reads a scenario from `text`; errors call it `file`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, line by line.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ScenarioError> {
+        parse::parse(text).map_err(|problems| ScenarioError::unusable(file, text, problems))
+    }
+}

@@ -1,0 +1,313 @@
+//! The sections of a scenario file.
+
+use std::time::Duration;
+
+use fencepost::election::{MAX_VOTERS, Timing};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::field::{Section, Value, count, duration, fixed, names, positive, signed, text};
+use super::problem::{Problem, Problems, suggest};
+use super::units::Between;
+use super::{DEFAULT_HEAL, Expect, Scenario, WorkloadSpec, expect, fault, swarm, validate};
+use crate::faults::plan::{Network, Transport};
+use crate::oracles::SinkKind;
+
+const SECTIONS: &[&str] = &[
+    "name", "about", "seed", "cluster", "timing", "network", "workload", "horizon", "heal",
+    "faults", "swarm", "expect",
+];
+
+/// How long a dedup sink remembers a key if the scenario does not say.
+const DEFAULT_WINDOW: Duration = Duration::from_secs(300);
+
+/// The most messages of one run: a slip of the keyboard must not fill the memory.
+const MAX_MESSAGES: u32 = 100_000;
+
+/// Reads a scenario, or says everything that is wrong with it.
+pub(super) fn parse(source: &str) -> Result<Scenario, Vec<Problem>> {
+    let mut problems = Problems::new(source);
+    let (document, errors) = DeTable::parse_recoverable(source);
+    if !errors.is_empty() {
+        // Whatever else would be found in half-read TOML would mislead.
+        for error in errors {
+            problems.add(
+                error.span().unwrap_or(0..0),
+                format!("not TOML: {}", error.message()),
+                "here",
+                "a scenario is a TOML file with one fault a line: \
+                 { at = \"1.2s\", pause = \"n1\", for = \"8s\" },",
+            );
+        }
+        return Err(problems.found);
+    }
+    match document_of(&document, &mut problems) {
+        Some(scenario) if problems.found.is_empty() => Ok(scenario),
+        _ => Err(problems.found),
+    }
+}
+
+fn document_of<'t>(
+    document: &'t Spanned<DeTable<'t>>,
+    problems: &mut Problems,
+) -> Option<Scenario> {
+    let root = Section::root(document);
+    root.only(SECTIONS, problems);
+    // All sections are read before the first `?`, so that all that are wrong are reported.
+    let name = root.need("name", "\"what happens\"", problems);
+    let name = name.and_then(|value| text("name", value, "a name", problems));
+    let about = root.get("about").and_then(|value| text("about", value, "a sentence", problems));
+    let seed = root.get("seed").and_then(|value| seed(value, problems));
+    let cluster = root.need("cluster", "{ voters = 3 }", problems);
+    let (voters, transport) = cluster.map_or((None, None), |value| cluster_of(value, problems));
+    let timing = match root.get("timing") {
+        Some(value) => timing(value, problems),
+        None => Some(Timing::default()),
+    };
+    let network = match root.get("network") {
+        Some(value) => network(value, transport, problems),
+        None => Some(Network::default()),
+    };
+    let workload = match root.get("workload") {
+        Some(value) => workload(value, problems).map(Some),
+        None => Some(None),
+    };
+    let horizon = root.need("horizon", "\"60s\"", problems);
+    let horizon = horizon
+        .and_then(|value| duration("horizon", value, problems))
+        .and_then(|value| positive("horizon", root.place("horizon"), value, problems));
+    let heal = root
+        .duration_or("heal", DEFAULT_HEAL, problems)
+        .and_then(|value| positive("heal", root.place("heal"), value, problems));
+    let around = fault::Around { voters, horizon, transport };
+    let faults = match root.get("faults") {
+        Some(value) => fault::lines(value, around, problems),
+        None => Some(Vec::new()),
+    };
+    let swarm = match root.get("swarm") {
+        Some(value) => {
+            let drift = timing.as_ref().map(|t| t.max_drift_ppm);
+            swarm::parse(value, transport, drift, problems).map(Some)
+        }
+        None => Some(None),
+    };
+    let expect = match root.get("expect") {
+        Some(value) => expect::parse(value, problems),
+        None => Some(Expect::default()),
+    };
+    Some(Scenario {
+        name: name?.to_owned(),
+        about: about.map(str::to_owned),
+        seed,
+        voters: voters?,
+        transport: transport?,
+        timing: timing?,
+        network: network?,
+        workload: workload?,
+        horizon: horizon?,
+        heal: heal?,
+        faults: faults?,
+        swarm: swarm?,
+        expect: expect?,
+    })
+}
+
+fn seed(value: &Value, problems: &mut Problems) -> Option<u64> {
+    // TOML's numbers end at 2^63, so a larger seed is written as a string.
+    let seed = match value.get_ref() {
+        DeValue::Integer(integer) => signed(integer).and_then(|n| u64::try_from(n).ok()),
+        DeValue::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    if seed.is_none() {
+        problems.add(
+            value.span(),
+            "\"seed\" is not a seed",
+            "expected a whole number from 0",
+            "write seed = 17, or between quotation marks from 2^63 on",
+        );
+    }
+    seed
+}
+
+fn cluster_of(value: &Value, problems: &mut Problems) -> (Option<Between<u32>>, Option<Transport>) {
+    let Some(section) = Section::of("the cluster", value, problems) else { return (None, None) };
+    section.only(&["voters", "observers", "disk", "transport"], problems);
+    let voters = section.need("voters", "3", problems);
+    let voters = voters.and_then(|value| {
+        let voters = count("voters", value, problems)?;
+        let most = MAX_VOTERS as u32;
+        let (message, help) = if voters.low == 0 {
+            ("a cluster without voters cannot elect", "write voters = 1 at least".to_owned())
+        } else if voters.high > most {
+            ("too many voters", format!("at most {most} voters are supported"))
+        } else {
+            return Some(voters);
+        };
+        problems.add(value.span(), message, format!("expected 1 to {most}"), help);
+        None
+    });
+    if let Some(value) = section.get("observers") {
+        let observers = count("observers", value, problems);
+        if observers.is_some_and(|observers| observers.high > 0) {
+            problems.add(
+                value.span(),
+                "observers are not supported yet",
+                "expected 0",
+                "write observers = 0 or leave it out",
+            );
+        }
+    }
+    if let Some(value) = section.get("disk")
+        && let Some(disk) = text("disk", value, "\"kept\"", problems)
+        && disk != "kept"
+    {
+        let (message, help) = if matches!(disk, "wiped" | "none") {
+            (format!("disk = \"{disk}\" is not supported yet"), "write disk = \"kept\"".to_owned())
+        } else {
+            (format!("disk = \"{disk}\" is unknown"), suggest(disk, ["kept"]))
+        };
+        problems.add(value.span(), message, "expected \"kept\"", help);
+    }
+    let transport = match section.get("transport") {
+        None => Some(Transport::Links),
+        Some(value) => transport(value, problems),
+    };
+    (voters, transport)
+}
+
+fn transport(value: &Value, problems: &mut Problems) -> Option<Transport> {
+    let name = text("transport", value, "\"links\" or \"tcp\"", problems)?;
+    let all = [Transport::Links, Transport::Tcp];
+    let found = all.into_iter().find(|transport| transport.name() == name);
+    if found.is_none() {
+        problems.add(
+            value.span(),
+            format!("transport = \"{name}\" is unknown"),
+            "expected \"links\" or \"tcp\"",
+            suggest(name, all.map(Transport::name)),
+        );
+    }
+    found
+}
+
+fn timing(value: &Value, problems: &mut Problems) -> Option<Timing> {
+    const DURATIONS: [&str; 7] =
+        ["heartbeat", "lease", "promise", "quarantine", "election_timeout", "jitter", "margin"];
+    let section = Section::of("timing", value, problems)?;
+    section.only(&[&DURATIONS[..], &["max_drift_ppm"]].concat(), problems);
+    let before = problems.found.len();
+    let mut timing = Timing::default();
+    let fields = [
+        &mut timing.heartbeat,
+        &mut timing.lease,
+        &mut timing.promise,
+        &mut timing.quarantine,
+        &mut timing.election_timeout,
+        &mut timing.jitter,
+        &mut timing.margin,
+    ];
+    for (key, field) in DURATIONS.into_iter().zip(fields) {
+        let read = section.duration_or(key, *field, problems);
+        if let Some(value) = read.and_then(|read| fixed(key, read, &section, problems)) {
+            *field = value;
+        }
+    }
+    let drift = section.count_or("max_drift_ppm", timing.max_drift_ppm, problems);
+    if let Some(value) = drift.and_then(|d| fixed("max_drift_ppm", d, &section, problems)) {
+        timing.max_drift_ppm = value;
+    }
+    // The lease rule is about all of them: it can only be checked when each could be read.
+    (problems.found.len() == before && validate::timing(&timing, &section, problems))
+        .then_some(timing)
+}
+
+fn network(
+    value: &Value,
+    transport: Option<Transport>,
+    problems: &mut Problems,
+) -> Option<Network> {
+    let section = Section::of("the network", value, problems)?;
+    section.only(&["latency", "loss", "duplicate", "reorder"], problems);
+    let default = Network::default();
+    let latency = match section.get("latency") {
+        Some(value) => duration("latency", value, problems),
+        None => Some(Between { low: default.latency_low, high: default.latency_high }),
+    };
+    let noise = fault::noise(&section, problems)?;
+    if transport == Some(Transport::Tcp) {
+        for key in ["loss", "duplicate", "reorder"] {
+            if section.get(key).is_some() && noise != crate::faults::plan::Noise::default() {
+                problems.add(
+                    section.place(key),
+                    format!("\"{key}\" does not reach the tcp transport"),
+                    "only with transport = \"links\"",
+                    "write transport = \"links\" in cluster, or leave it out",
+                );
+            }
+        }
+    }
+    let latency = latency?;
+    Some(Network { latency_low: latency.low, latency_high: latency.high, noise })
+}
+
+fn workload(value: &Value, problems: &mut Problems) -> Option<WorkloadSpec> {
+    let section = Section::of("the workload", value, problems)?;
+    section.only(&["messages", "every", "sink", "window"], problems);
+    let messages = section.need("messages", "200", problems);
+    let messages = messages.and_then(|value| {
+        let messages = count("messages", value, problems)?;
+        if messages.high <= MAX_MESSAGES {
+            return Some(messages);
+        }
+        let help = "a run that takes seconds has some hundreds";
+        let label = format!("expected at most {MAX_MESSAGES}");
+        problems.add(value.span(), "too many messages for one run", label, help);
+        None
+    });
+    let every = section.duration_or("every", Duration::from_millis(50), problems);
+    let window = section.duration_or("window", DEFAULT_WINDOW, problems);
+    let window = window.and_then(|window| fixed("window", window, &section, problems));
+    let sinks = match section.get("sink") {
+        Some(value) => sinks(value, window.unwrap_or(DEFAULT_WINDOW), problems),
+        None => Some(vec![SinkKind::Dedup { window: window.unwrap_or(DEFAULT_WINDOW) }]),
+    };
+    if let (Some(value), Some(sinks)) = (section.get("window"), &sinks)
+        && !sinks.iter().any(|sink| matches!(sink, SinkKind::Dedup { .. }))
+    {
+        problems.add(
+            value.span(),
+            "only a dedup sink has a window",
+            "not a dedup sink",
+            "leave it out, or write sink = \"dedup\"",
+        );
+    }
+    Some(WorkloadSpec { messages: messages?, every: every?, sinks: sinks? })
+}
+
+fn sinks(value: &Value, window: Duration, problems: &mut Problems) -> Option<Vec<SinkKind>> {
+    const NAMES: [&str; 3] = ["dedup", "fenced", "plain"];
+    let named = names("sink", value, problems)?;
+    if named.is_empty() {
+        problems.add(value.span(), "no sink", "expected a sink", suggest("", NAMES));
+        return None;
+    }
+    let mut sinks = Some(Vec::new());
+    for (name, at) in named {
+        let sink = match name {
+            "dedup" => SinkKind::Dedup { window },
+            "fenced" => SinkKind::Fenced,
+            "plain" => SinkKind::Plain,
+            _ => {
+                let message = format!("sink = \"{name}\" is unknown");
+                problems.add(at, message, "not a kind of sink", suggest(name, NAMES));
+                sinks = None;
+                continue;
+            }
+        };
+        if let Some(sinks) = &mut sinks {
+            sinks.push(sink);
+        }
+    }
+    sinks
+}

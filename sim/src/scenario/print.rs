@@ -1,0 +1,96 @@
+//! A plan as a scenario file that reads back to the same plan.
+
+use std::fmt::{self, Write};
+
+use super::Expect;
+use super::units::duration;
+use crate::faults::plan::Plan;
+use crate::oracles::SinkKind;
+
+/// Writes the plan as a scenario file, and what is expected of it.
+pub fn print(plan: &Plan, expect: &Expect) -> String {
+    let mut out = String::new();
+    write(&mut out, plan, expect).expect("a string takes all that is written");
+    out
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, self, &Expect::default())
+    }
+}
+
+fn write(out: &mut impl Write, plan: &Plan, expect: &Expect) -> fmt::Result {
+    // The name may contain anything that a TOML string can.
+    writeln!(out, "name = {}", toml::Value::String(plan.scenario.clone()))?;
+    match i64::try_from(plan.seed) {
+        Ok(seed) => writeln!(out, "seed = {seed}")?,
+        Err(_) => writeln!(out, "seed = \"{}\"", plan.seed)?,
+    }
+    writeln!(
+        out,
+        "cluster = {{ voters = {}, disk = \"kept\", transport = \"{}\" }}",
+        plan.voters,
+        plan.transport.name()
+    )?;
+    let t = &plan.timing;
+    writeln!(
+        out,
+        "timing = {{ heartbeat = \"{}\", lease = \"{}\", promise = \"{}\", quarantine = \"{}\", \
+         election_timeout = \"{}\", jitter = \"{}\", margin = \"{}\", max_drift_ppm = {} }}",
+        duration(t.heartbeat),
+        duration(t.lease),
+        duration(t.promise),
+        duration(t.quarantine),
+        duration(t.election_timeout),
+        duration(t.jitter),
+        duration(t.margin),
+        t.max_drift_ppm
+    )?;
+    let n = &plan.network;
+    writeln!(
+        out,
+        "network = {{ latency = \"{}..{}\", {} }}",
+        duration(n.latency_low),
+        duration(n.latency_high),
+        n.noise
+    )?;
+    if let Some(workload) = &plan.workload {
+        let every = duration(workload.every);
+        write!(out, "workload = {{ messages = {}, every = \"{every}\", ", workload.messages)?;
+        match workload.sink {
+            SinkKind::Dedup { window } => {
+                writeln!(out, "sink = \"dedup\", window = \"{}\" }}", duration(window))?;
+            }
+            SinkKind::Fenced => writeln!(out, "sink = \"fenced\" }}")?,
+            SinkKind::Plain => writeln!(out, "sink = \"plain\" }}")?,
+        }
+    }
+    writeln!(out, "horizon = \"{}\"", duration(plan.horizon))?;
+    writeln!(out, "heal = \"{}\"", duration(plan.heal))?;
+    writeln!(out, "faults = [")?;
+    for fault in &plan.faults {
+        writeln!(out, "  {fault},")?;
+    }
+    writeln!(out, "]")?;
+    expectations(out, expect)
+}
+
+fn expectations(out: &mut impl Write, expect: &Expect) -> fmt::Result {
+    if *expect == Expect::default() {
+        return Ok(());
+    }
+    writeln!(out, "\n[expect]")?;
+    let mut list = |key: &str, names: &[&str]| match names {
+        [] => Ok(()),
+        names => writeln!(out, "{key} = [\"{}\"]", names.join("\", \"")),
+    };
+    list("verdict", &expect.violates)?;
+    list("reach", &expect.reach)?;
+    list("faults", &expect.faults)?;
+    list("kills", &expect.kills.iter().map(|mutant| mutant.name()).collect::<Vec<_>>())?;
+    match expect.leader_changes {
+        0 => Ok(()),
+        changes => writeln!(out, "leader_changes = {changes}"),
+    }
+}

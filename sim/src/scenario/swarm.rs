@@ -1,0 +1,311 @@
+//! The `[swarm]` section: what a seed draws in addition to the listed faults.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::fault::MAX_PPM;
+use super::field::{Section, Value, count, duration, positive, steps};
+use super::problem::{Problems, suggest};
+use super::units::Between;
+use crate::faults::plan::Transport;
+
+/// What a seed draws.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swarm {
+    /// How many draws; a pattern of several faults is one.
+    pub count: Between<u32>,
+    /// How often each kind is drawn, relative to the others. None is zero.
+    pub draw: BTreeMap<DrawKind, u32>,
+    /// How hard the draws are.
+    pub ranges: Ranges,
+}
+
+/// How hard the drawn faults are. Durations are drawn so that each doubling is equally likely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranges {
+    /// How long processes stand still.
+    pub pause: Between<Duration>,
+    /// How long links are cut, and database and sink are away.
+    pub cut: Between<Duration>,
+    /// How long links are slow.
+    pub slow: Between<Duration>,
+    /// By how much they are.
+    pub by: Between<Duration>,
+    /// How long there is noise.
+    pub noise: Between<Duration>,
+    /// How long a bounced process is away.
+    pub down: Between<Duration>,
+    /// How long a new process takes to its first step.
+    pub slow_start: Between<Duration>,
+    /// How far wall clocks jump, in either direction, in milliseconds.
+    pub step_ms: Between<i64>,
+    /// How long a clock's rate is off.
+    pub rate: Between<Duration>,
+    /// How far it is, in either direction, in parts per million; never beyond the bound.
+    pub ppm: Between<u32>,
+    /// How far it is when it is beyond the bound.
+    pub ppm_outside: Between<u32>,
+}
+
+impl Default for Ranges {
+    fn default() -> Self {
+        let millis = |low, high| Between {
+            low: Duration::from_millis(low),
+            high: Duration::from_millis(high),
+        };
+        Self {
+            pause: millis(50, 10_000),
+            cut: millis(100, 10_000),
+            slow: millis(200, 10_000),
+            by: millis(100, 3_000),
+            noise: millis(500, 10_000),
+            down: millis(0, 3_000),
+            slow_start: millis(0, 3_000),
+            step_ms: Between { low: 1, high: 3_600_000 },
+            rate: millis(1_000, 20_000),
+            ppm: Between { low: 100, high: MAX_PPM },
+            ppm_outside: Between { low: 50_000, high: 500_000 },
+        }
+    }
+}
+
+macro_rules! draw_kinds {
+    ($($(#[$doc:meta])+ $kind:ident = $name:literal, $weight:literal;)+) => {
+        /// What can be drawn: single faults, and patterns of several that belong together.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum DrawKind {
+            $($(#[$doc])+ $kind,)+
+        }
+
+        impl DrawKind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind,)+];
+
+            /// The name in `draw`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)+ }
+            }
+
+            /// The weight in a swarm without `draw`.
+            pub fn weight(self) -> u32 {
+                match self { $(Self::$kind => $weight,)+ }
+            }
+        }
+    };
+}
+
+draw_kinds! {
+    /// Some node stands still.
+    Pause = "pause", 3;
+    /// The leader stands still.
+    PauseLeader = "pause-leader", 6;
+    /// Some node is cut off from everything.
+    CutNode = "cut-node", 3;
+    /// The leader is cut off from the other nodes, with or without database and sink.
+    CutLeader = "cut-leader", 4;
+    /// One link is cut.
+    CutLink = "cut-link", 2;
+    /// Some node hears nothing, or is not heard.
+    CutOneWay = "cut-one-way", 4;
+    /// The nodes are cut into two groups.
+    CutHalves = "cut-halves", 3;
+    /// Messages between nodes take longer.
+    SlowLink = "slow-link", 3;
+    /// Election messages are lost, doubled and reordered.
+    Noise = "noise", 3;
+    /// The database cannot be reached, by all nodes or by the leader.
+    DbOutage = "db-outage", 3;
+    /// The database is slow, in one or both directions.
+    DbSlow = "db-slow", 3;
+    /// The sink cannot be reached, by all nodes or by the leader.
+    SinkOutage = "sink-outage", 3;
+    /// The sink is slow, in one or both directions.
+    SinkSlow = "sink-slow", 3;
+    /// Some node is killed and started again.
+    Kill = "kill", 4;
+    /// Some node is stopped gracefully and started again.
+    Stop = "stop", 3;
+    /// All nodes are restarted in turn.
+    Rolling = "rolling", 1;
+    /// A wall clock jumps.
+    WallStep = "wall-step", 2;
+    /// A clock's rate is off within the bound.
+    Rate = "rate", 2;
+    /// A clock's rate is off beyond the bound, where the lease layer may fail.
+    RateOutside = "rate-outside", 0;
+    /// The leader's way from or to the database is slow, and then the leader stands still: it
+    /// resumes with an answer that is old.
+    StaleAnswer = "stale-answer", 4;
+    /// The leader's way to the database is slow, and then it is cut off from the other nodes: its
+    /// writes arrive when another one leads.
+    LateWrite = "late-write", 4;
+    /// The others' answers to the leader come late, and then not at all.
+    LateAnswers = "late-answers", 3;
+}
+
+impl DrawKind {
+    /// Whether the draw needs the link plugin.
+    pub fn needs_links(self) -> bool {
+        matches!(self, Self::SlowLink | Self::Noise | Self::LateAnswers)
+    }
+}
+
+/// The most draws of one seed.
+const MAX_COUNT: u32 = 1_000;
+
+pub(super) fn parse(
+    value: &Value,
+    transport: Option<Transport>,
+    max_drift_ppm: Option<u32>,
+    problems: &mut Problems,
+) -> Option<Swarm> {
+    let section = Section::of("[swarm]", value, problems)?;
+    section.only(&["count", "draw", "ranges"], problems);
+    let number = section.need("count", "\"3..12\"", problems);
+    let number = number.and_then(|value| {
+        let number = count("count", value, problems)?;
+        if number.high <= MAX_COUNT {
+            return Some(number);
+        }
+        problems.add(
+            value.span(),
+            "too many draws",
+            format!("expected at most {MAX_COUNT}"),
+            "split them over several seeds",
+        );
+        None
+    });
+    let draw = match section.get("draw") {
+        Some(value) => draw(value, transport, problems),
+        None => Some(default_draw(transport)),
+    };
+    let drift = max_drift_ppm.unwrap_or(0);
+    let mut ranges = match section.get("ranges") {
+        Some(value) => ranges(value, problems)?,
+        None => Ranges::default(),
+    };
+    ranges.ppm.high = ranges.ppm.high.min(drift);
+    ranges.ppm.low = ranges.ppm.low.min(ranges.ppm.high);
+    let draw = draw?;
+    if draw.contains_key(&DrawKind::RateOutside) && ranges.ppm_outside.low <= drift {
+        let place = section.get("ranges").map_or_else(|| section.at.clone(), toml::Spanned::span);
+        problems.add(
+            place,
+            "rates outside the bound begin within it",
+            format!("expected ppm_outside above {drift}"),
+            format!(
+                "write ranges = {{ ppm_outside = \"{}..500000\" }} in [swarm]: max_drift_ppm is \
+                 {drift}",
+                drift + 1
+            ),
+        );
+    }
+    Some(Swarm { count: number?, draw, ranges })
+}
+
+fn default_draw(transport: Option<Transport>) -> BTreeMap<DrawKind, u32> {
+    let tcp = transport == Some(Transport::Tcp);
+    DrawKind::ALL
+        .iter()
+        .filter(|kind| kind.weight() > 0 && !(tcp && kind.needs_links()))
+        .map(|kind| (*kind, kind.weight()))
+        .collect()
+}
+
+fn draw(
+    value: &Value,
+    transport: Option<Transport>,
+    problems: &mut Problems,
+) -> Option<BTreeMap<DrawKind, u32>> {
+    let section = Section::of("draw", value, problems)?;
+    let before = problems.found.len();
+    let mut draw = BTreeMap::new();
+    for key in section.keys() {
+        let name = &**key.get_ref();
+        let Some(kind) = DrawKind::ALL.iter().find(|kind| kind.name() == name) else {
+            let help = suggest(name, DrawKind::ALL.iter().map(|kind| kind.name()));
+            let message = format!("there is no fault \"{name}\" to draw");
+            problems.add(key.span(), message, "cannot be drawn", help);
+            continue;
+        };
+        let weight = section.get(name).and_then(|value| count(name, value, problems));
+        let Some(weight) = weight.map(|weight| weight.high.min(1_000_000)) else { continue };
+        if weight > 0 && kind.needs_links() && transport == Some(Transport::Tcp) {
+            problems.add(
+                key.span(),
+                format!("{name} does not reach the tcp transport"),
+                "only with transport = \"links\"",
+                "write transport = \"links\" in cluster, or leave it out",
+            );
+        }
+        if weight > 0 {
+            draw.insert(*kind, weight);
+        }
+    }
+    if draw.is_empty() && problems.found.len() == before {
+        problems.add(
+            section.at.clone(),
+            "nothing can be drawn",
+            "all weights are zero",
+            "write for example draw = { pause-leader = 3, cut-node = 2 }",
+        );
+    }
+    (problems.found.len() == before).then_some(draw)
+}
+
+fn ranges(value: &Value, problems: &mut Problems) -> Option<Ranges> {
+    let section = Section::of("ranges", value, problems)?;
+    let mut ranges = Ranges::default();
+    let before = problems.found.len();
+    {
+        let mut known = Vec::new();
+        let mut durations = [
+            ("pause", &mut ranges.pause),
+            ("cut", &mut ranges.cut),
+            ("slow", &mut ranges.slow),
+            ("by", &mut ranges.by),
+            ("noise", &mut ranges.noise),
+            ("down", &mut ranges.down),
+            ("slow_start", &mut ranges.slow_start),
+            ("rate", &mut ranges.rate),
+        ];
+        for (key, field) in &mut durations {
+            known.push(*key);
+            let Some(value) = section.get(key) else { continue };
+            let read = duration(key, value, problems).and_then(|read| {
+                let may_be_zero = matches!(*key, "by" | "down" | "slow_start");
+                if may_be_zero { Some(read) } else { positive(key, value.span(), read, problems) }
+            });
+            **field = read.unwrap_or(**field);
+        }
+        known.extend(["step", "ppm", "ppm_outside"]);
+        section.only(&known, problems);
+    }
+    if let Some(value) = section.get("step")
+        && let Some(read) = steps("step", value, problems)
+    {
+        if read.low < 0 {
+            problems.add(
+                value.span(),
+                "\"step\" is below zero",
+                "expected how far",
+                "write how far, such as \"1ms..1h\": both directions are drawn",
+            );
+        }
+        ranges.step_ms = read;
+    }
+    for (key, field) in [("ppm", &mut ranges.ppm), ("ppm_outside", &mut ranges.ppm_outside)] {
+        let Some(value) = section.get(key) else { continue };
+        let Some(read) = count(key, value, problems) else { continue };
+        if read.high > MAX_PPM {
+            problems.add(
+                value.span(),
+                format!("\"{key}\" is beyond what a clock can do"),
+                format!("expected at most {MAX_PPM}"),
+                format!("write for example {key} = \"100..{MAX_PPM}\""),
+            );
+        }
+        *field = read;
+    }
+    (problems.found.len() == before).then_some(ranges)
+}

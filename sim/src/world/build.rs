@@ -1,0 +1,121 @@
+//! Building the world of one run: machines, services and the nodes under test.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fencepost::Instant;
+use madsim::plugin::simulator;
+use madsim::runtime::Handle;
+use madsim::time::TimeHandle;
+use rand::RngExt;
+
+use super::clocks::Clocks;
+use super::database::{Books, Database, SharedBooks};
+use super::disks::Disks;
+use super::links::{Links, Mailbox};
+use super::place::Places;
+use super::recorder::Recorder;
+use super::sinks::SinkServer;
+use super::timer::Timer;
+use super::voters::{Cluster, Switches, address};
+use crate::faults::inject::Injector;
+use crate::faults::plan::Plan;
+use crate::history::Kind;
+use crate::streams::stream;
+
+/// One run's world.
+pub struct World {
+    /// The nodes under test and all that they share.
+    pub cluster: Arc<Cluster>,
+    /// The database, opened from outside.
+    pub books: SharedBooks,
+    /// What injects faults.
+    pub injector: Injector,
+}
+
+impl World {
+    /// Builds the world of a plan inside the running simulation; its processes start at once.
+    pub fn build(plan: &Plan, handle: Handle) -> Self {
+        let timer = Timer::new(TimeHandle::current());
+        let places = Places::new(plan.nodes().collect());
+        let recorder = Arc::new(Recorder::new(timer.clone()));
+        let cluster = Arc::new(Cluster {
+            seed: plan.seed,
+            timing: plan.timing.clone(),
+            transport: plan.transport,
+            sink: plan.workload.map(|workload| workload.sink),
+            timer: timer.clone(),
+            links: simulator::<Links>(),
+            clocks: simulator::<Clocks>(),
+            disks: simulator::<Disks>(),
+            recorder,
+            database: Arc::default(),
+            sink_mailbox: Arc::default(),
+            mailboxes: places.voters().iter().map(|_| Arc::new(Mailbox::default())).collect(),
+            switches: places.voters().iter().map(|_| Switches::default()).collect(),
+            places,
+        });
+        lay_out(plan, &cluster);
+        let books = Books::new().expect("an empty database in memory can be made");
+        let books: SharedBooks = Arc::new(Mutex::new(books));
+
+        let mut machines = Vec::new();
+        for place in cluster.places.voter_places() {
+            let process = Arc::clone(&cluster);
+            let machine = handle
+                .create_node()
+                .name(cluster.places.voters()[place.0].as_str())
+                .ip(address(place))
+                .init(move || Arc::clone(&process).run_process(place))
+                .build();
+            machines.push(machine.id());
+        }
+        let database = handle.create_node().name("db").build();
+        let sink = handle.create_node().name("sink").build();
+        if let Some(workload) = plan.workload {
+            let server = Database {
+                books: Arc::clone(&books),
+                links: Arc::clone(&cluster.links),
+                here: cluster.places.database(),
+                mailbox: Arc::clone(&cluster.database),
+                clocks: Arc::clone(&cluster.clocks),
+                recorder: Arc::clone(&cluster.recorder),
+            };
+            database.spawn(server.serve());
+            let server = SinkServer::new(
+                workload.sink,
+                Arc::clone(&cluster.links),
+                cluster.places.sink(),
+                Arc::clone(&cluster.sink_mailbox),
+                timer,
+                Arc::clone(&cluster.recorder),
+            );
+            sink.spawn(server.serve());
+        }
+        machines.extend([database.id(), sink.id()]);
+        let injector = Injector::new(Arc::clone(&cluster), handle, machines);
+        Self { cluster, books, injector }
+    }
+}
+
+/// Links, clocks and disks of all machines.
+fn lay_out(plan: &Plan, cluster: &Cluster) {
+    let latency = nanos(plan.network.latency_low)..nanos(plan.network.latency_high) + 1;
+    let random = stream(plan.seed, "network", 0);
+    cluster.links.lay(cluster.places.count(), latency, plan.network.noise, random);
+    let mut origins = stream(plan.seed, "clock origins", 0);
+    for place in 0..cluster.places.count() {
+        // Different origins, so that code which compares readings of two nodes goes wrong.
+        let reading = Instant(origins.random_range(1_000_000_000..1_000_000_000_000_000));
+        cluster.clocks.add(reading);
+        if let Some(&node) = cluster.places.voters().get(place) {
+            let (ppm, within_bound) = (0, true);
+            cluster.recorder.record(Kind::ClockRate { node, reading, ppm, within_bound });
+            cluster.disks.add(stream(plan.seed, "disk", place as u64));
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("shorter than 584 years")
+}

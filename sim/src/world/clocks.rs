@@ -1,0 +1,267 @@
+//! Clocks: each node has a monotonic clock with a rate of its own and a wall clock that steps.
+//!
+//! A madsim plugin. Local time runs piecewise linearly over true time; a change of rate re-arms the
+//! node's sleeping timers, as a real timer follows its clock.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::task::{Context, Poll, Waker};
+
+use fencepost::{Clock, Instant, WallTime};
+use madsim::Config;
+use madsim::plugin::Simulator;
+use madsim::rand::GlobalRng;
+use madsim::time::TimeHandle;
+
+use super::place::Place;
+use super::timer::Timer;
+
+/// One part per million, inverted.
+const MILLION: i128 = 1_000_000;
+
+/// 2026-01-01T00:00:00Z, where every wall clock starts.
+const WALL_ORIGIN_MS: i64 = 1_767_225_600_000;
+
+/// How many dead sleepers a node's list may hold before it is swept.
+const SLEEPERS_MAX: usize = 64;
+
+/// The plugin: the clocks of all nodes.
+pub struct Clocks {
+    timer: Timer,
+    nodes: Mutex<Vec<NodeClock>>,
+}
+
+/// Local time from the true time `since` on: `reading + (now - since) · (1 + ppm / 1e6)`.
+struct NodeClock {
+    since: u64,
+    reading: u64,
+    ppm: i32,
+    wall_offset_ms: i64,
+    /// Counts changes of the rate.
+    epoch: u64,
+    sleepers: Vec<Weak<Sleeper>>,
+}
+
+impl NodeClock {
+    fn local(&self, now: u64) -> u64 {
+        let elapsed = i128::from(now - self.since);
+        let local = i128::from(self.reading) + elapsed * (MILLION + i128::from(self.ppm)) / MILLION;
+        u64::try_from(local).expect("a run lasts less than 584 years")
+    }
+
+    /// The first true time at which the local reading is at least `target`.
+    fn true_time_of(&self, target: u64) -> u64 {
+        let ahead = i128::from(target) - i128::from(self.reading);
+        let rate = MILLION + i128::from(self.ppm);
+        let elapsed = (ahead.max(0) * MILLION + rate - 1) / rate;
+        self.since.saturating_add(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+}
+
+impl Simulator for Clocks {
+    fn new(_rand: &GlobalRng, time: &TimeHandle, _config: &Config) -> Self {
+        Self { timer: Timer::new(time.clone()), nodes: Mutex::default() }
+    }
+}
+
+impl Clocks {
+    /// Adds the next node's clock with that first reading.
+    pub fn add(&self, reading: Instant) {
+        let since = self.timer.now();
+        self.lock().push(NodeClock {
+            since,
+            reading: reading.0,
+            ppm: 0,
+            wall_offset_ms: 0,
+            epoch: 0,
+            sleepers: Vec::new(),
+        });
+    }
+
+    /// A node's monotonic reading.
+    pub fn reading(&self, place: Place) -> Instant {
+        let now = self.timer.now();
+        Instant(self.lock()[place.0].local(now))
+    }
+
+    /// A node's wall clock.
+    pub fn wall(&self, place: Place) -> WallTime {
+        let now_ms = i64::try_from(self.timer.now() / 1_000_000).expect("below 584 years");
+        let wall = WALL_ORIGIN_MS + now_ms + self.lock()[place.0].wall_offset_ms;
+        WallTime { unix_ms: u64::try_from(wall).unwrap_or(0) }
+    }
+
+    /// Sets the rate of a node's monotonic clock and tells its reading at this moment.
+    pub fn set_rate(&self, place: Place, ppm: i32) -> Instant {
+        assert!(i128::from(ppm) > -MILLION, "a clock goes forward");
+        let now = self.timer.now();
+        let mut nodes = self.lock();
+        let clock = &mut nodes[place.0];
+        let reading = clock.local(now);
+        (clock.since, clock.reading, clock.ppm) = (now, reading, ppm);
+        clock.epoch += 1;
+        let sleepers = std::mem::take(&mut clock.sleepers);
+        drop(nodes);
+        for sleeper in sleepers.iter().filter_map(Weak::upgrade) {
+            sleeper.wake();
+        }
+        Instant(reading)
+    }
+
+    /// Steps a node's wall clock.
+    pub fn step_wall(&self, place: Place, by_ms: i64) {
+        let offset = &mut self.lock()[place.0].wall_offset_ms;
+        *offset = offset.saturating_add(by_ms);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<NodeClock>> {
+        self.nodes.lock().expect("never held across a panic")
+    }
+}
+
+/// One node's view of its clocks: what the code under test is given.
+#[derive(Clone)]
+pub struct SimClock {
+    /// The plugin.
+    pub clocks: Arc<Clocks>,
+    /// Whose clock.
+    pub place: Place,
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Instant {
+        self.clocks.reading(self.place)
+    }
+
+    fn wall(&self) -> WallTime {
+        self.clocks.wall(self.place)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> impl Future<Output = ()> + Send {
+        SimSleep { clock: self.clone(), target: deadline.0, armed: None }
+    }
+}
+
+/// A sleep on a node's own clock. Sets one timer, however often it is polled.
+struct SimSleep {
+    clock: SimClock,
+    target: u64,
+    armed: Option<Armed>,
+}
+
+struct Armed {
+    sleeper: Arc<Sleeper>,
+    epoch: u64,
+}
+
+struct Sleeper {
+    waker: Mutex<Waker>,
+}
+
+impl Sleeper {
+    fn wake(&self) {
+        self.waker.lock().expect("never held across a panic").wake_by_ref();
+    }
+}
+
+impl Future for SimSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let clocks = Arc::clone(&self.clock.clocks);
+        let now = clocks.timer.now();
+        let mut nodes = clocks.lock();
+        let clock = &mut nodes[self.clock.place.0];
+        if clock.local(now) >= self.target {
+            return Poll::Ready(());
+        }
+        match &self.armed {
+            Some(armed) if armed.epoch == clock.epoch => {
+                let mut waker = armed.sleeper.waker.lock().expect("never held across a panic");
+                waker.clone_from(cx.waker());
+            }
+            _ => {
+                let sleeper = Arc::new(Sleeper { waker: Mutex::new(cx.waker().clone()) });
+                if clock.sleepers.len() >= SLEEPERS_MAX {
+                    clock.sleepers.retain(|sleeper| sleeper.strong_count() > 0);
+                }
+                clock.sleepers.push(Arc::downgrade(&sleeper));
+                let at = clock.true_time_of(self.target);
+                let epoch = clock.epoch;
+                drop(nodes);
+                // The timer must not keep a dropped sleep alive, nor wake its task.
+                let weak = Arc::downgrade(&sleeper);
+                clocks.timer.at(at, move || {
+                    if let Some(sleeper) = weak.upgrade() {
+                        sleeper.wake();
+                    }
+                });
+                self.armed = Some(Armed { sleeper, epoch });
+            }
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use madsim::plugin::simulator;
+    use madsim::runtime::Runtime;
+
+    use super::*;
+
+    fn with_clock(test: impl AsyncFnOnce(SimClock)) {
+        let runtime = Runtime::new();
+        runtime.add_simulator::<Clocks>();
+        runtime.block_on(async {
+            let clocks = simulator::<Clocks>();
+            clocks.add(Instant(5_000_000_000));
+            test(SimClock { clocks, place: Place(0) }).await;
+        });
+    }
+
+    /// madsim takes some nanoseconds for each poll; readings agree to within this.
+    const SLACK: u64 = 10_000;
+
+    #[test]
+    fn a_fast_clock_reads_more_and_sleeps_less() {
+        with_clock(async |clock| {
+            clock.clocks.set_rate(clock.place, 100_000);
+            let (started, true_start) = (clock.now(), clock.clocks.timer.now());
+            clock.sleep(Duration::from_millis(1100)).await;
+            let (local, truly) =
+                (clock.now().since(started), clock.clocks.timer.now() - true_start);
+            assert!((1_100_000_000..1_100_000_000 + SLACK).contains(&local), "{local}");
+            assert!((1_000_000_000..1_000_000_000 + SLACK).contains(&truly), "{truly}");
+        });
+    }
+
+    #[test]
+    fn a_change_of_rate_re_arms_a_sleep() {
+        with_clock(async |clock| {
+            let other = clock.clone();
+            let changer = madsim::task::spawn(async move {
+                madsim::time::sleep(Duration::from_millis(500)).await;
+                other.clocks.set_rate(other.place, 1_000_000); // twice as fast
+            });
+            let true_start = clock.clocks.timer.now();
+            clock.sleep(Duration::from_secs(1)).await;
+            let truly = clock.clocks.timer.now() - true_start;
+            assert!((750_000_000..750_000_000 + SLACK).contains(&truly), "{truly}");
+            changer.await.unwrap();
+        });
+    }
+
+    #[test]
+    fn wall_steps_leave_the_monotonic_clock_alone() {
+        with_clock(async |clock| {
+            let (reading, wall) = (clock.now(), clock.wall());
+            clock.clocks.step_wall(clock.place, -4000);
+            assert_eq!(clock.wall().unix_ms, wall.unix_ms - 4000);
+            assert!(clock.now().since(reading) < SLACK);
+        });
+    }
+}

@@ -1,0 +1,255 @@
+//! Links: the network between the machines, one link for each direction of each pair.
+//!
+//! A madsim plugin, and faster than madsim's own network: a message is one callback on the timer.
+//! Latency, loss, duplication, reordering, extra delay and cuts are those of the link that a message
+//! takes; they decide its fate when it is sent.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Poll, Waker};
+
+use madsim::Config;
+use madsim::plugin::Simulator;
+use madsim::rand::GlobalRng;
+use madsim::time::TimeHandle;
+use rand::{Rng, RngExt};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::place::Place;
+use super::timer::Timer;
+use crate::faults::plan::Noise;
+use crate::history::SimTime;
+
+/// The most messages that wait in one mailbox; more are lost, as in a full socket buffer.
+const MAILBOX_MAX: usize = 4096;
+
+/// How much longer than usual a reordered message takes at most, in nanoseconds.
+const REORDER_DELAY: u64 = 50_000_000;
+
+/// What kind of traffic: only datagrams are lost, repeated or reordered by noise. Requests travel in
+/// connections, which a cut or a delay can hurt but which never repeat anything by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// Messages of the election.
+    Datagram,
+    /// Questions to database and sink, and their answers.
+    Request,
+}
+
+/// The noise of two faults at once.
+fn plus(a: Noise, b: Noise) -> Noise {
+    Noise {
+        loss_ppm: a.loss_ppm.saturating_add(b.loss_ppm),
+        duplicate_ppm: a.duplicate_ppm.saturating_add(b.duplicate_ppm),
+        reorder_ppm: a.reorder_ppm.saturating_add(b.reorder_ppm),
+    }
+}
+
+/// What is left of it when one of them ends.
+fn minus(a: Noise, b: Noise) -> Noise {
+    Noise {
+        loss_ppm: a.loss_ppm - b.loss_ppm,
+        duplicate_ppm: a.duplicate_ppm - b.duplicate_ppm,
+        reorder_ppm: a.reorder_ppm - b.reorder_ppm,
+    }
+}
+
+/// When the copies of a message arrive: none, one or two.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// First copy and second copy.
+    pub arrives: [Option<u64>; 2],
+}
+
+impl Fate {
+    /// As the history records it.
+    pub fn times(&self) -> Vec<SimTime> {
+        self.arrives.iter().flatten().map(|&at| SimTime(at)).collect()
+    }
+}
+
+/// The state of one direction between two machines. Faults may overlap, so each adds and takes away.
+#[derive(Debug, Clone, Default)]
+struct Link {
+    cuts: u32,
+    extra: u64,
+    noise: Noise,
+}
+
+/// The plugin: all links.
+pub struct Links {
+    timer: Timer,
+    inner: Mutex<Option<Inner>>,
+}
+
+struct Inner {
+    random: Xoshiro256PlusPlus,
+    latency: Range<u64>,
+    places: usize,
+    links: Vec<Link>,
+}
+
+impl Simulator for Links {
+    fn new(_rand: &GlobalRng, time: &TimeHandle, _config: &Config) -> Self {
+        Self { timer: Timer::new(time.clone()), inner: Mutex::new(None) }
+    }
+}
+
+impl Links {
+    /// Lays the links between `places` machines. `latency` is in nanoseconds; `random` is the
+    /// network's own stream.
+    pub fn lay(
+        &self,
+        places: usize,
+        latency: Range<u64>,
+        noise: Noise,
+        random: Xoshiro256PlusPlus,
+    ) {
+        assert!(latency.start < latency.end, "a range of latencies is not empty");
+        let link = Link { noise, ..Link::default() };
+        let links = vec![link; places * places];
+        *self.lock() = Some(Inner { random, latency, places, links });
+    }
+
+    /// Cuts a direction once more.
+    pub fn cut(&self, from: Place, to: Place) {
+        self.change(from, to, |link| link.cuts += 1);
+    }
+
+    /// Takes one cut away.
+    pub fn mend(&self, from: Place, to: Place) {
+        self.change(from, to, |link| link.cuts -= 1);
+    }
+
+    /// Whether a direction is cut.
+    pub fn is_cut(&self, from: Place, to: Place) -> bool {
+        let inner = self.lock();
+        let inner = inner.as_ref().expect("the links were laid");
+        inner.links[from.0 * inner.places + to.0].cuts > 0
+    }
+
+    /// Makes a direction slower by `by` nanoseconds.
+    pub fn slow(&self, from: Place, to: Place, by: u64) {
+        self.change(from, to, |link| link.extra += by);
+    }
+
+    /// Takes such a delay away.
+    pub fn hasten(&self, from: Place, to: Place, by: u64) {
+        self.change(from, to, |link| link.extra -= by);
+    }
+
+    /// Adds noise to a direction.
+    pub fn disturb(&self, from: Place, to: Place, noise: Noise) {
+        self.change(from, to, |link| link.noise = plus(link.noise, noise));
+    }
+
+    /// Takes such noise away.
+    pub fn calm(&self, from: Place, to: Place, noise: Noise) {
+        self.change(from, to, |link| link.noise = minus(link.noise, noise));
+    }
+
+    fn change(&self, from: Place, to: Place, change: impl FnOnce(&mut Link)) {
+        let mut inner = self.lock();
+        let inner = inner.as_mut().expect("the links were laid");
+        change(&mut inner.links[from.0 * inner.places + to.0]);
+    }
+
+    /// Decides what becomes of a message that is sent now.
+    pub fn route(&self, from: Place, to: Place, traffic: Traffic) -> Fate {
+        let now = self.timer.now();
+        let mut inner = self.lock();
+        let Inner { random, latency, places, links } = inner.as_mut().expect("the links were laid");
+        let link = &links[from.0 * *places + to.0];
+        let mut fate = Fate::default();
+        if link.cuts > 0 {
+            return fate;
+        }
+        let arrival = |random: &mut Xoshiro256PlusPlus, reordered: bool| {
+            let mut delay = random.random_range(latency.clone()) + link.extra;
+            if reordered {
+                delay += random.random_range(0..REORDER_DELAY);
+            }
+            now + delay
+        };
+        if traffic == Traffic::Request || link.noise == Noise::default() {
+            fate.arrives[0] = Some(arrival(random, false));
+            return fate;
+        }
+        let happens = |random: &mut Xoshiro256PlusPlus, ppm: u32| {
+            ppm > 0 && random.next_u64() % 1_000_000 < u64::from(ppm)
+        };
+        for copy in 0..2 {
+            if copy == 1 && !happens(random, link.noise.duplicate_ppm) {
+                break;
+            }
+            let reordered = happens(random, link.noise.reorder_ppm);
+            if !happens(random, link.noise.loss_ppm) {
+                fate.arrives[copy] = Some(arrival(random, reordered));
+            }
+        }
+        fate
+    }
+
+    /// Calls `deliver` when a copy arrives.
+    pub fn at(&self, arrives: u64, deliver: impl FnOnce() + Send + 'static) {
+        self.timer.at(arrives, deliver);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Inner>> {
+        self.inner.lock().expect("never held across a panic")
+    }
+}
+
+/// Where messages wait for the one process that reads them. It outlives the process: what was sent
+/// to one process may be read by the next.
+pub struct Mailbox<T> {
+    inner: Mutex<(VecDeque<T>, Option<Waker>)>,
+}
+
+impl<T> Default for Mailbox<T> {
+    fn default() -> Self {
+        Self { inner: Mutex::new((VecDeque::new(), None)) }
+    }
+}
+
+impl<T> Mailbox<T> {
+    /// Puts a message in, unless the mailbox is full, and wakes the reader.
+    pub fn put(&self, message: T) {
+        let mut inner = self.inner.lock().expect("never held across a panic");
+        if inner.0.len() < MAILBOX_MAX {
+            inner.0.push_back(message);
+        }
+        if let Some(waker) = inner.1.take() {
+            drop(inner);
+            waker.wake();
+        }
+    }
+
+    /// Takes the oldest message, waiting for one if there is none. Cancel-safe.
+    pub async fn take(&self) -> T {
+        poll_fn(|cx| {
+            let mut inner = self.inner.lock().expect("never held across a panic");
+            if let Some(message) = inner.0.pop_front() {
+                return Poll::Ready(message);
+            }
+            match &mut inner.1 {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Drops what waits.
+    pub fn clear(&self) {
+        let mut inner = self.inner.lock().expect("never held across a panic");
+        inner.0.clear();
+        inner.1 = None;
+    }
+}
+
+/// Shared mailboxes are how everything is addressed.
+pub type SharedMailbox<T> = Arc<Mailbox<T>>;

@@ -1,0 +1,20 @@
+//! The simulated world: what madsim lacks, as plugins, and the nodes that live in it.
+//!
+//! `timer` schedules callbacks on madsim's time; `clocks` gives each node clocks of its own;
+//! `links` is the network; `disks` the durable slots; `rpc` questions and answers over the links;
+//! `database` and `sinks` the two services, each a node of its own; `voters` the nodes under test;
+//! `recorder` writes the history; `place` says who lives where; `build` puts it all together.
+
+mod build;
+pub mod clocks;
+pub mod database;
+pub mod disks;
+pub mod links;
+pub mod place;
+pub mod recorder;
+pub mod rpc;
+pub mod sinks;
+pub mod timer;
+pub mod voters;
+
+pub use build::World;

@@ -1,0 +1,144 @@
+//! The recorder: writes the history, as seen from outside the nodes and as they report it.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use fencepost::cluster::{LogObserver, NodeEvent, Observer};
+use fencepost::election::{self, Body, Message};
+use fencepost::{Identity, NodeId};
+
+use super::links::Fate;
+use super::timer::Timer;
+use crate::history::{History, Kind, MessageKind, SimTime};
+
+/// The most events of one run. A run that goes beyond is stuck in a loop that produces them.
+const EVENTS_MAX: usize = 2_000_000;
+
+/// Writes one run's history.
+pub struct Recorder {
+    timer: Timer,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    history: History,
+    /// Whoever was handed the last guard; what "the leader" means to a fault.
+    last_holder: Option<NodeId>,
+    down: std::collections::BTreeSet<NodeId>,
+    guard_issued: bool,
+}
+
+impl Recorder {
+    /// An empty history on that time.
+    pub fn new(timer: Timer) -> Self {
+        Self { timer, state: Mutex::default() }
+    }
+
+    /// Adds an event that happens now.
+    pub fn record(&self, kind: Kind) {
+        let at = SimTime(self.timer.now());
+        let mut state = self.lock();
+        match &kind {
+            Kind::GuardIssued { holder, .. } => {
+                state.last_holder = Some(holder.node);
+                state.guard_issued = true;
+            }
+            Kind::SteppedDown { .. } => state.guard_issued = false,
+            Kind::Down { node, .. } => {
+                state.down.insert(*node);
+                if state.last_holder == Some(*node) {
+                    state.guard_issued = false;
+                }
+            }
+            Kind::Booted { node, .. } => {
+                state.down.remove(node);
+            }
+            _ => {}
+        }
+        state.history.push(at, kind);
+        assert!(state.history.len() < EVENTS_MAX, "more than {EVENTS_MAX} events: a loop");
+    }
+
+    /// A message of the election left its sender.
+    pub fn sent(&self, to: NodeId, message: &Message, fate: &Fate) {
+        let (what, vote) = match &message.body {
+            Body::PreVote => (MessageKind::PreVote, None),
+            Body::PreVoteReply { .. } => (MessageKind::PreVoteReply, None),
+            Body::VoteRequest => (MessageKind::VoteRequest, None),
+            Body::VoteReply { to, granted } => (MessageKind::VoteReply, Some((*to, *granted))),
+            Body::Heartbeat { .. } => (MessageKind::Heartbeat, None),
+            Body::HeartbeatAck { .. } => (MessageKind::HeartbeatAck, None),
+            Body::NewerTerm { .. } => (MessageKind::NewerTerm, None),
+        };
+        let (from, term, arrives) = (message.from, message.term, fate.times());
+        self.record(Kind::Sent { from, to, term, what, vote, arrives });
+    }
+
+    /// Who was handed the last guard.
+    pub fn last_holder(&self) -> Option<NodeId> {
+        self.lock().last_holder
+    }
+
+    /// Whether a guard is held, as far as a look from outside can tell without the clocks.
+    pub fn led(&self) -> bool {
+        self.lock().guard_issued
+    }
+
+    /// Whether the node's process is gone.
+    pub fn is_down(&self, node: NodeId) -> bool {
+        self.lock().down.contains(&node)
+    }
+
+    /// Takes the history.
+    pub fn take(&self) -> History {
+        std::mem::take(&mut self.lock().history)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("never held across a panic")
+    }
+}
+
+/// Hears a node's own reports.
+pub struct NodeRecorder {
+    /// Where they go.
+    pub recorder: Arc<Recorder>,
+    /// Whose.
+    pub node: NodeId,
+}
+
+impl Observer for NodeRecorder {
+    fn observe(&self, event: &NodeEvent) {
+        LogObserver.observe(event);
+        let node = self.node;
+        let kind = match event {
+            NodeEvent::Started(hard) => Kind::Started { node, hard: hard.clone() },
+            NodeEvent::Persisted(hard) => Kind::Persisted { node, hard: hard.clone() },
+            NodeEvent::Election(election::Event::Elected { term, certificate }) => Kind::Elected {
+                // The first vote is the candidate's own.
+                leader: certificate.first().copied().unwrap_or(nobody(node)),
+                term: *term,
+                certificate: certificate.clone(),
+            },
+            NodeEvent::Election(election::Event::LeaseExtended { term, until }) => {
+                Kind::LeaseExtended { node, term: *term, until: *until }
+            }
+            NodeEvent::Election(election::Event::SteppedDown { term, reason }) => {
+                Kind::SteppedDown { node, term: *term, reason: *reason }
+            }
+            NodeEvent::Election(election::Event::Ignored(_)) => return,
+            NodeEvent::Status(status) => {
+                Kind::Status { node, role: status.role, term: status.term, leader: status.leader }
+            }
+            NodeEvent::GuardIssued { token, holder } => {
+                Kind::GuardIssued { holder: *holder, token: *token }
+            }
+        };
+        self.recorder.record(kind);
+    }
+}
+
+/// An empty certificate is what E3 is there to report; it must not stop the recorder.
+fn nobody(node: NodeId) -> Identity {
+    Identity { node, incarnation: fencepost::Incarnation(0) }
+}

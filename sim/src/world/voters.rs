@@ -1,0 +1,335 @@
+//! The nodes under test: the product's own [`Node`], with everything around it simulated.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use fencepost::cluster::{Activation, Watched};
+use fencepost::delivery::DispatcherConfig;
+use fencepost::election::{Config, Message, Timing};
+use fencepost::node::tcp::TcpTransport;
+use fencepost::node::{Driver, Node, Transport};
+use fencepost::store::{
+    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Settled, Settlement, Store, StoreError,
+};
+use fencepost::{Identity, NodeId, Token, WallTime};
+use rand::Rng;
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+use super::clocks::{Clocks, SimClock};
+use super::database::{self, DatabaseMail, RemoteStore};
+use super::disks::{Disks, SimDisk};
+use super::links::{Fate, Links, Mailbox, SharedMailbox, Traffic};
+use super::place::{Place, Places};
+use super::recorder::{NodeRecorder, Recorder};
+use super::rpc::Client;
+use super::sinks::{self, RemoteSink, SinkMail};
+use super::timer::Timer;
+use crate::faults::plan;
+use crate::history::Kind;
+use crate::oracles::SinkKind;
+use crate::streams::stream;
+
+/// How long a node waits for an answer of the database or the sink.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The port that the real TCP transport listens on in the simulation.
+const PORT: u16 = 7100;
+
+/// Everything that the voters of one run share.
+pub struct Cluster {
+    /// The seed of the run.
+    pub seed: u64,
+    /// Who lives where.
+    pub places: Places,
+    /// Timing of every node.
+    pub timing: Timing,
+    /// How the election's messages travel.
+    pub transport: plan::Transport,
+    /// What the sink can do; `None` in an election-only run.
+    pub sink: Option<SinkKind>,
+    /// True time.
+    pub timer: Timer,
+    /// The network.
+    pub links: Arc<Links>,
+    /// All clocks.
+    pub clocks: Arc<Clocks>,
+    /// All disks.
+    pub disks: Arc<Disks>,
+    /// The history.
+    pub recorder: Arc<Recorder>,
+    /// The database's mailbox.
+    pub database: SharedMailbox<DatabaseMail>,
+    /// The sink's mailbox.
+    pub sink_mailbox: SharedMailbox<SinkMail>,
+    /// Each voter's mailbox for the election.
+    pub mailboxes: Vec<SharedMailbox<Message>>,
+    /// Each voter's switches.
+    pub switches: Vec<Switches>,
+}
+
+/// What the testbed sets and reads from outside a process.
+#[derive(Default)]
+pub struct Switches {
+    /// Counts the processes of the node.
+    boots: AtomicU32,
+    /// How long the next process takes before the node's code runs, in nanoseconds.
+    pub slow_start: AtomicU64,
+    /// Set while a graceful stop is under way; replaced at each boot.
+    stop: std::sync::Mutex<Arc<Watched<bool>>>,
+    /// Set when a process ended by itself.
+    pub ended: AtomicBool,
+}
+
+impl Switches {
+    /// Asks the running process to stop gracefully.
+    pub fn stop(&self) {
+        self.stop.lock().expect("never held across a panic").set(true);
+    }
+}
+
+/// The address of a voter in the simulated IP network.
+pub fn address(place: Place) -> IpAddr {
+    let number = u8::try_from(place.0 + 1).expect("few voters");
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, number))
+}
+
+impl Cluster {
+    /// One process of one voter, from start to end.
+    pub async fn run_process(self: Arc<Self>, place: Place) {
+        let node = self.places.voters()[place.0];
+        let switches = &self.switches[place.0];
+        let boot = switches.boots.fetch_add(1, Ordering::Relaxed) + 1;
+        let stop = Arc::new(Watched::new(false));
+        *switches.stop.lock().expect("never held across a panic") = Arc::clone(&stop);
+        switches.ended.store(false, Ordering::Relaxed);
+        let slow = switches.slow_start.swap(0, Ordering::Relaxed);
+        if slow > 0 {
+            self.timer.sleep(Duration::from_nanos(slow)).await;
+        }
+        // What arrived before this process listened was lost.
+        self.mailboxes[place.0].clear();
+        self.recorder.record(Kind::Booted { node, boot });
+        info!(%node, boot, "process starts");
+        let result = match self.transport {
+            plan::Transport::Links => {
+                let transport = LinkTransport { cluster: Arc::clone(&self), here: place };
+                self.run_node(place, boot, transport, stop).await
+            }
+            plan::Transport::Tcp => {
+                let peers: BTreeMap<NodeId, SocketAddr> = self
+                    .places
+                    .voter_places()
+                    .map(|p| (self.places.voters()[p.0], SocketAddr::new(address(p), PORT)))
+                    .collect();
+                let listen = SocketAddr::new(address(place), PORT);
+                let bound = TcpTransport::bind(listen, "sim".into(), node, peers).await;
+                let inner = bound.expect("a fresh process can bind its own port");
+                let transport = Recorded { inner, recorder: Arc::clone(&self.recorder) };
+                self.run_node(place, boot, transport, stop).await
+            }
+        };
+        match result {
+            Ok(()) => info!(%node, boot, "process ends"),
+            Err(error) => error!(%node, boot, error, "process fails"),
+        }
+        switches.ended.store(true, Ordering::Relaxed);
+    }
+
+    async fn run_node<T: Transport>(
+        &self,
+        place: Place,
+        boot: u32,
+        transport: T,
+        stop: Arc<Watched<bool>>,
+    ) -> Result<(), String> {
+        let node = self.places.voters()[place.0];
+        let voters = self.places.voters().to_vec();
+        let config = Config { me: node, voters, timing: self.timing.clone() };
+        let seed = stream(self.seed, &format!("node {node}"), u64::from(boot)).next_u64();
+        let clock = SimClock { clocks: Arc::clone(&self.clocks), place };
+        let disk = SimDisk { disks: Arc::clone(&self.disks), place };
+        let observer = Arc::new(NodeRecorder { recorder: Arc::clone(&self.recorder), node });
+        let Some(kind) = self.sink else {
+            return election_only(config, seed, transport, clock, disk, observer, stop).await;
+        };
+        let node = Node {
+            config,
+            seed,
+            transport,
+            clock: clock.clone(),
+            disk,
+            store: Arc::new(self.remote_store(place)),
+            sink: Arc::new(self.remote_sink(place, kind)),
+            dispatcher: DispatcherConfig::default(),
+            observer,
+        };
+        node.run(stop).await.map_err(|error| error.to_string())
+    }
+
+    fn remote_store(&self, place: Place) -> RemoteStore {
+        let client: Client<database::Question, database::Answer> = Client {
+            links: Arc::clone(&self.links),
+            timer: self.timer.clone(),
+            here: place,
+            there: self.places.database(),
+            mailbox: Arc::clone(&self.database),
+            timeout: ANSWER_TIMEOUT,
+        };
+        RemoteStore {
+            client,
+            recorder: Arc::clone(&self.recorder),
+            node: self.places.voters()[place.0],
+            clocks: Arc::clone(&self.clocks),
+        }
+    }
+
+    fn remote_sink(&self, place: Place, kind: SinkKind) -> RemoteSink {
+        let client: Client<sinks::Question, sinks::Answer> = Client {
+            links: Arc::clone(&self.links),
+            timer: self.timer.clone(),
+            here: place,
+            there: self.places.sink(),
+            mailbox: Arc::clone(&self.sink_mailbox),
+            timeout: ANSWER_TIMEOUT,
+        };
+        RemoteSink {
+            kind,
+            client,
+            connected: AtomicBool::new(false),
+            recorder: Arc::clone(&self.recorder),
+            node: self.places.voters()[place.0],
+            clocks: Arc::clone(&self.clocks),
+        }
+    }
+}
+
+/// A node without work: the election, and guards that no fence backs.
+async fn election_only<T: Transport>(
+    config: Config,
+    seed: u64,
+    transport: T,
+    clock: SimClock,
+    disk: SimDisk,
+    observer: Arc<NodeRecorder>,
+    stop: Arc<Watched<bool>>,
+) -> Result<(), String> {
+    let (commands, receiver) = mpsc::channel(1);
+    let lease = Arc::new(Watched::default());
+    let driver = Driver::start(
+        config,
+        seed,
+        transport,
+        clock.clone(),
+        disk,
+        observer.clone(),
+        receiver,
+        Arc::clone(&lease),
+    );
+    let driver = driver.await.map_err(|error| error.to_string())?;
+    let activation = Activation {
+        me: driver.me(),
+        store: Arc::new(NoFence),
+        clock,
+        lease,
+        guard: Arc::new(Watched::new(None)),
+        commands,
+        observer,
+    };
+    let activation = tokio::spawn(activation.run());
+    let ender = tokio::spawn(async move {
+        stop.wait_for(|stop| stop.then_some(())).await;
+        // With it goes its end of the driver's command channel.
+        activation.abort();
+    });
+    let result = driver.run().await.map_err(|error| error.to_string());
+    ender.abort();
+    result
+}
+
+/// Stands in for a store where nothing is stored: every activation succeeds at once.
+struct NoFence;
+
+impl NoFence {
+    fn refuse<T>() -> Result<T, StoreError> {
+        Err(StoreError::Unavailable("an election-only run has no store".into()))
+    }
+}
+
+impl Store for NoFence {
+    async fn activate(&self, _: Token, _: Identity) -> Result<Activated, StoreError> {
+        Ok(Activated::Raised)
+    }
+
+    async fn sweep(&self, _: Token) -> Result<Option<u64>, StoreError> {
+        Self::refuse()
+    }
+
+    async fn pending(&self, _: usize) -> Result<Vec<Outgoing>, StoreError> {
+        Self::refuse()
+    }
+
+    async fn claim(&self, _: Token, _: &Attempt, _: WallTime) -> Result<Claim, StoreError> {
+        Self::refuse()
+    }
+
+    async fn settle(&self, _: Token, _: &Attempt, _: Settlement) -> Result<Settled, StoreError> {
+        Self::refuse()
+    }
+
+    async fn doubts(&self, _: usize) -> Result<Vec<Doubt>, StoreError> {
+        Self::refuse()
+    }
+
+    async fn resolve(&self, _: Token, _: &Attempt, _: Proof) -> Result<Settled, StoreError> {
+        Self::refuse()
+    }
+}
+
+/// The fast transport: the link plugin, one mailbox a voter.
+struct LinkTransport {
+    cluster: Arc<Cluster>,
+    here: Place,
+}
+
+impl Transport for LinkTransport {
+    fn send(&mut self, to: NodeId, message: Message) {
+        let Some(there) = self.cluster.places.of(to) else { return };
+        let links = &self.cluster.links;
+        let fate = links.route(self.here, there, Traffic::Datagram);
+        self.cluster.recorder.sent(to, &message, &fate);
+        let mailbox: &Arc<Mailbox<Message>> = &self.cluster.mailboxes[there.0];
+        if let Some(arrives) = fate.arrives[1] {
+            let (mailbox, message) = (Arc::clone(mailbox), message.clone());
+            links.at(arrives, move || mailbox.put(message));
+        }
+        if let Some(arrives) = fate.arrives[0] {
+            let mailbox = Arc::clone(mailbox);
+            links.at(arrives, move || mailbox.put(message));
+        }
+    }
+
+    async fn recv(&mut self) -> Message {
+        self.cluster.mailboxes[self.here.0].take().await
+    }
+}
+
+/// Another transport, with what it sends written down; when that arrives is unknown.
+struct Recorded<T> {
+    inner: T,
+    recorder: Arc<Recorder>,
+}
+
+impl<T: Transport> Transport for Recorded<T> {
+    fn send(&mut self, to: NodeId, message: Message) {
+        self.recorder.sent(to, &message, &Fate::default());
+        self.inner.send(to, message);
+    }
+
+    async fn recv(&mut self) -> Message {
+        self.inner.recv().await
+    }
+}
