@@ -8,11 +8,14 @@ compile_error!(
      of your own replaces .cargo/config.toml. Unset RUSTFLAGS and build again."
 );
 
+pub mod bench;
+pub mod cli;
 pub mod faults;
 pub mod history;
 pub mod oracles;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod search;
 pub mod streams;
 pub mod world;

@@ -1,3 +1,13 @@
 //! What people get to see of a run.
 
+pub mod event;
+pub mod jsonl;
 pub mod log;
+pub mod plan_file;
+pub mod stats;
+pub mod summary;
+pub mod text;
+pub mod total;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! `cargo sim bench`: how fast the testbed is, beside what bounds it, in one run.
+//!
+//! `core` is the election alone, as plain values in memory. `bare` is a hand-written event loop that
+//! carries the same messages between the same cores and the same SQLite, without async, network,
+//! history or oracles: what is between it and the testbed is the price of running the real node.
+//! Only ratios within one run mean anything; the absolute figures are those of the machine.
+
+mod bare;
+mod core;
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::faults::plan::{Network, Plan, Transport, Workload};
+use crate::oracles::SinkKind;
+use crate::run::{RunOptions, Verdict, run_plan};
+use crate::search::fresh;
+
+/// Seeds of each timed measurement.
+const SEEDS: u64 = 300;
+
+/// Seeds of the measurement of memory.
+const MEMORY_SEEDS: u64 = 10_000;
+
+/// Simulated seconds of a run's fault phase.
+const HORIZON: Duration = Duration::from_secs(60);
+
+/// What is measured: a cluster without faults.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    name: &'static str,
+    voters: u32,
+    messages: u32,
+    aim: u32,
+}
+
+const LOADS: [Load; 2] = [
+    Load { name: "3 voters, 60 s, 200 messages", voters: 3, messages: 200, aim: 100 },
+    Load { name: "5 voters, 60 s, election only", voters: 5, messages: 0, aim: 250 },
+];
+
+impl Load {
+    fn plan(self, seed: u64) -> Plan {
+        let workload = (self.messages > 0).then(|| Workload {
+            messages: self.messages,
+            every: HORIZON / (self.messages + 1),
+            sink: SinkKind::Dedup { window: Duration::from_secs(300) },
+        });
+        Plan {
+            scenario: self.name.to_owned(),
+            seed,
+            voters: self.voters,
+            transport: Transport::Links,
+            timing: fencepost::election::Timing::default(),
+            network: Network::default(),
+            workload,
+            horizon: HORIZON,
+            heal: Duration::from_secs(15),
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// CPU time of this process, in seconds.
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+    .as_secs_f64()
+}
+
+/// Resident memory of this process in kB, where the system tells.
+fn resident_kb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// One seed on a fresh thread; tells how much time it simulated, in seconds.
+fn simulate(load: Load, seed: u64) -> f64 {
+    std::thread::scope(|scope| {
+        let run = || {
+            let outcome = run_plan(&load.plan(seed), &RunOptions::default());
+            assert_eq!(outcome.verdict, Verdict::Ok, "{} seed {seed}", load.name);
+            outcome.history.events().last().map_or(0.0, |event| event.at.as_secs_f64())
+        };
+        fresh::spawn(scope, load.name, seed, run).join().expect("a calm run does not panic")
+    })
+}
+
+fn row(name: &str, seeds: f64, simulated: f64) {
+    println!("  {name:<44} {seeds:>10.0} {simulated:>18.0}");
+}
+
+/// Runs all measurements and prints them.
+///
+/// # Errors
+/// None so far; the signature is that of the other commands.
+pub fn run() -> miette::Result<()> {
+    println!("  {:<44} {:>10} {:>18}", "per CPU second", "seeds", "simulated seconds");
+    for load in LOADS {
+        // Warm: the first runs pay for pages and code.
+        simulate(load, 0);
+        let begin = cpu_seconds();
+        let simulated: f64 = (1..=SEEDS).map(|seed| simulate(load, seed)).sum();
+        let spent = cpu_seconds() - begin;
+        let per_second = SEEDS as f64 / spent;
+        row(load.name, per_second, simulated / spent);
+
+        let begin = cpu_seconds();
+        let tally = (1..=SEEDS).fold(bare::Tally::default(), |tally, seed| {
+            tally + bare::run(load.voters, load.messages, HORIZON, seed)
+        });
+        let spent = cpu_seconds() - begin;
+        let bare_per_second = SEEDS as f64 / spent;
+        row("  bare event loop, same messages", bare_per_second, tally.simulated / spent);
+        println!(
+            "  {:<44} aim {}: {}; {:.1} times the bare loop's cost; {} messages a seed",
+            "",
+            load.aim,
+            if per_second >= f64::from(load.aim) { "met" } else { "missed" },
+            bare_per_second / per_second,
+            tally.messages / SEEDS,
+        );
+    }
+    println!();
+    let (messages, elections) = (core::messages_per_cpu_second(), core::elections_per_cpu_second());
+    println!("  core alone, 3 nodes in memory, one thread, per CPU second");
+    println!("  {:<44} {:>10.2} million (aim 10)", "  messages handled", messages / 1e6);
+    println!("  {:<44} {:>10.0} thousand (aim 500)", "  elections", elections / 1e3);
+    println!();
+    memory();
+    Ok(())
+}
+
+/// Memory over many seeds: flat, or something is kept.
+fn memory() {
+    println!("  memory over {MEMORY_SEEDS} seeds of {:?}, one thread after another", LOADS[0].name);
+    let mut next_look = 100;
+    for seed in 1..=MEMORY_SEEDS {
+        simulate(LOADS[0], seed);
+        if seed == next_look {
+            let resident = resident_kb().map_or("unknown".to_owned(), |kb| format!("{kb} kB"));
+            println!("  {:<44} {resident:>13}", format!("  resident after {seed} seeds"));
+            next_look = if seed < 1_000 { 1_000 } else { seed + 3_000 };
+        }
+    }
+}

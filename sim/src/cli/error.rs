@@ -1,0 +1,98 @@
+//! Requests that cannot be met: what is wrong, and the remedy.
+
+use std::path::PathBuf;
+
+use fencepost::probe::Mutant;
+use miette::Diagnostic;
+
+use crate::search::seeds::BadSeeds;
+
+/// A request that cannot be met.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum CliError {
+    /// `--seeds` makes no sense.
+    #[error("--seeds {0}")]
+    #[diagnostic(help("write a number for the seeds from 1 on, or a range with both ends: 5..9"))]
+    Seeds(BadSeeds),
+    /// `--seed` makes no sense.
+    #[error("--seed \"{0}\" is not a seed")]
+    #[diagnostic(help("write one number from 0 to {}", u64::MAX))]
+    Seed(String),
+    /// `--for` makes no sense.
+    #[error("--for {0}")]
+    #[diagnostic(help("write a number and a unit: 90s, 10m, 1h"))]
+    Time(String),
+    /// `--jobs 0`.
+    #[error("--jobs 0 would run nothing")]
+    #[diagnostic(help("leave it out to use every processor, or write a number from 1 on"))]
+    NoJobs,
+    /// There is no such planted bug.
+    #[error("there is no mutant \"{name}\"")]
+    #[diagnostic(help("{help}"))]
+    UnknownMutant {
+        /// What was asked for.
+        name: String,
+        /// The nearest, or all.
+        help: String,
+    },
+    /// There is no such scenario.
+    #[error("there is no scenario \"{name}\"")]
+    #[diagnostic(help("{help}"))]
+    UnknownScenario {
+        /// What was asked for.
+        name: String,
+        /// The nearest, or all.
+        help: String,
+    },
+    /// No scenarios at all.
+    #[error("there are no scenario files in {0}")]
+    #[diagnostic(help("run this in the workspace, or name a scenario file"))]
+    NoScenarios(PathBuf),
+    /// A folder of scenarios cannot be read.
+    #[error("cannot read the folder {path}: {cause}")]
+    #[diagnostic(help("check its permissions, or name scenario files"))]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// `--jsonl` cannot be written.
+    #[error("cannot write {path}: {cause}")]
+    #[diagnostic(help("name a file in a folder that exists and may be written to"))]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}
+
+/// The planted bug of that name.
+pub fn mutant(name: &str) -> Result<Mutant, CliError> {
+    Mutant::from_name(name).ok_or_else(|| CliError::UnknownMutant {
+        name: name.to_owned(),
+        help: nearest(name, Mutant::ALL.iter().map(|mutant| mutant.name())),
+    })
+}
+
+/// "did you mean …?", or all that there is if nothing is near.
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    /// How alike two words must be, from 0 to 1.
+    const ALIKE: f64 = 0.5;
+    let known: Vec<&str> = known.into_iter().collect();
+    let near = known
+        .iter()
+        .map(|name| {
+            // A name cut short is near, however much is missing.
+            let cut = !word.is_empty() && name.starts_with(word);
+            (if cut { 0.9 } else { strsim::normalized_damerau_levenshtein(word, name) }, name)
+        })
+        .filter(|(alike, _)| *alike >= ALIKE)
+        // Of equals the last: the names are sorted, so the answer is always the same.
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((_, name)) => format!("did you mean \"{name}\"?"),
+        None => format!("there are: {}", known.join(", ")),
+    }
+}

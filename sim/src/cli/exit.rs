@@ -1,0 +1,57 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+use crate::search::BatchVerdict;
+
+/// The exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All is as expected.
+    Ok,
+    /// A property was violated, or a planted bug was missed.
+    Violated,
+    /// The command could not do what was asked.
+    BadInput,
+    /// Nothing was violated, and nothing was proved.
+    Vacuous,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Violated => 1,
+            Self::BadInput => 2,
+            Self::Vacuous => 3,
+        }
+    }
+
+    /// The one that matters more: a violation above all, then what went wrong, then vacuity.
+    pub fn worse(self, other: Self) -> Self {
+        let weight = |exit| match exit {
+            Self::Ok => 0,
+            Self::Vacuous => 1,
+            Self::BadInput => 2,
+            Self::Violated => 3,
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
+}
+
+impl From<&BatchVerdict> for Exit {
+    fn from(verdict: &BatchVerdict) -> Self {
+        match verdict {
+            BatchVerdict::Ok => Self::Ok,
+            BatchVerdict::Violated => Self::Violated,
+            BatchVerdict::Vacuous(_) => Self::Vacuous,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}

@@ -1,0 +1,74 @@
+//! The command line.
+
+mod arguments;
+mod error;
+mod exit;
+mod find;
+mod list;
+mod mutants;
+mod replay;
+mod run;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::arguments::{Arguments, Command, RunArguments};
+pub use self::error::CliError;
+pub use self::exit::Exit;
+pub use self::find::{Subject, all_scenarios, find, mutant_scenarios, root};
+
+/// Seeds of each scenario if nobody says how many.
+pub const FEW_SEEDS: u64 = 10;
+
+/// Seeds in which a planted bug must be found if nobody says how many.
+pub const HUNT_SEEDS: u64 = 200;
+
+/// Does what the command line of this process asks for.
+pub fn main() -> ExitCode {
+    // clap itself answers --help and misspelt options, and ends with 2 for the latter.
+    let exit = match dispatch(Arguments::parse()) {
+        Ok(exit) => exit,
+        Err(report) => {
+            eprintln!("{report:?}");
+            Exit::BadInput
+        }
+    };
+    exit.into()
+}
+
+fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
+    match arguments.command {
+        None => run::run(&RunArguments::default()),
+        Some(Command::Run(arguments)) => run::run(&arguments),
+        Some(Command::Replay(arguments)) => replay::replay(&arguments),
+        Some(Command::Mutants(arguments)) => mutants::mutants(&arguments),
+        Some(Command::List) => list::list(),
+        Some(Command::Bench) => crate::bench::run().map(|()| Exit::Ok),
+    }
+}
+
+/// Writes to standard output. A reader that went away (`| head`) is no reason to fail: the verdict
+/// is in the exit code.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// [`say`] and a line break.
+fn say_line(text: &str) {
+    say(&format!("{text}\n"));
+}
+
+/// As many as the machine can run at once, unless told otherwise.
+fn jobs(told: Option<usize>) -> Result<usize, CliError> {
+    match told {
+        Some(0) => Err(CliError::NoJobs),
+        Some(jobs) => Ok(jobs),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}

@@ -1,0 +1,105 @@
+//! `cargo sim replay`: one seed again, and all there is to know about it.
+
+use super::arguments::ReplayArguments;
+use super::error::{self, CliError};
+use super::{Exit, find, say, say_line};
+use crate::faults::generate;
+use crate::history::{Event, Kind};
+use crate::report::summary::{failure, vacuous};
+use crate::report::text::{Paint, grouped, span};
+use crate::report::{event, jsonl};
+use crate::run::{RunOptions, RunOutcome, Verdict, run_seed};
+use crate::scenario::{Expect, print};
+use crate::search::{BatchReport, BatchVerdict, SeedReport, fresh};
+
+/// How many events are shown before the one that broke a property.
+const EVENTS_BEFORE: usize = 12;
+
+/// Runs one seed on a thread of its own and tells about it.
+pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
+    let seed = match arguments.seed.as_deref() {
+        Some(text) => Some(text.trim().parse().map_err(|_| CliError::Seed(text.to_owned()))?),
+        None => None,
+    };
+    let mutant = arguments.mutant.as_deref().map(error::mutant).transpose()?;
+    let subject = find::find(&find::root(), &arguments.scenario)?;
+    let scenario = &subject.scenario;
+    let seed = seed.or(scenario.seed).unwrap_or(1);
+    let paint = Paint::for_stdout();
+    if !arguments.json {
+        let title = format!("# seed {seed} of {}", subject.reference);
+        let plan = print(&generate(scenario, seed), &Expect::default());
+        say(&format!("{}\n{plan}\n", paint.strong(&title)));
+    }
+    let options = RunOptions { mutant, log: arguments.log };
+    let outcome = std::thread::scope(|scope| {
+        let run = || fresh::run_caught(seed, || run_seed(scenario, seed, &options));
+        let thread = fresh::spawn(scope, &scenario.name, seed, run);
+        thread.join().expect("panics were caught")
+    });
+    let report = SeedReport::of(&outcome);
+    let mut batch = BatchReport::default();
+    batch.add(&report, &scenario.expect);
+    let verdict = batch.verdict_of_seeds(scenario);
+    if arguments.json {
+        say_line(&jsonl::line(scenario, mutant, &report));
+        return Ok(Exit::from(&verdict));
+    }
+    if !matches!(report.verdict, Verdict::Ok) {
+        say(&story(&outcome, paint));
+        say(&failure(&subject.reference, mutant, &report, None, paint));
+    }
+    if let BatchVerdict::Vacuous(reasons) = &verdict {
+        say(&vacuous(reasons));
+    }
+    say(&counts(&report));
+    let word = match verdict {
+        BatchVerdict::Ok => paint.good("ok"),
+        BatchVerdict::Violated => paint.bad("violated"),
+        BatchVerdict::Vacuous(_) => paint.empty("vacuous"),
+    };
+    let expected = verdict == BatchVerdict::Ok && report.verdict != Verdict::Ok;
+    say_line(&format!("  verdict    {word}{}", if expected { ", as expected" } else { "" }));
+    Ok(Exit::from(&verdict))
+}
+
+fn counts(report: &SeedReport) -> String {
+    let stats = &report.stats;
+    format!(
+        "  simulated  {}, {} leader changes, {} guards, {} bounces, {} cuts, {} pauses\n\
+         \x20 messages   {} written, {} effects, {} delivered, {} failed, {} in doubt ({} parked)\n\
+         \x20 history    {} events, hash {:016x}\n",
+        span(stats.simulated_secs()),
+        stats.leader_changes,
+        stats.guards,
+        stats.bounces(),
+        stats.cuts,
+        stats.pauses,
+        stats.enqueued,
+        stats.effects,
+        stats.delivered,
+        stats.failed,
+        stats.in_doubt,
+        stats.parked,
+        grouped(stats.events),
+        report.hash
+    )
+}
+
+/// What led to the first violation: the last events before it, without the messages and the
+/// renewals that go on all the time.
+fn story(outcome: &RunOutcome, paint: Paint) -> String {
+    let Verdict::Violated(violations) = &outcome.verdict else { return String::new() };
+    let Some(first) = violations.first() else { return String::new() };
+    let events = outcome.history.events();
+    let told = |event: &&Event| {
+        !matches!(event.kind, Kind::Sent { .. } | Kind::LeaseExtended { .. } | Kind::Status { .. })
+    };
+    let before = events.iter().take(first.event).rev().filter(told).take(EVENTS_BEFORE);
+    let mut lines: Vec<String> = before.map(event::line).collect();
+    lines.reverse();
+    if let Some(event) = events.get(first.event) {
+        lines.push(paint.bad(&event::line(event)));
+    }
+    lines.join("\n") + "\n\n"
+}

@@ -1,0 +1,223 @@
+//! `cargo sim run`: many seeds of some scenarios.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fencepost::probe::Mutant;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::arguments::RunArguments;
+use super::error::{self, CliError};
+use super::{Exit, FEW_SEEDS, Subject, find, jobs, say, say_line};
+use crate::report::jsonl;
+use crate::report::plan_file;
+use crate::report::summary::{failure, header, line, vacuous};
+use crate::report::text::{Paint, grouped, span, wrap};
+use crate::report::total::Total;
+use crate::run::RunOptions;
+use crate::scenario::units::parse_duration;
+use crate::search::verdict::FAILURES_KEPT;
+use crate::search::{Batch, BatchReport, Progress, SeedReport, Seeds};
+
+/// What was asked for, all of it checked.
+struct Request {
+    root: PathBuf,
+    subjects: Vec<Subject>,
+    /// None: the few seeds that are the default, or the seed of a plan.
+    seeds: Option<Seeds>,
+    time: Option<Duration>,
+    jobs: usize,
+    mutant: Option<Mutant>,
+}
+
+/// Runs what the arguments name. Nothing runs before all of them are known to be good.
+pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
+    let request = Request::new(arguments)?;
+    let mut jsonl = arguments.jsonl.as_deref().map(JsonLines::create).transpose()?;
+    let paint = Paint::for_stdout();
+    say(&format!("{}\n{}\n", request.announcement(), header(paint)));
+
+    let mut exit = Exit::Ok;
+    let mut total = Total::default();
+    for subject in &request.subjects {
+        let report = request.one(subject, jsonl.as_mut(), paint);
+        let verdict = report.verdict(&subject.scenario);
+        say_line(&line(&subject.reference, &report, &verdict, paint));
+        if let crate::search::BatchVerdict::Vacuous(reasons) = &verdict {
+            say(&vacuous(reasons));
+        }
+        let more = report.failed.saturating_sub(report.failures.len() as u64);
+        if more > 0 {
+            say_line(&format!("  and {} more seeds failed", grouped(more)));
+        }
+        total.add(&subject.reference, request.mutant, &report, &verdict);
+        exit = exit.worse(Exit::from(&verdict));
+    }
+    say(&format!("\n{}", total.screen(paint)));
+    if let Some(Err(error)) = jsonl.map(JsonLines::finish) {
+        eprintln!("{:?}", miette::Report::new(error));
+        exit = exit.worse(Exit::BadInput);
+    }
+    Ok(exit)
+}
+
+/// The seeds that `--seeds` names.
+pub fn seeds(text: &str) -> Result<Seeds, CliError> {
+    text.parse().map_err(CliError::Seeds)
+}
+
+impl Request {
+    fn new(arguments: &RunArguments) -> miette::Result<Self> {
+        let root = find::root();
+        let time = match arguments.time.as_deref() {
+            Some(text) => match parse_duration(text) {
+                Ok(time) if time.is_zero() => {
+                    return Err(CliError::Time(format!("\"{text}\" is no time at all")).into());
+                }
+                Ok(time) => Some(time),
+                Err(reason) => return Err(CliError::Time(reason).into()),
+            },
+            None => None,
+        };
+        let seeds = arguments.seeds.as_deref().map(seeds).transpose()?;
+        let jobs = jobs(arguments.jobs)?;
+        let mutant = arguments.mutant.as_deref().map(error::mutant).transpose()?;
+        let subjects = match arguments.scenario.as_slice() {
+            [] => find::all_scenarios(&root)?,
+            names => {
+                names.iter().map(|name| find::find(&root, name)).collect::<miette::Result<_>>()?
+            }
+        };
+        Ok(Self { root, subjects, seeds, time, jobs, mutant })
+    }
+
+    /// The seeds of one scenario. With a time limit and no range, they do not end.
+    fn seeds_of(&self, subject: &Subject) -> Seeds {
+        match (self.seeds, subject.scenario.seed, self.time) {
+            (Some(seeds), _, _) => seeds,
+            (None, Some(seed), None) => Seeds::only(seed),
+            (None, seed, Some(_)) => Seeds { first: seed.unwrap_or(1), last: u64::MAX },
+            (None, None, None) => Seeds::up_to(FEW_SEEDS),
+        }
+    }
+
+    /// What is about to run, so that a hang or a crash cannot lose it.
+    fn announcement(&self) -> String {
+        let mut seeds: Vec<String> =
+            self.subjects.iter().map(|subject| self.seeds_of(subject).to_string()).collect();
+        seeds.dedup();
+        let scenarios = match self.subjects.as_slice() {
+            [one] => one.reference.clone(),
+            many => format!("each of {} scenarios", many.len()),
+        };
+        let mut text = format!("{} of {scenarios}, {} at a time", seeds.join(" / "), self.jobs);
+        if let Some(time) = self.time {
+            text += &format!(", for {}", span(time.as_secs_f64()));
+        }
+        if let Some(mutant) = self.mutant {
+            text += &format!(", with the bug {} planted", mutant.name());
+        }
+        wrap("", &text)
+    }
+
+    fn one(
+        &self,
+        subject: &Subject,
+        mut jsonl: Option<&mut JsonLines>,
+        paint: Paint,
+    ) -> BatchReport {
+        let Subject { reference, scenario } = subject;
+        let shares = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
+        let batch = Batch {
+            scenario,
+            seeds: self.seeds_of(subject),
+            options: RunOptions { mutant: self.mutant, ..RunOptions::default() },
+            jobs: self.jobs,
+            time_limit: self.time.map(|time| time / shares),
+            stop_at_first: false,
+        };
+        let bar = progress_bar(reference, batch.seeds, batch.time_limit);
+        let mut failures = 0;
+        let report = batch.explore(&mut |progress| match progress {
+            Progress::Done(seed) => {
+                if let Some(jsonl) = &mut jsonl {
+                    jsonl.write(&jsonl::line(scenario, self.mutant, seed));
+                }
+                if seed.fails(&scenario.expect) {
+                    failures += 1;
+                    if failures <= FAILURES_KEPT {
+                        bar.suspend(|| say(&self.failed(subject, seed, paint)));
+                    }
+                    bar.set_message(format!("{failures} failed"));
+                }
+                bar.inc(1);
+            }
+            Progress::Slow(seed, lasts) => bar.suspend(|| {
+                let lasts = span(lasts.as_secs_f64());
+                eprintln!("note: {reference}, seed {seed} has been running for {lasts}");
+            }),
+        });
+        bar.finish_and_clear();
+        report
+    }
+
+    /// Tells of a seed that failed, and writes its plan to a file.
+    fn failed(&self, subject: &Subject, seed: &SeedReport, paint: Paint) -> String {
+        let Subject { reference, scenario } = subject;
+        let plan = plan_file::write(&self.root, scenario, seed, self.mutant);
+        let mut text = failure(reference, self.mutant, seed, plan.as_deref().ok(), paint);
+        if let Err(cause) = plan {
+            text += &format!("  plan    not written: {cause}\n");
+        }
+        text
+    }
+}
+
+/// On standard error, and only if that is a terminal.
+fn progress_bar(reference: &str, seeds: Seeds, time: Option<Duration>) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = |template| ProgressStyle::with_template(template).expect("a valid template");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    bar.set_prefix(reference.to_owned());
+    if time.is_none() || seeds.last < u64::MAX {
+        bar.set_length(seeds.count());
+        bar.set_style(style("{prefix:24!} {wide_bar} {pos}/{len} {per_sec} eta {eta} {msg}"));
+    } else {
+        bar.set_style(style("{prefix:24!} {spinner} {pos} seeds {per_sec} {elapsed} {msg}"));
+    }
+    bar
+}
+
+/// A file with one JSON object a line. The first error is kept for the end, so that it does not
+/// cost the run.
+struct JsonLines {
+    path: PathBuf,
+    file: BufWriter<File>,
+    error: Option<std::io::Error>,
+}
+
+impl JsonLines {
+    fn create(path: &Path) -> Result<Self, CliError> {
+        let unwritable = |cause| CliError::Unwritable { path: path.to_owned(), cause };
+        let file = BufWriter::new(File::create(path).map_err(unwritable)?);
+        Ok(Self { path: path.to_owned(), file, error: None })
+    }
+
+    fn write(&mut self, line: &str) {
+        if self.error.is_none() {
+            self.error = writeln!(self.file, "{line}").err();
+        }
+    }
+
+    fn finish(mut self) -> Result<(), CliError> {
+        let flushed = self.file.flush();
+        match self.error.map_or(flushed, Err) {
+            Ok(()) => Ok(()),
+            Err(cause) => Err(CliError::Unwritable { path: self.path, cause }),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Events as lines that people can read: the moment, the node, and what happened to it.
+
+use fencepost::{Identity, Instant, NodeId};
+
+use crate::history::{Event, Kind, SimTime};
+
+/// One event as a line: `     1.200000 s  n2    elected in term 3 by n2, n3`.
+pub fn line(event: &Event) -> String {
+    let place = match place(&event.kind) {
+        Some(node) => node.to_string(),
+        None => outside(&event.kind).to_owned(),
+    };
+    format!("{:>16}  {place:<5} {}", event.at.to_string(), text(&event.kind))
+}
+
+/// The node to which it happened, if it happened to one.
+pub fn place(kind: &Kind) -> Option<NodeId> {
+    match kind {
+        Kind::Booted { node, .. }
+        | Kind::Down { node, .. }
+        | Kind::Paused { node }
+        | Kind::Resumed { node }
+        | Kind::ClockRate { node, .. }
+        | Kind::WallStep { node, .. }
+        | Kind::Started { node, .. }
+        | Kind::Persisted { node, .. }
+        | Kind::LeaseExtended { node, .. }
+        | Kind::SteppedDown { node, .. }
+        | Kind::Status { node, .. }
+        | Kind::ClaimStarted { node, .. }
+        | Kind::SendStarted { node, .. }
+        | Kind::SendEnded { node, .. } => Some(*node),
+        Kind::Sent { from, .. } => Some(from.node),
+        Kind::Elected { leader, .. } => Some(leader.node),
+        Kind::GuardIssued { holder, .. } => Some(holder.node),
+        _ => None,
+    }
+}
+
+/// Where it happened if not on a node.
+fn outside(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Enqueued { .. }
+        | Kind::Activated { .. }
+        | Kind::Claimed { .. }
+        | Kind::Moved { .. }
+        | Kind::Fenced { .. }
+        | Kind::Final { .. } => "db",
+        Kind::Effect { .. } | Kind::NoEffect { .. } => "sink",
+        _ => "-",
+    }
+}
+
+/// What happened.
+pub fn text(kind: &Kind) -> String {
+    match kind {
+        Kind::Phase(phase) => format!("phase: {phase:?}"),
+        Kind::Fault { line, .. } => format!("fault: {line}"),
+        Kind::FaultEnded { line } => format!("fault ended: {line}"),
+        Kind::Booted { boot, .. } => format!("process {boot} runs"),
+        Kind::Down { graceful: true, .. } => "process ended".to_owned(),
+        Kind::Down { graceful: false, .. } => "process killed".to_owned(),
+        Kind::Paused { .. } => "stands still".to_owned(),
+        Kind::Resumed { .. } => "runs on".to_owned(),
+        Kind::ClockRate { reading, ppm, within_bound, .. } => format!(
+            "monotonic clock at {}, {ppm:+} ppm, {} the bound",
+            own(*reading),
+            if *within_bound { "within" } else { "outside" }
+        ),
+        Kind::WallStep { by_ms, .. } => format!("wall clock steps by {by_ms:+} ms"),
+        Kind::Started { hard, .. } => format!("starts from {hard:?}"),
+        Kind::Persisted { hard, .. } => format!("persisted {hard:?}"),
+        Kind::Sent { to, term, what, vote, arrives, .. } => {
+            let vote = vote.map(|(whom, granted)| {
+                format!(" {} {whom}", if granted { "for" } else { "not for" })
+            });
+            let fate = match arrives.as_slice() {
+                [] => "lost".to_owned(),
+                copies => copies
+                    .iter()
+                    .map(|at| format!("arrives at {at}"))
+                    .collect::<Vec<_>>()
+                    .join(" and "),
+            };
+            let vote = vote.unwrap_or_default();
+            format!("sends {what:?}{vote} in term {term} to {to}: {fate}")
+        }
+        Kind::Elected { term, certificate, .. } => {
+            format!("elected in term {term} by {}", identities(certificate))
+        }
+        Kind::LeaseExtended { term, until, .. } => {
+            format!("lease of term {term} lasts until {} on its clock", own(*until))
+        }
+        Kind::SteppedDown { term, reason, .. } => {
+            format!("leads term {term} no longer: {reason:?}")
+        }
+        Kind::GuardIssued { holder, token } => format!("guard with token {token} for {holder}"),
+        Kind::Status { role, term, leader, .. } => {
+            let leader = leader.map_or("nobody".to_owned(), |node| node.to_string());
+            format!("says: {role:?}, term {term}, leader {leader}")
+        }
+        Kind::ClaimStarted { token, message, .. } => {
+            format!("asks to claim {message} with token {token}")
+        }
+        Kind::SendStarted { token, message, key, .. } => {
+            format!("begins to send {message} under key {key} with token {token}")
+        }
+        Kind::SendEnded { token, message, outcome, .. } => {
+            format!("send of {message} with token {token} ended: {outcome:?}")
+        }
+        Kind::Enqueued { message } => format!("{message} written"),
+        Kind::Activated { token, holder, again } => {
+            let verb = if *again { "confirmed at" } else { "raised to" };
+            format!("floor {verb} {token} for {holder}")
+        }
+        Kind::Claimed { token, message } => format!("{message} claimed under token {token}"),
+        Kind::Moved { token, message, from, to, proof } => {
+            let proof = proof.map(|proof| format!(", proof: {proof:?}")).unwrap_or_default();
+            format!("{message} {} → {} under token {token}{proof}", from.name(), to.name())
+        }
+        Kind::Fenced { token, floor } => format!("refused token {token}: the floor is {floor}"),
+        Kind::Effect { message, key, token, node } => {
+            format!("{message} takes effect under key {key}, sent by {node} with token {token}")
+        }
+        Kind::NoEffect { message, token, why } => {
+            format!("{message} with token {token} has no effect: {why:?}")
+        }
+        Kind::Final { message, state, parked } => {
+            format!("{message} ends {}{}", state.name(), if *parked { ", parked" } else { "" })
+        }
+        Kind::End => "end of the run".to_owned(),
+    }
+}
+
+/// A reading of a node's own clock, written as true time is.
+fn own(reading: Instant) -> SimTime {
+    SimTime(reading.0)
+}
+
+fn identities(all: &[Identity]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use fencepost::store::MessageState;
+    use fencepost::{Term, Token};
+
+    use super::*;
+    use crate::faults::plan::node;
+    use crate::history::{MessageKind, MessageNo, ProofKind};
+
+    #[test]
+    fn a_line_shows_moment_and_place_and_what() {
+        let line = |kind| line(&Event { at: SimTime(1_200_000_000), kind });
+        assert_eq!(line(Kind::Paused { node: node(2) }), "      1.200000 s  n2    stands still");
+        let message = MessageNo(17);
+        assert_eq!(line(Kind::Enqueued { message }), "      1.200000 s  db    m17 written");
+        let moved = line(Kind::Moved {
+            token: Token(3),
+            message,
+            from: MessageState::InDoubt,
+            to: MessageState::Pending,
+            proof: Some(ProofKind::Deduplicated),
+        });
+        assert!(moved.ends_with("m17 in doubt → pending under token 3, proof: Deduplicated"));
+        let from = Identity { node: node(1), incarnation: fencepost::Incarnation::FIRST };
+        let sent = line(Kind::Sent {
+            from,
+            to: node(2),
+            term: Term(4),
+            what: MessageKind::VoteReply,
+            vote: Some((from, false)),
+            arrives: vec![SimTime(1), SimTime(2_000)],
+        });
+        assert!(sent.contains("  n1    sends VoteReply not for "), "{sent}");
+        assert!(sent.ends_with("arrives at 0.000000 s and arrives at 0.000002 s"), "{sent}");
+    }
+}

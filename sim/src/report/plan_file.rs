@@ -1,0 +1,84 @@
+//! The plan of a failing seed as a scenario file that `replay` takes.
+
+use std::path::{Path, PathBuf};
+
+use fencepost::probe::Mutant;
+
+use super::summary::replay_command;
+use crate::faults::generate;
+use crate::run::Verdict;
+use crate::scenario::{Expect, Scenario, print};
+use crate::search::SeedReport;
+
+/// The folder, below the workspace; git ignores it.
+pub const FOLDER: &str = "reports/run";
+
+/// Writes the plan of a seed and returns the path.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(
+    root: &Path,
+    scenario: &Scenario,
+    seed: &SeedReport,
+    mutant: Option<Mutant>,
+) -> std::io::Result<PathBuf> {
+    let folder = root.join(FOLDER);
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(file_name(scenario, seed.seed, mutant));
+    std::fs::write(&path, text(scenario, seed, mutant, &path))?;
+    Ok(path)
+}
+
+fn file_name(scenario: &Scenario, seed: u64, mutant: Option<Mutant>) -> String {
+    // The name of a scenario is free text.
+    let simple = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = scenario.name.chars().map(simple).take(60).collect();
+    let mutant = mutant.map(|mutant| format!("-{}", mutant.name())).unwrap_or_default();
+    format!("{name}-seed-{seed}{mutant}.toml")
+}
+
+fn text(scenario: &Scenario, seed: &SeedReport, mutant: Option<Mutant>, path: &Path) -> String {
+    let what = match &seed.verdict {
+        Verdict::Violated(violations) => violations.first().map_or_else(String::new, |first| {
+            format!("{} at {}: {}", first.property, first.at, first.what)
+        }),
+        Verdict::Panicked(message) => format!("panic: {message}"),
+        Verdict::Vacuous(reasons) => reasons.join("; "),
+        Verdict::Ok => "ok".to_owned(),
+    };
+    let mut out = String::new();
+    for line in what.lines() {
+        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        out += &format!("# {line}\n");
+    }
+    let command = replay_command(&path.display().to_string(), seed.seed, mutant);
+    out += &format!("# {command}\n");
+    // What the whole batch must reach is not asked of one seed.
+    let expect = Expect { violates: scenario.expect.violates.clone(), ..Expect::default() };
+    out + &print(&generate(scenario, seed.seed), &expect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::stats::Stats;
+
+    #[test]
+    fn what_is_written_is_the_plan_of_the_seed() {
+        let text = "name = \"Stale / leader\"\ncluster = { voters = 3, disk = \"kept\" }\n\
+                    horizon = \"20s\"\nfaults = [{ at = \"1s..5s\", pause = \"n1\", for = \"2s\" }]";
+        let scenario = Scenario::parse("made-up.toml", text).map_err(miette::Report::new).unwrap();
+        let verdict = Verdict::Panicked("two\nlines \u{1b}[1m".to_owned());
+        let seed = SeedReport { seed: 7, verdict, violations: 0, stats: Stats::default(), hash: 0 };
+        let path = Path::new("reports/run/x.toml");
+        let written = super::text(&scenario, &seed, Some(Mutant::NoFenceCheck), path);
+        assert!(
+            written.starts_with("# panic: two\n# lines [1m\n# cargo sim replay reports/run/x.toml")
+        );
+        let read = Scenario::parse("x.toml", &written).map_err(miette::Report::new).unwrap();
+        assert_eq!(read.seed, Some(7));
+        assert_eq!(generate(&read, 7), generate(&scenario, 7));
+        assert_eq!(file_name(&scenario, 7, None), "stale---leader-seed-7.toml");
+    }
+}

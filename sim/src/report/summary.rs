@@ -1,0 +1,141 @@
+//! The screen while a run goes on: one line a scenario and a block for each seed that failed.
+
+use std::path::Path;
+
+use fencepost::probe::Mutant;
+
+use super::text::{Paint, grouped, rate, short, wrap};
+use crate::run::Verdict;
+use crate::search::{BatchReport, BatchVerdict, SeedReport};
+
+/// The longest name of a scenario in a table.
+const NAME_MAX: usize = 24;
+
+/// The command that shows a seed again.
+pub fn replay_command(reference: &str, seed: u64, mutant: Option<Mutant>) -> String {
+    // A path with a space in it must still be one argument of the shell.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    let reference = match reference.chars().all(plain) {
+        true => reference.to_owned(),
+        false => format!("'{}'", reference.replace('\'', "'\\''")),
+    };
+    let mutant = mutant.map(|mutant| format!(" --mutant {}", mutant.name()));
+    format!("cargo sim replay {reference} --seed {seed}{}", mutant.unwrap_or_default())
+}
+
+/// The head of the table whose lines are [`line()`].
+pub fn header(paint: Paint) -> String {
+    paint.faint(&columns(
+        "scenario",
+        ["seeds", "changes", "bounces", "cuts", "pauses", "delivered", "doubt", "seeds/s"]
+            .map(str::to_owned),
+        "verdict",
+    ))
+}
+
+/// One scenario.
+pub fn line(reference: &str, report: &BatchReport, verdict: &BatchVerdict, paint: Paint) -> String {
+    let stats = &report.stats;
+    let delivered = match stats.delivered {
+        few @ 0..10_000_000 => grouped(few),
+        many => short(many),
+    };
+    let numbers = [
+        short(stats.runs),
+        short(stats.leader_changes),
+        short(stats.bounces()),
+        short(stats.cuts),
+        short(stats.pauses),
+        delivered,
+        short(stats.in_doubt),
+        rate(per_second(stats.runs as f64, report)),
+    ];
+    let word = match verdict {
+        BatchVerdict::Ok => paint.good("ok"),
+        BatchVerdict::Violated => paint.bad("VIOLATED"),
+        BatchVerdict::Vacuous(_) => paint.empty("VACUOUS"),
+    };
+    columns(reference, numbers, &word)
+}
+
+fn columns(name: &str, numbers: [String; 8], verdict: &str) -> String {
+    let [seeds, changes, bounces, cuts, pauses, delivered, doubt, speed] = numbers;
+    format!(
+        "{:<NAME_MAX$} {seeds:>6} {changes:>8} {bounces:>7} {cuts:>6} {pauses:>6} {delivered:>9} \
+         {doubt:>6} {speed:>7}  {verdict}",
+        clipped(name)
+    )
+}
+
+/// The end of a name says more than its beginning: names can be paths.
+fn clipped(name: &str) -> String {
+    let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let length = name.chars().count();
+    if length <= NAME_MAX {
+        return name;
+    }
+    let kept: String = name.chars().skip(length - (NAME_MAX - 1)).collect();
+    format!("…{kept}")
+}
+
+/// Why a batch is vacuous.
+pub fn vacuous(reasons: &[String]) -> String {
+    reasons.iter().map(|reason| wrap("  vacuous  ", reason) + "\n").collect()
+}
+
+/// One seed that failed: what broke, when, in one sentence, and how to see it again.
+pub fn failure(
+    reference: &str,
+    mutant: Option<Mutant>,
+    seed: &SeedReport,
+    plan: Option<&Path>,
+    paint: Paint,
+) -> String {
+    let mut out = String::new();
+    let mut add = |line: String| {
+        out.push_str(&line);
+        out.push('\n');
+    };
+    let name = clipped(reference);
+    match &seed.verdict {
+        Verdict::Violated(violations) => {
+            for (index, violation) in violations.iter().enumerate() {
+                let head = format!("{} at {}", violation.property, violation.at);
+                if index == 0 {
+                    add(format!("{} {name}, seed {}", paint.bad("VIOLATED"), seed.seed));
+                }
+                add(format!("  {}", paint.strong(&head)));
+                add(wrap("    ", &violation.what));
+            }
+            let more = seed.violations.saturating_sub(violations.len());
+            if more > 0 {
+                add(format!("  and {} more of the same", grouped(more as u64)));
+            }
+        }
+        Verdict::Panicked(message) => {
+            add(format!("{} {name}, seed {}", paint.bad("PANICKED"), seed.seed));
+            for line in message.lines() {
+                add(wrap("    ", line));
+            }
+        }
+        Verdict::Vacuous(reasons) => {
+            add(format!("{} {name}, seed {}", paint.empty("VACUOUS"), seed.seed));
+            for reason in reasons {
+                add(wrap("    ", reason));
+            }
+        }
+        Verdict::Ok => add(format!("{} {name}, seed {}", paint.good("ok"), seed.seed)),
+    }
+    // A command is never broken: it is there to be copied.
+    add(format!("  replay  {}", replay_command(reference, seed.seed, mutant)));
+    if let Some(plan) = plan {
+        add(format!("  plan    {}", plan.display()));
+    }
+    out
+}
+
+/// That many in each second of CPU time.
+pub(super) fn per_second(count: f64, report: &BatchReport) -> f64 {
+    let seconds = report.cpu.as_secs_f64();
+    if seconds > 0.0 { count / seconds } else { 0.0 }
+}

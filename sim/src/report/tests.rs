@@ -1,0 +1,138 @@
+//! The screen: its width, its columns and what it says.
+
+use std::path::Path;
+use std::time::Duration;
+
+use fencepost::probe::{Mutant, REACH_POINTS};
+
+use super::stats::Stats;
+use super::summary::{failure, header, line, replay_command, vacuous};
+use super::text::{Paint, WIDTH};
+use super::total::Total;
+use crate::faults::plan::FAULT_KINDS;
+use crate::history::SimTime;
+use crate::oracles::Violation;
+use crate::run::Verdict;
+use crate::search::{BatchReport, BatchVerdict, SeedReport};
+
+/// More than any run will ever see.
+fn enormous() -> BatchReport {
+    let count = 123_456_789_012;
+    let stats = Stats {
+        runs: count,
+        simulated_ns: u64::MAX,
+        events: count * 1_000,
+        leader_changes: count,
+        guards: count,
+        stops: count,
+        kills: count,
+        cuts: count,
+        pauses: count,
+        faults: FAULT_KINDS.iter().map(|(kind, _)| (*kind, count)).collect(),
+        enqueued: count,
+        effects: count,
+        delivered: count,
+        failed: count,
+        in_doubt: count,
+        parked: count,
+        unfinished: count,
+        reach: [count; REACH_POINTS.len()],
+    };
+    let cpu = Duration::from_millis(12_345);
+    BatchReport { stats, cpu, wall: cpu, ..BatchReport::default() }
+}
+
+fn failing(what: &str) -> SeedReport {
+    let violation =
+        |property| Violation { property, at: SimTime(12_345_678_901), event: 1, what: what.into() };
+    SeedReport {
+        seed: 17,
+        verdict: Verdict::Violated(vec![violation("D1"), violation("F1")]),
+        violations: 5,
+        stats: Stats::default(),
+        hash: 0,
+    }
+}
+
+#[track_caller]
+fn fits(text: &str) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= WIDTH, "{} columns: {line:?}", line.chars().count());
+    }
+}
+
+#[test]
+fn no_line_is_wider_than_the_screen() {
+    let name = "a-name-that-is-much-longer-than-any-name-of-a-scenario-should-be-really";
+    let mut report = enormous();
+    report.failures.push(failing("x"));
+    let verdicts = [
+        BatchVerdict::Ok,
+        BatchVerdict::Violated,
+        BatchVerdict::Vacuous(vec!["never reached it ".repeat(20)]),
+    ];
+    let mut total = Total::default();
+    fits(&header(Paint::OFF));
+    for verdict in &verdicts {
+        fits(&line(name, &report, verdict, Paint::OFF));
+        total.add("rolling", None, &report, verdict);
+        if let BatchVerdict::Vacuous(reasons) = verdict {
+            fits(&vacuous(reasons));
+        }
+    }
+    fits(&total.screen(Paint::OFF));
+    fits(&Total::default().screen(Paint::OFF));
+    assert!(total.screen(Paint::OFF).lines().count() <= 30, "it fits a screen");
+    let sentence = "n1 sent m17 under token 3 and n2 sent it under token 4 ".repeat(6);
+    fits(&failure("rolling", Some(Mutant::NoFenceCheck), &failing(&sentence), None, Paint::OFF));
+}
+
+#[test]
+fn the_columns_of_the_table_are_aligned() {
+    let (head, report) = (header(Paint::OFF), BatchReport::default());
+    for report in [report, enormous()] {
+        let line = line("calm", &report, &BatchVerdict::Ok, Paint::OFF);
+        assert_eq!(line.find("ok"), head.find("verdict"), "{head}\n{line}");
+    }
+}
+
+#[test]
+fn a_failure_says_what_when_and_how_to_see_it_again() {
+    let plan = Path::new("reports/run/rolling-seed-17.toml");
+    let mutant = Some(Mutant::FoundingDesign);
+    let text = failure("rolling", mutant, &failing("m1 came twice"), Some(plan), Paint::OFF);
+    for part in [
+        "rolling, seed 17",
+        "D1 at 12.345678 s",
+        "m1 came twice",
+        "and 3 more",
+        "cargo sim replay rolling --seed 17 --mutant founding_design\n",
+        "plan    reports/run/rolling-seed-17.toml\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_command_can_be_pasted_into_a_shell() {
+    assert_eq!(replay_command("a b's.toml", 1, None), r"cargo sim replay 'a b'\''s.toml' --seed 1");
+}
+
+#[test]
+fn the_last_sentence_tells_the_verdict() {
+    let mut total = Total::default();
+    let report = BatchReport::default();
+    total.add("a", None, &report, &BatchVerdict::Ok);
+    assert!(total.screen(Paint::OFF).ends_with("worth running\n"));
+    total.add("b", None, &report, &BatchVerdict::Vacuous(vec![]));
+    assert!(total.screen(Paint::OFF).contains("vacuous: 1 of 2 scenarios"));
+    let mut report = report;
+    report.failures.push(failing("x"));
+    total.add("c", None, &report, &BatchVerdict::Violated);
+    let screen = total.screen(Paint::OFF);
+    assert!(
+        screen.contains("violated: a seed failed in 1 of 3 scenarios, and 1 proved"),
+        "{screen}"
+    );
+    assert!(screen.contains("cargo sim replay c --seed 17"), "{screen}");
+}

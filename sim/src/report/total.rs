@@ -1,0 +1,141 @@
+//! The end of a run: what all scenarios together went through, on one screen.
+
+use fencepost::probe::{Mutant, REACH_POINTS};
+
+use super::summary::{per_second, replay_command};
+use super::text::{Paint, grouped, rate, short, span, wrap_items};
+use crate::run::Verdict;
+use crate::search::{BatchReport, BatchVerdict, SeedReport};
+
+/// Sums over all scenarios.
+#[derive(Debug, Default)]
+pub struct Total {
+    report: BatchReport,
+    scenarios: u64,
+    violated: u64,
+    vacuous: u64,
+    panicked: u64,
+    first: Option<String>,
+}
+
+impl Total {
+    /// Takes a scenario into account.
+    pub fn add(
+        &mut self,
+        reference: &str,
+        mutant: Option<Mutant>,
+        report: &BatchReport,
+        verdict: &BatchVerdict,
+    ) {
+        self.report.merge(report);
+        self.scenarios += 1;
+        self.violated += u64::from(*verdict == BatchVerdict::Violated);
+        self.vacuous += u64::from(matches!(verdict, BatchVerdict::Vacuous(_)));
+        let panicked = |seed: &&SeedReport| matches!(seed.verdict, Verdict::Panicked(_));
+        self.panicked += report.failures.iter().filter(panicked).count() as u64;
+        if let (None, Some(seed)) = (&self.first, report.failures.first()) {
+            self.first = Some(replay_command(reference, seed.seed, mutant));
+        }
+    }
+
+    /// All of it on one screen.
+    pub fn screen(&self, paint: Paint) -> String {
+        let stats = &self.report.stats;
+        let n = |count, name: &str| format!("{} {name}", grouped(count));
+        let mut out = String::new();
+        let mut row = |label: &str, items: Vec<String>| {
+            out.push_str(&wrap_items(&format!("  {label:<13}"), items));
+            out.push('\n');
+        };
+        row("seeds", vec![n(stats.runs, "seeds"), n(self.scenarios, "scenarios")]);
+        row(
+            "time",
+            vec![
+                format!("{} simulated", span(stats.simulated_secs())),
+                format!("{} of CPU time", span(self.report.cpu.as_secs_f64())),
+                format!("{} passed", span(self.report.wall.as_secs_f64())),
+            ],
+        );
+        row(
+            "speed",
+            vec![
+                format!("{} seeds/CPU-s", rate(per_second(stats.runs as f64, &self.report))),
+                format!(
+                    "{} simulated s/CPU-s",
+                    grouped(per_second(stats.simulated_secs(), &self.report) as u64)
+                ),
+                format!(
+                    "{} events/CPU-s",
+                    short(per_second(stats.events as f64, &self.report) as u64)
+                ),
+            ],
+        );
+        let faults = stats.faults.iter().map(|(kind, count)| format!("{kind} {}", grouped(*count)));
+        row("faults", or_none(faults.collect()));
+        row(
+            "nodes",
+            vec![
+                n(stats.leader_changes, "leader changes"),
+                n(stats.guards, "guards"),
+                format!(
+                    "{} ({} stops, {} kills)",
+                    n(stats.bounces(), "bounces"),
+                    stats.stops,
+                    stats.kills
+                ),
+                n(stats.cuts, "cuts"),
+                n(stats.pauses, "pauses"),
+            ],
+        );
+        row(
+            "messages",
+            vec![
+                n(stats.enqueued, "written"),
+                n(stats.effects, "effects"),
+                n(stats.delivered, "delivered"),
+                n(stats.failed, "failed"),
+                format!("{} ({} parked)", n(stats.in_doubt, "in doubt"), grouped(stats.parked)),
+                n(stats.unfinished, "unfinished"),
+            ],
+        );
+        let points = || REACH_POINTS.iter().zip(stats.reach);
+        let reached = points().filter(|(_, count)| *count > 0);
+        let reached = reached.map(|((name, _), count)| format!("{name} {}", short(count)));
+        row("reached", or_none(reached.collect()));
+        let missed =
+            points().filter(|(_, count)| *count == 0).map(|((name, _), _)| name.to_string());
+        row("not reached", or_none(missed.collect()));
+        let mut broken: Vec<String> = self
+            .report
+            .broken
+            .iter()
+            .map(|(property, seeds)| format!("{property} in {} seeds", grouped(*seeds)))
+            .collect();
+        if self.panicked > 0 {
+            broken.push(n(self.panicked, "panics"));
+        }
+        row("violations", or_none(broken));
+        if let Some(first) = &self.first {
+            out.push_str(&format!("  {:<13}{first}\n", "replay"));
+        }
+        out.push_str(&format!("\n{}\n", self.sentence(paint)));
+        out
+    }
+
+    fn sentence(&self, paint: Paint) -> String {
+        let of = |count: u64| format!("{count} of {} scenarios", self.scenarios);
+        match (self.violated, self.vacuous) {
+            (0, 0) => paint.good("ok: every property held, and every scenario was worth running"),
+            (0, vacuous) => paint.empty(&format!("vacuous: {} proved nothing", of(vacuous))),
+            (violated, 0) => paint.bad(&format!("violated: a seed failed in {}", of(violated))),
+            (violated, vacuous) => paint.bad(&format!(
+                "violated: a seed failed in {}, and {vacuous} proved nothing",
+                of(violated)
+            )),
+        }
+    }
+}
+
+fn or_none(items: Vec<String>) -> Vec<String> {
+    if items.is_empty() { vec!["none".to_owned()] } else { items }
+}

@@ -1,0 +1,124 @@
+//! A fresh thread for each seed, from which a panic comes back as a verdict.
+//!
+//! The simulated runtime seeds a thread's hash maps once, and planted bugs and reach counts live in
+//! the thread, so a thread that has run one seed is no good for another.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
+
+use fencepost::probe;
+
+use crate::history::History;
+use crate::run::{RunOutcome, Verdict};
+
+/// Stack of a seed's thread. Only touched pages cost memory.
+const STACK_BYTES: usize = 16 << 20;
+
+thread_local! {
+    static CATCHING: Cell<bool> = const { Cell::new(false) };
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Starts a thread for this seed of this scenario; its name shows both.
+///
+/// # Panics
+/// The system gives no more threads.
+pub fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    scenario: &str,
+    seed: u64,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> ScopedJoinHandle<'scope, T> {
+    // A thread's name may not contain a zero byte; a scenario's name may.
+    let name = format!("{} seed {seed}", scenario.replace('\0', " "));
+    let thread = Builder::new().name(name).stack_size(STACK_BYTES).spawn_scoped(scope, work);
+    thread.expect("the system gives a thread for each of --jobs")
+}
+
+/// Runs one seed on this thread, which must be fresh; a panic becomes [`Verdict::Panicked`].
+pub fn run_caught(seed: u64, run: impl FnOnce() -> RunOutcome) -> RunOutcome {
+    install_hook();
+    CATCHING.set(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    CATCHING.set(false);
+    result.unwrap_or_else(|payload| {
+        let told = LAST_PANIC.take();
+        // A payload thrown by `resume_unwind` alone never passed the hook.
+        let message = told.unwrap_or_else(|| message_of(&*payload));
+        RunOutcome {
+            seed,
+            verdict: Verdict::Panicked(message),
+            history: History::default(),
+            reach: probe::reach_counts(),
+        }
+    })
+}
+
+/// The place of a panic is known to the hook only, so it is kept there for [`run_caught`]; threads
+/// that catch nothing panic as they always did.
+fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = take_hook();
+        set_hook(Box::new(
+            move |info| {
+                if CATCHING.get() { remember(info) } else { previous(info) }
+            },
+        ));
+    });
+}
+
+fn remember(info: &PanicHookInfo<'_>) {
+    let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
+    let message = format!("{}{}", message_of(info.payload()), place.unwrap_or_default());
+    LAST_PANIC.with_borrow_mut(|last| match last {
+        // While one panic unwinds, a second one ends the process: this is the only trace.
+        Some(first) if std::thread::panicking() => {
+            let thread = std::thread::current();
+            let name = thread.name().unwrap_or("a seed");
+            eprintln!("{name} panicked: {first}; and again while unwinding: {message}");
+        }
+        _ => *last = Some(message),
+    });
+}
+
+fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without a message".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_verdict_with_its_place() {
+        let outcome = run_caught(7, || panic!("the {} broke", "world"));
+        let Verdict::Panicked(message) = outcome.verdict else { panic!("{:?}", outcome.verdict) };
+        assert_eq!(outcome.seed, 7);
+        assert!(message.starts_with("the world broke ("), "{message}");
+        assert!(message.contains("fresh.rs:"), "{message}");
+        assert!(LAST_PANIC.take().is_none(), "the next run starts with a clean slate");
+    }
+
+    #[test]
+    fn a_panic_that_was_caught_inside_is_no_verdict() {
+        let outcome = run_caught(1, || {
+            assert!(catch_unwind(|| panic!("caught by the code under test")).is_err());
+            RunOutcome {
+                seed: 1,
+                verdict: Verdict::Ok,
+                history: History::default(),
+                reach: probe::reach_counts(),
+            }
+        });
+        assert_eq!(outcome.verdict, Verdict::Ok);
+    }
+}

@@ -1,0 +1,221 @@
+//! Batches with made-up runs.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use fencepost::probe::{Mutant, REACH_POINTS};
+
+use super::hunt::HuntReport;
+use super::verdict::{FAILURES_KEPT, VACUOUS_KEPT};
+use super::{Batch, BatchReport, BatchVerdict, Progress, SeedReport, Seeds};
+use crate::faults::plan::node;
+use crate::history::{History, Kind, MessageNo, SimTime};
+use crate::oracles::Violation;
+use crate::run::{RunOptions, RunOutcome, Verdict};
+use crate::scenario::Scenario;
+
+fn scenario(more: &str) -> Scenario {
+    let text = format!(
+        "name = \"made up\"\ncluster = {{ voters = 3, disk = \"kept\" }}\n\
+         workload = {{ messages = 5, every = \"50ms\", sink = \"dedup\" }}\nhorizon = \"20s\"\n{more}"
+    );
+    Scenario::parse("made-up.toml", &text).map_err(miette::Report::new).unwrap()
+}
+
+/// A run that delivers one message.
+fn outcome(seed: u64, verdict: Verdict) -> RunOutcome {
+    let mut history = History::default();
+    let message = MessageNo(1);
+    history.push(SimTime(seed), Kind::Enqueued { message });
+    let token = fencepost::Token(1);
+    history.push(SimTime(seed), Kind::Effect { message, key: message, token, node: node(1) });
+    RunOutcome { seed, verdict, history, reach: [0; REACH_POINTS.len()] }
+}
+
+fn violated(properties: &[&'static str]) -> Verdict {
+    let violation = |property: &&'static str| Violation {
+        property,
+        at: SimTime(5),
+        event: 0,
+        what: format!("{property} was broken"),
+    };
+    Verdict::Violated(properties.iter().map(violation).collect())
+}
+
+fn vacuous() -> Verdict {
+    Verdict::Vacuous(vec!["nothing happened".to_owned()])
+}
+
+fn batch(scenario: &Scenario, first: u64, last: u64, jobs: usize) -> Batch<'_> {
+    Batch {
+        scenario,
+        seeds: Seeds { first, last },
+        options: RunOptions::default(),
+        jobs,
+        time_limit: None,
+        stop_at_first: false,
+    }
+}
+
+fn report_of(scenario: &Scenario, verdicts: Vec<Verdict>) -> BatchReport {
+    let mut report = BatchReport::default();
+    for (seed, verdict) in (1..).zip(verdicts) {
+        report.add(&SeedReport::of(&outcome(seed, verdict)), &scenario.expect);
+    }
+    report
+}
+
+#[test]
+fn seeds_are_reported_in_order_each_from_a_thread_of_its_own() {
+    let scenario = scenario("");
+    for jobs in [1, 2, 7] {
+        let threads = Mutex::new(BTreeSet::new());
+        let mut seen = Vec::new();
+        let report = batch(&scenario, 3, 40, jobs).explore_with(
+            &|seed| {
+                let name = std::thread::current().name().map(str::to_owned);
+                assert!(threads.lock().unwrap().insert(name), "a thread ran two seeds");
+                // The later ones are faster.
+                std::thread::sleep(Duration::from_millis((43 - seed) % 5));
+                outcome(seed, Verdict::Ok)
+            },
+            &mut |progress| match progress {
+                Progress::Done(seed) => seen.push((seed.seed, seed.hash)),
+                Progress::Slow(..) => panic!("nothing is slow here"),
+            },
+        );
+        assert_eq!(threads.lock().unwrap().len(), 38);
+        let expected = (3..=40).map(|seed| (seed, outcome(seed, Verdict::Ok).history.hash()));
+        assert!(seen.iter().copied().eq(expected));
+        assert_eq!((report.stats.runs, report.stats.effects, report.failed), (38, 38, 0));
+        assert_eq!(report.verdict(&scenario), BatchVerdict::Ok);
+    }
+}
+
+#[test]
+fn a_panic_fails_its_seed_and_ends_nothing() {
+    let scenario = scenario("");
+    let run = |seed| {
+        assert!(seed != 3, "seed three is broken");
+        outcome(seed, Verdict::Ok)
+    };
+    let report = batch(&scenario, 1, 9, 2).explore_with(&run, &mut |_| {});
+    assert_eq!((report.stats.runs, report.failed), (9, 1));
+    assert_eq!(report.failures[0].seed, 3);
+    let Verdict::Panicked(message) = &report.failures[0].verdict else { panic!("no panic") };
+    assert!(message.contains("seed three is broken"), "{message}");
+    assert_eq!(report.verdict(&scenario), BatchVerdict::Violated);
+}
+
+#[test]
+fn the_first_failure_can_end_the_batch_and_what_is_behind_it_is_not_counted() {
+    let scenario = scenario("");
+    let run = |seed| match seed {
+        6 | 8 => outcome(seed, violated(&["D1"])),
+        _ => outcome(seed, Verdict::Ok),
+    };
+    for jobs in [1, 4] {
+        let mut batch = batch(&scenario, 1, u64::MAX, jobs);
+        batch.stop_at_first = true;
+        let report = batch.explore_with(&run, &mut |_| {});
+        assert_eq!((report.stats.runs, report.failed, report.failures[0].seed), (6, 1, 6));
+    }
+}
+
+#[test]
+fn a_time_limit_ends_the_batch_but_not_before_one_seed() {
+    let scenario = scenario("");
+    let mut endless = batch(&scenario, 1, u64::MAX, 2);
+    endless.time_limit = Some(Duration::ZERO);
+    let report = endless.explore_with(&|seed| outcome(seed, Verdict::Ok), &mut |_| {});
+    assert_eq!(report.stats.runs, 1);
+    let mut at_the_end = batch(&scenario, u64::MAX, u64::MAX, 2);
+    at_the_end.time_limit = Some(Duration::from_secs(60));
+    let report = at_the_end.explore_with(&|seed| outcome(seed, Verdict::Ok), &mut |_| {});
+    assert_eq!(report.stats.runs, 1);
+}
+
+#[test]
+fn only_so_many_failures_are_kept_and_all_are_counted() {
+    let scenario = scenario("");
+    let many = violated(&["D1", "D1", "F1", "D1"]);
+    let report = report_of(&scenario, vec![many; 3 * FAILURES_KEPT]);
+    assert_eq!(report.failed, 3 * FAILURES_KEPT as u64);
+    assert_eq!(report.failures.len(), FAILURES_KEPT);
+    assert_eq!(report.broken["D1"], 3 * FAILURES_KEPT as u64);
+    assert_eq!(report.failures[0].violations, 4);
+    assert!(report.failures[0].broken().eq(["D1", "F1"]), "the first of each property");
+    let report = report_of(&scenario, vec![vacuous(); 3 * VACUOUS_KEPT]);
+    let BatchVerdict::Vacuous(reasons) = report.verdict(&scenario) else { panic!("not vacuous") };
+    assert_eq!(reasons.len(), VACUOUS_KEPT + 1);
+    assert_eq!(reasons[0], "seed 1: nothing happened");
+    assert!(reasons[VACUOUS_KEPT].contains('6'), "{reasons:?}");
+}
+
+#[test]
+fn a_failure_outranks_vacuity_and_vacuity_outranks_ok() {
+    let plain = scenario("");
+    let verdict = |verdicts| report_of(&plain, verdicts).verdict(&plain);
+    assert_eq!(verdict(vec![Verdict::Ok]), BatchVerdict::Ok);
+    assert!(matches!(verdict(vec![Verdict::Ok, vacuous()]), BatchVerdict::Vacuous(_)));
+    let panicked = Verdict::Panicked("oh".to_owned());
+    assert_eq!(verdict(vec![vacuous(), panicked]), BatchVerdict::Violated);
+    assert_eq!(verdict(vec![vacuous(), violated(&["V1"])]), BatchVerdict::Violated);
+    assert!(matches!(verdict(vec![]), BatchVerdict::Vacuous(_)), "no seed proves nothing");
+}
+
+#[test]
+fn what_a_batch_must_reach_is_asked_of_the_batch_only() {
+    let reach = REACH_POINTS[0].0;
+    let scenario = scenario(&format!(
+        "[expect]\nreach = [\"{reach}\"]\nfaults = [\"pause\"]\nleader_changes = 2\n"
+    ));
+    let mut report = report_of(&scenario, vec![Verdict::Ok]);
+    report.stats.effects = 0;
+    let BatchVerdict::Vacuous(reasons) = report.verdict(&scenario) else { panic!("not vacuous") };
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    for missed in ["delivered", reach, "pause", "changed 0 times, expected 2"] {
+        assert!(reasons.iter().any(|reason| reason.contains(missed)), "{missed}: {reasons:?}");
+    }
+    assert_eq!(report.verdict_of_seeds(&scenario), BatchVerdict::Ok);
+    report.stats.effects = 1;
+    report.stats.reach[0] = 1;
+    report.stats.faults.insert("pause", 1);
+    report.stats.leader_changes = 2;
+    assert_eq!(report.verdict(&scenario), BatchVerdict::Ok);
+}
+
+#[test]
+fn a_scenario_may_expect_that_something_breaks() {
+    let scenario = scenario("[expect]\nverdict = [\"L1\", \"L2\"]\n");
+    let verdict = |verdicts| report_of(&scenario, verdicts).verdict(&scenario);
+    assert_eq!(verdict(vec![Verdict::Ok, violated(&["L1"])]), BatchVerdict::Ok);
+    assert_eq!(verdict(vec![violated(&["L1", "L2"])]), BatchVerdict::Ok);
+    assert_eq!(verdict(vec![violated(&["L1"]), violated(&["L1", "F1"])]), BatchVerdict::Violated);
+    let BatchVerdict::Vacuous(reasons) = verdict(vec![Verdict::Ok]) else { panic!("not vacuous") };
+    assert_eq!(reasons, ["expected to break L1 or L2, and nothing broke"]);
+}
+
+#[test]
+fn a_hunt_accepts_only_what_the_mutant_breaks() {
+    let scenario = scenario("");
+    let hunt = |mutant, with, without| HuntReport {
+        mutant,
+        with: report_of(&scenario, with),
+        without: report_of(&scenario, without),
+    };
+    let ok = || vec![Verdict::Ok];
+    let lease = |with| hunt(Mutant::LeaseFromReply, with, ok()).problem();
+    assert_eq!(lease(vec![Verdict::Ok, violated(&["L1"])]), None);
+    assert_eq!(lease(vec![violated(&["E3", "L1"])]), None);
+    assert!(lease(ok()).unwrap().contains("not found within 1 seeds"));
+    assert!(lease(vec![violated(&["E3"])]).unwrap().contains("reported E3, which is not L1"));
+    assert!(lease(vec![violated(&["L1", "D1"])]).unwrap().contains("broke D1"));
+    let panicked = vec![Verdict::Panicked("oh".to_owned())];
+    assert!(lease(panicked).unwrap().contains("panicked"));
+    let fence = |without| hunt(Mutant::NoFenceCheck, vec![violated(&["F1", "D1"])], without);
+    assert_eq!(fence(ok()).problem(), None);
+    let dirty = fence(vec![violated(&["V1"])]).problem().unwrap();
+    assert!(dirty.contains("without the bug, too: V1"), "{dirty}");
+}

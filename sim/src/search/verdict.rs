@@ -1,0 +1,202 @@
+//! What a batch of seeds comes to, measured against the scenario's `[expect]`.
+//!
+//! A seed **fails** if it panicked, or broke a property that the scenario does not expect to be
+//! broken. The batch is **violated** if any seed failed. Else it is **vacuous** if any seed was, or
+//! if the whole batch missed something that makes it worth running: a delivery where there is a
+//! workload, a required reach point, kind of fault or number of leader changes, or every one of the
+//! properties that the scenario says must break. Else it is **ok**.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::report::stats::Stats;
+use crate::run::{RunOutcome, Verdict};
+use crate::scenario::{Expect, Scenario};
+
+/// How many failing seeds of a batch are kept with all they say.
+pub const FAILURES_KEPT: usize = 10;
+
+/// How many vacuous seeds of a batch are kept with their reasons.
+pub const VACUOUS_KEPT: usize = 3;
+
+/// What remains of one run. Its history is gone: a replay makes it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedReport {
+    /// The seed.
+    pub seed: u64,
+    /// The verdict; of the violations, the first of each property.
+    pub verdict: Verdict,
+    /// How many violations there were in all.
+    pub violations: usize,
+    /// The counts; among them the length of the history.
+    pub stats: Stats,
+    /// The hash of the history.
+    pub hash: u64,
+}
+
+impl SeedReport {
+    /// Keeps what is needed of `outcome`.
+    pub fn of(outcome: &RunOutcome) -> Self {
+        let mut verdict = outcome.verdict.clone();
+        let mut violations = 0;
+        if let Verdict::Violated(all) = &mut verdict {
+            violations = all.len();
+            let mut seen = BTreeSet::new();
+            all.retain(|violation| seen.insert(violation.property));
+        }
+        let hash = outcome.history.hash();
+        Self { seed: outcome.seed, verdict, violations, stats: Stats::of(outcome), hash }
+    }
+
+    /// The properties that were broken.
+    pub fn broken(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let violations = match &self.verdict {
+            Verdict::Violated(violations) => violations.as_slice(),
+            _ => &[],
+        };
+        violations.iter().map(|violation| violation.property)
+    }
+
+    /// Whether this seed makes its batch violated.
+    pub fn fails(&self, expect: &Expect) -> bool {
+        match &self.verdict {
+            Verdict::Ok | Verdict::Vacuous(_) => false,
+            Verdict::Violated(_) => {
+                self.broken().any(|property| !expect.violates.contains(&property))
+            }
+            Verdict::Panicked(_) => true,
+        }
+    }
+}
+
+/// What remains of a batch.
+#[derive(Debug, Clone, Default)]
+pub struct BatchReport {
+    /// The sums.
+    pub stats: Stats,
+    /// How many seeds failed.
+    pub failed: u64,
+    /// The first [`FAILURES_KEPT`] of them.
+    pub failures: Vec<SeedReport>,
+    /// How many seeds broke each property, expected or not.
+    pub broken: BTreeMap<&'static str, u64>,
+    /// How many seeds were vacuous.
+    pub vacuous: u64,
+    /// The first [`VACUOUS_KEPT`] of them.
+    pub vacuous_seeds: Vec<SeedReport>,
+    /// Time that the processors spent on it.
+    pub cpu: Duration,
+    /// Time that passed.
+    pub wall: Duration,
+}
+
+/// What a batch of seeds comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchVerdict {
+    /// All is as expected.
+    Ok,
+    /// At least one seed failed.
+    Violated,
+    /// Nothing failed, but the batch proves nothing: the reasons.
+    Vacuous(Vec<String>),
+}
+
+impl BatchVerdict {
+    /// One word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Violated => "violated",
+            Self::Vacuous(_) => "vacuous",
+        }
+    }
+}
+
+impl BatchReport {
+    /// Takes one more seed into account.
+    pub fn add(&mut self, seed: &SeedReport, expect: &Expect) {
+        self.stats.merge(&seed.stats);
+        for property in seed.broken() {
+            *self.broken.entry(property).or_default() += 1;
+        }
+        if seed.fails(expect) {
+            self.failed += 1;
+            if self.failures.len() < FAILURES_KEPT {
+                self.failures.push(seed.clone());
+            }
+        } else if matches!(seed.verdict, Verdict::Vacuous(_)) {
+            self.vacuous += 1;
+            if self.vacuous_seeds.len() < VACUOUS_KEPT {
+                self.vacuous_seeds.push(seed.clone());
+            }
+        }
+    }
+
+    /// Takes another batch into account.
+    pub fn merge(&mut self, other: &Self) {
+        self.stats.merge(&other.stats);
+        self.failed += other.failed;
+        self.vacuous += other.vacuous;
+        for (property, seeds) in &other.broken {
+            *self.broken.entry(property).or_default() += seeds;
+        }
+        self.cpu += other.cpu;
+        self.wall += other.wall;
+    }
+
+    /// The verdict, with all that the scenario asks of a batch.
+    pub fn verdict(&self, scenario: &Scenario) -> BatchVerdict {
+        self.decide(scenario, true)
+    }
+
+    /// The verdict on the seeds alone: what only a whole batch must reach is not asked for.
+    pub fn verdict_of_seeds(&self, scenario: &Scenario) -> BatchVerdict {
+        self.decide(scenario, false)
+    }
+
+    fn decide(&self, scenario: &Scenario, whole: bool) -> BatchVerdict {
+        if self.failed > 0 {
+            return BatchVerdict::Violated;
+        }
+        let mut reasons = Vec::new();
+        for seed in &self.vacuous_seeds {
+            if let Verdict::Vacuous(why) = &seed.verdict {
+                reasons.push(format!("seed {}: {}", seed.seed, why.join("; ")));
+            }
+        }
+        let more = self.vacuous.saturating_sub(self.vacuous_seeds.len() as u64);
+        if more > 0 {
+            reasons.push(format!("and {more} more vacuous seeds"));
+        }
+        let violates = &scenario.expect.violates;
+        if !violates.is_empty() && self.broken.is_empty() {
+            reasons.push(format!("expected to break {}, and nothing broke", violates.join(" or ")));
+        }
+        if whole {
+            self.missed(scenario, &mut reasons);
+        }
+        if reasons.is_empty() { BatchVerdict::Ok } else { BatchVerdict::Vacuous(reasons) }
+    }
+
+    /// What the batch as a whole should have seen and has not.
+    fn missed(&self, scenario: &Scenario, reasons: &mut Vec<String>) {
+        let Expect { reach, faults, leader_changes, .. } = &scenario.expect;
+        let delivers = scenario.workload.as_ref().is_some_and(|work| work.messages.high > 0);
+        if self.stats.runs == 0 {
+            reasons.push("no seed was run".to_owned());
+        }
+        if delivers && self.stats.effects == 0 {
+            reasons.push("nothing was delivered".to_owned());
+        }
+        for point in reach.iter().filter(|point| self.stats.reached(point) == 0) {
+            reasons.push(format!("never reached {point}"));
+        }
+        for kind in faults.iter().filter(|kind| !self.stats.faults.contains_key(*kind)) {
+            reasons.push(format!("never injected the fault {kind}"));
+        }
+        let changes = self.stats.leader_changes;
+        if changes < u64::from(*leader_changes) {
+            reasons.push(format!("leadership changed {changes} times, expected {leader_changes}"));
+        }
+    }
+}

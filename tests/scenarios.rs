@@ -1,0 +1,43 @@
+//! Every scenario of `scenarios/` with the seeds 1 to [`SEEDS`]: its verdict must be ok, which
+//! includes that it was worth running. `cargo sim run` does the same with more seeds.
+
+use fencepost_sim::cli::{all_scenarios, root};
+use fencepost_sim::report::summary::{failure, vacuous};
+use fencepost_sim::report::text::Paint;
+use fencepost_sim::run::RunOptions;
+use fencepost_sim::search::{Batch, BatchVerdict, Seeds};
+
+/// Few enough for everybody's patience, enough for what the scenarios require of a batch.
+const SEEDS: u64 = 5;
+
+#[test]
+fn every_scenario_is_ok_and_worth_running() {
+    let scenarios = all_scenarios(&root()).expect("the scenarios are usable");
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut wrong = String::new();
+    for subject in &scenarios {
+        let batch = Batch {
+            scenario: &subject.scenario,
+            seeds: Seeds::up_to(SEEDS),
+            options: RunOptions::default(),
+            jobs,
+            time_limit: None,
+            stop_at_first: false,
+        };
+        let report = batch.explore(&mut |_| {});
+        match report.verdict(&subject.scenario) {
+            BatchVerdict::Ok => {}
+            BatchVerdict::Violated => {
+                for seed in &report.failures {
+                    wrong += &failure(&subject.reference, None, seed, None, Paint::OFF);
+                }
+            }
+            BatchVerdict::Vacuous(reasons) => {
+                let name = &subject.reference;
+                wrong += &format!("VACUOUS {name}\n{}", vacuous(&reasons));
+                wrong += &format!("  run     cargo sim run {name} --seeds {SEEDS}\n");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
