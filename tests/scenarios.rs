@@ -8,7 +8,7 @@ use fencepost_sim::run::RunOptions;
 use fencepost_sim::search::{Batch, BatchVerdict, Seeds};
 
 /// Few enough for everybody's patience, enough for what the scenarios require of a batch.
-const SEEDS: u64 = 5;
+const SEEDS: u64 = 20;
 
 #[test]
 fn every_scenario_is_ok_and_worth_running() {

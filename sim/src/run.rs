@@ -153,6 +153,12 @@ impl Run<'_> {
         history
     }
 
+    /// Whether every message has ended.
+    fn is_settled(&self) -> bool {
+        let settled = database::lock(&self.world.books).is_settled();
+        settled.expect("SQLite in memory can be read")
+    }
+
     /// Whether someone may act.
     fn led(&self) -> bool {
         self.world.cluster.recorder.led()
@@ -192,9 +198,7 @@ impl Run<'_> {
         loop {
             timer.sleep(LOOK).await;
             let passed = Duration::from_nanos(timer.now() - start);
-            let settled = database::lock(&self.world.books).is_settled();
-            let settled = settled.expect("SQLite in memory can be read");
-            let done = passed >= HEALING_MIN && settled && self.led();
+            let done = passed >= HEALING_MIN && self.led() && self.is_settled();
             if done || passed >= self.plan.heal + HEALING_MIN {
                 return;
             }

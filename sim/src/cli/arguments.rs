@@ -68,7 +68,8 @@ pub struct RunArguments {
     /// The seeds 1 to N, or A to B, both included [default: 10; a plan: its own seed]
     #[arg(long, value_name = "N|A..B", allow_hyphen_values = true)]
     pub seeds: Option<String>,
-    /// Go on with further seeds for that long, over all scenarios: 90s, 10m, 1h
+    /// Go on with further seeds for that long, over all scenarios: 90s, 10m, 1h; with --seeds,
+    /// whichever ends first
     #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true)]
     pub time: Option<String>,
     /// Seeds that run at the same time [default: one for each processor]

@@ -7,6 +7,9 @@ use miette::Diagnostic;
 
 use crate::search::seeds::BadSeeds;
 
+/// Threads beyond the processors help nobody, and a system does not give them without end.
+pub const MAX_JOBS: usize = 1024;
+
 /// A request that cannot be met.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum CliError {
@@ -22,10 +25,10 @@ pub enum CliError {
     #[error("--for {0}")]
     #[diagnostic(help("write a number and a unit: 90s, 10m, 1h"))]
     Time(String),
-    /// `--jobs 0`.
-    #[error("--jobs 0 would run nothing")]
-    #[diagnostic(help("leave it out to use every processor, or write a number from 1 on"))]
-    NoJobs,
+    /// `--jobs` makes no sense.
+    #[error("--jobs {0} is not between 1 and {MAX_JOBS}")]
+    #[diagnostic(help("leave it out to use every processor"))]
+    Jobs(usize),
     /// There is no such planted bug.
     #[error("there is no mutant \"{name}\"")]
     #[diagnostic(help("{help}"))]

@@ -67,8 +67,8 @@ fn say_line(text: &str) {
 /// As many as the machine can run at once, unless told otherwise.
 fn jobs(told: Option<usize>) -> Result<usize, CliError> {
     match told {
-        Some(0) => Err(CliError::NoJobs),
-        Some(jobs) => Ok(jobs),
+        Some(jobs @ 1..=error::MAX_JOBS) => Ok(jobs),
+        Some(jobs) => Err(CliError::Jobs(jobs)),
         None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
     }
 }

@@ -7,8 +7,7 @@ use super::run::seeds;
 use super::{Exit, HUNT_SEEDS, Subject, error, find, jobs, say_line};
 use crate::report::summary::replay_command;
 use crate::report::text::{Paint, wrap};
-use crate::search::hunt::list;
-use crate::search::{Hunt, HuntReport, Seeds};
+use crate::search::{Hunt, HuntReport, SeedReport, Seeds};
 
 /// Hunts the named mutants, or all.
 pub fn mutants(arguments: &MutantsArguments) -> miette::Result<Exit> {
@@ -66,8 +65,16 @@ fn table_line(reference: &str, report: &HuntReport) -> String {
         &found.map_or("-".to_owned(), |seed| seed.seed.to_string()),
         &report.tried().to_string(),
         &format!("{:.2}", report.with.cpu.as_secs_f64()),
-        &found.map_or("-".to_owned(), |seed| list(seed.broken())),
+        &found.map_or("-".to_owned(), |seed| properties(report.mutant, seed)),
     ])
+}
+
+/// First what the mutant is meant to break, then what came of it.
+fn properties(mutant: Mutant, found: &SeedReport) -> String {
+    let meant = |property: &&str| mutant.breaks().contains(property);
+    let (meant, also): (Vec<_>, Vec<_>) = found.broken().partition(meant);
+    let also = if also.is_empty() { String::new() } else { format!(" (and {})", also.join(", ")) };
+    meant.join(", ") + &also
 }
 
 fn columns([mutant, scenario, seed, tried, cpu, property]: [&str; 6]) -> String {

@@ -4,8 +4,7 @@ use fencepost::probe::{Mutant, REACH_POINTS};
 
 use super::summary::{per_second, replay_command};
 use super::text::{Paint, grouped, rate, short, span, wrap_items};
-use crate::run::Verdict;
-use crate::search::{BatchReport, BatchVerdict, SeedReport};
+use crate::search::{BatchReport, BatchVerdict};
 
 /// Sums over all scenarios.
 #[derive(Debug, Default)]
@@ -14,7 +13,6 @@ pub struct Total {
     scenarios: u64,
     violated: u64,
     vacuous: u64,
-    panicked: u64,
     first: Option<String>,
 }
 
@@ -31,8 +29,6 @@ impl Total {
         self.scenarios += 1;
         self.violated += u64::from(*verdict == BatchVerdict::Violated);
         self.vacuous += u64::from(matches!(verdict, BatchVerdict::Vacuous(_)));
-        let panicked = |seed: &&SeedReport| matches!(seed.verdict, Verdict::Panicked(_));
-        self.panicked += report.failures.iter().filter(panicked).count() as u64;
         if let (None, Some(seed)) = (&self.first, report.failures.first()) {
             self.first = Some(replay_command(reference, seed.seed, mutant));
         }
@@ -109,10 +105,12 @@ impl Total {
             .report
             .broken
             .iter()
-            .map(|(property, seeds)| format!("{property} in {} seeds", grouped(*seeds)))
+            .map(|(property, seeds)| {
+                format!("{property} in {} of {} seeds", grouped(*seeds), grouped(stats.runs))
+            })
             .collect();
-        if self.panicked > 0 {
-            broken.push(n(self.panicked, "panics"));
+        if self.report.panicked > 0 {
+            broken.push(n(self.report.panicked, "panics"));
         }
         row("violations", or_none(broken));
         if let Some(first) = &self.first {

@@ -105,6 +105,6 @@ impl HuntReport {
 }
 
 /// The properties as words of a sentence.
-pub fn list(properties: impl Iterator<Item = &'static str>) -> String {
+fn list(properties: impl Iterator<Item = &'static str>) -> String {
     properties.collect::<Vec<_>>().join(", ")
 }

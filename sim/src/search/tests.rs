@@ -146,6 +146,8 @@ fn only_so_many_failures_are_kept_and_all_are_counted() {
     assert_eq!(report.broken["D1"], 3 * FAILURES_KEPT as u64);
     assert_eq!(report.failures[0].violations, 4);
     assert!(report.failures[0].broken().eq(["D1", "F1"]), "the first of each property");
+    let report = report_of(&scenario, vec![Verdict::Panicked("oh".to_owned()); 2 * FAILURES_KEPT]);
+    assert_eq!((report.panicked, report.failures.len()), (2 * FAILURES_KEPT as u64, FAILURES_KEPT));
     let report = report_of(&scenario, vec![vacuous(); 3 * VACUOUS_KEPT]);
     let BatchVerdict::Vacuous(reasons) = report.verdict(&scenario) else { panic!("not vacuous") };
     assert_eq!(reasons.len(), VACUOUS_KEPT + 1);

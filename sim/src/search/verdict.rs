@@ -80,6 +80,8 @@ pub struct BatchReport {
     pub failures: Vec<SeedReport>,
     /// How many seeds broke each property, expected or not.
     pub broken: BTreeMap<&'static str, u64>,
+    /// How many seeds panicked.
+    pub panicked: u64,
     /// How many seeds were vacuous.
     pub vacuous: u64,
     /// The first [`VACUOUS_KEPT`] of them.
@@ -119,6 +121,7 @@ impl BatchReport {
         for property in seed.broken() {
             *self.broken.entry(property).or_default() += 1;
         }
+        self.panicked += u64::from(matches!(seed.verdict, Verdict::Panicked(_)));
         if seed.fails(expect) {
             self.failed += 1;
             if self.failures.len() < FAILURES_KEPT {
@@ -136,6 +139,7 @@ impl BatchReport {
     pub fn merge(&mut self, other: &Self) {
         self.stats.merge(&other.stats);
         self.failed += other.failed;
+        self.panicked += other.panicked;
         self.vacuous += other.vacuous;
         for (property, seeds) in &other.broken {
             *self.broken.entry(property).or_default() += seeds;
