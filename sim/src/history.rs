@@ -146,8 +146,8 @@ pub enum Kind {
         what: MessageKind,
         /// For a vote reply: whom it names and whether it grants the vote.
         vote: Option<(Identity, bool)>,
-        /// When each copy arrives; none: it is lost.
-        arrives: Vec<SimTime>,
+        /// When its copies arrive.
+        arrives: Arrivals,
     },
     /// A node was elected.
     Elected {
@@ -333,6 +333,26 @@ pub enum MessageKind {
     Heartbeat,
     HeartbeatAck,
     NewerTerm,
+}
+
+/// When the copies of a message arrive: at most two, kept inline because most events are messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Arrivals {
+    /// The transport does not tell.
+    Untold,
+    /// Each copy; none: it is lost.
+    At([Option<SimTime>; 2]),
+}
+
+impl Arrivals {
+    /// The copies that arrive, as far as it is told.
+    pub fn times(self) -> impl Iterator<Item = SimTime> {
+        let copies = match self {
+            Self::Untold => [None; 2],
+            Self::At(copies) => copies,
+        };
+        copies.into_iter().flatten()
+    }
 }
 
 /// How a send ended at the sender.

@@ -142,8 +142,8 @@ impl Run<'_> {
             recorder.record(Kind::Phase(Phase::Healing));
             self.heal().await;
         }
-        if self.plan.workload.is_some() {
-            Database::audit(&self.world.books, recorder).expect("SQLite in memory can be read");
+        if let Some(books) = &self.world.books {
+            Database::audit(books, recorder).expect("SQLite in memory can be read");
         }
         recorder.record(Kind::End);
         let history = recorder.take();
@@ -155,8 +155,8 @@ impl Run<'_> {
 
     /// Whether every message has ended.
     fn is_settled(&self) -> bool {
-        let settled = database::lock(&self.world.books).is_settled();
-        settled.expect("SQLite in memory can be read")
+        let settled = |books| database::lock(books).is_settled();
+        self.world.books.as_ref().is_none_or(|b| settled(b).expect("SQLite in memory can be read"))
     }
 
     /// Whether someone may act.
@@ -169,10 +169,10 @@ impl Run<'_> {
         let timer = &self.world.cluster.timer;
         let start = timer.now();
         let mut running = Vec::new();
-        if let Some(workload) = self.plan.workload {
+        if let Some((workload, books)) = self.plan.workload.zip(self.world.books.clone()) {
             let application = Application {
                 workload,
-                books: Arc::clone(&self.world.books),
+                books,
                 cluster: Arc::clone(&self.world.cluster),
                 random: stream(self.plan.seed, "workload", 0),
             };

@@ -86,7 +86,7 @@ impl Leading {
 impl Election {
     /// Sends a heartbeat if one is due.
     pub(super) fn beat_if_due(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let me = self.voter_index(self.config.me).expect("validated: a voter");
+        let me = self.my_index;
         let State::Leader(leading) = &mut self.state else { return };
         if now < leading.next_beat {
             return;
@@ -154,16 +154,15 @@ impl Election {
     pub(super) fn on_heartbeat_ack(
         &mut self,
         now: Instant,
-        from: Identity,
+        voter: usize,
         term: Term,
         to: Identity,
         round: u64,
         effects: &mut Vec<Effect>,
     ) {
-        if to != self.me() || term != self.hard.term {
+        if term != self.hard.term || to != self.me() {
             return;
         }
-        let voter = self.voter_index(from.node).expect("checked on receipt");
         let State::Leader(leading) = &mut self.state else { return };
         if round > leading.round {
             effects.push(Effect::Event(Event::Ignored(Ignored::UnknownRound)));
@@ -175,7 +174,10 @@ impl Election {
             sent = now;
         }
         leading.acked[voter] = leading.acked[voter].max(Some(sent));
-        self.extend_lease(effects);
+        // An acknowledgement of what a majority has acknowledged already moves nothing.
+        if leading.lease_until.is_none_or(|until| until < sent.plus(self.nanos.lease)) {
+            self.extend_lease(effects);
+        }
     }
 
     /// The lease lasts L from the sending of the latest heartbeat that a majority acknowledged.

@@ -70,6 +70,8 @@ pub enum Input {
 pub struct Election {
     pub(super) config: Arc<Config>,
     pub(super) nanos: Nanos,
+    /// Where this node stands among the voters.
+    pub(super) my_index: usize,
     pub(super) hard: HardState,
     pub(super) state: State,
     /// The leader of the current term, once a heartbeat told.
@@ -150,6 +152,7 @@ impl Election {
         let promised_until = now + timing.quarantine;
         let campaign_at = promised_until.plus(jitter.below(nanos.jitter / START_JITTER_DIVISOR));
         Ok(Self {
+            my_index: config.voters.iter().position(|v| *v == config.me).expect("validated"),
             config: Arc::new(config),
             nanos,
             hard,
@@ -256,10 +259,11 @@ impl Election {
 
     fn receive(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
         let Message { from, term, body } = message;
-        if from.node == self.config.me || self.voter_index(from.node).is_none() {
+        let Some(voter) = self.voter_index(from.node).filter(|&voter| voter != self.my_index)
+        else {
             effects.push(Effect::Event(Event::Ignored(Ignored::NotAPeer)));
             return;
-        }
+        };
         if term.0 > self.hard.term.0.saturating_add(MAX_TERM_JUMP) || term > Term::MAX {
             effects.push(Effect::Event(Event::Ignored(Ignored::TermTooFarAhead)));
             return;
@@ -277,7 +281,7 @@ impl Election {
                 self.on_heartbeat(now, from, term, round, view, effects);
             }
             Body::HeartbeatAck { to, round } => {
-                self.on_heartbeat_ack(now, from, term, to, round, effects);
+                self.on_heartbeat_ack(now, voter, term, to, round, effects);
             }
             Body::NewerTerm { to } => {
                 if to == self.me() && term > self.hard.term {
@@ -352,8 +356,8 @@ impl Election {
     }
 
     pub(super) fn broadcast(&self, body: &Body, effects: &mut Vec<Effect>) {
-        for &voter in &self.config.voters {
-            if voter != self.config.me {
+        for (index, &voter) in self.config.voters.iter().enumerate() {
+            if index != self.my_index {
                 self.send(voter, body.clone(), effects);
             }
         }

@@ -13,6 +13,9 @@ use crate::election::{Config, ConfigError, Effect, Election, HardState, Input};
 use crate::id::Identity;
 use crate::time::{Clock, Instant};
 
+/// How many messages may be taken without a look at commands.
+const MESSAGES_IN_A_ROW: u32 = 64;
+
 /// The driver ended. The node must stop; its hard state is the last one that became durable.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
@@ -85,12 +88,20 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     /// The disk failed: what should have followed the write was not done.
     pub async fn run(mut self) -> Result<(), DriverError> {
         let mut armed_for = self.election.next_wake();
+        let mut in_a_row = 0;
         let clock = self.clock.clone();
         let timer = clock.sleep_until(armed_for);
         tokio::pin!(timer);
         loop {
             let input = tokio::select! {
                 biased;
+                // First, because it is nearly always a message. The timer cannot starve: a due
+                // tick follows each message in `step`.
+                message = self.transport.recv(), if in_a_row < MESSAGES_IN_A_ROW => {
+                    in_a_row += 1;
+                    trace!(from = %message.from, term = %message.term, what = message.body.name());
+                    Input::Message(message)
+                }
                 command = self.commands.recv() => match command {
                     Some(ElectionCommand::Outranked { floor }) => Input::Outranked { floor },
                     Some(ElectionCommand::Resign) => Input::Resign,
@@ -100,11 +111,14 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     armed_for = Instant(u64::MAX);
                     Input::Tick
                 }
-                message = self.transport.recv() => {
-                    trace!(from = %message.from, term = %message.term, what = message.body.name());
-                    Input::Message(message)
+                () = std::future::ready(()), if in_a_row >= MESSAGES_IN_A_ROW => {
+                    in_a_row = 0;
+                    continue;
                 }
             };
+            if !matches!(input, Input::Message(_)) {
+                in_a_row = 0;
+            }
             self.step(input).await?;
             // A timer that is due too early only costs a tick; one that is due too late is wrong.
             let wake = self.election.next_wake();
@@ -121,6 +135,9 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         let now = self.clock.now();
         let mut effects = std::mem::take(&mut self.effects);
         self.election.handle(now, input, &mut effects);
+        if now >= self.election.next_wake() {
+            self.election.handle(now, Input::Tick, &mut effects);
+        }
         // A lost leadership ends the guard before anything else, the disk included, takes time. A
         // new one is published only after the vote that it rests on is durable.
         if self.election.lease_until().is_none() {

@@ -26,6 +26,9 @@ const MEMORY_SEEDS: u64 = 10_000;
 /// Simulated seconds of a run's fault phase.
 const HORIZON: Duration = Duration::from_secs(60);
 
+/// How the bound is called.
+const BARE: &str = "  bare event loop, same messages";
+
 /// What is measured: a cluster without faults.
 #[derive(Debug, Clone, Copy)]
 struct Load {
@@ -65,11 +68,8 @@ impl Load {
 /// CPU time of this process, in seconds.
 fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
-    .as_secs_f64()
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+        .as_secs_f64()
 }
 
 /// Resident memory of this process in kB, where the system tells.
@@ -91,16 +91,13 @@ fn simulate(load: Load, seed: u64) -> f64 {
     })
 }
 
-fn row(name: &str, seeds: f64, simulated: f64) {
-    println!("  {name:<44} {seeds:>10.0} {simulated:>18.0}");
+fn row(name: &str, seeds: f64, simulated: f64) -> String {
+    format!("  {name:<44} {seeds:>10.0} {simulated:>18.0}")
 }
 
-/// Runs all measurements and prints them.
-///
-/// # Errors
-/// None so far; the signature is that of the other commands.
-pub fn run() -> miette::Result<()> {
-    println!("  {:<44} {:>10} {:>18}", "per CPU second", "seeds", "simulated seconds");
+/// Runs all measurements; `say` prints a line.
+pub fn run(say: &mut dyn FnMut(&str)) {
+    say(&format!("  {:<44} {:>10} {:>18}", "per CPU second", "seeds", "simulated seconds"));
     for load in LOADS {
         // Warm: the first runs pay for pages and code.
         simulate(load, 0);
@@ -108,7 +105,7 @@ pub fn run() -> miette::Result<()> {
         let simulated: f64 = (1..=SEEDS).map(|seed| simulate(load, seed)).sum();
         let spent = cpu_seconds() - begin;
         let per_second = SEEDS as f64 / spent;
-        row(load.name, per_second, simulated / spent);
+        say(&row(load.name, per_second, simulated / spent));
 
         let begin = cpu_seconds();
         let tally = (1..=SEEDS).fold(bare::Tally::default(), |tally, seed| {
@@ -116,35 +113,37 @@ pub fn run() -> miette::Result<()> {
         });
         let spent = cpu_seconds() - begin;
         let bare_per_second = SEEDS as f64 / spent;
-        row("  bare event loop, same messages", bare_per_second, tally.simulated / spent);
-        println!(
+        say(&row(BARE, bare_per_second, tally.simulated / spent));
+        say(&format!(
             "  {:<44} aim {}: {}; {:.1} times the bare loop's cost; {} messages a seed",
             "",
             load.aim,
             if per_second >= f64::from(load.aim) { "met" } else { "missed" },
             bare_per_second / per_second,
             tally.messages / SEEDS,
-        );
+        ));
     }
-    println!();
+    say("");
     let (messages, elections) = (core::messages_per_cpu_second(), core::elections_per_cpu_second());
-    println!("  core alone, 3 nodes in memory, one thread, per CPU second");
-    println!("  {:<44} {:>10.2} million (aim 10)", "  messages handled", messages / 1e6);
-    println!("  {:<44} {:>10.0} thousand (aim 500)", "  elections", elections / 1e3);
-    println!();
-    memory();
-    Ok(())
+    say("  core alone, 3 nodes in memory, one thread, per CPU second");
+    say(&format!("  {:<44} {:>10.2} million (aim 10)", "  messages handled", messages / 1e6));
+    say(&format!("  {:<44} {:>10.0} thousand (aim 500)", "  elections", elections / 1e3));
+    say("");
+    memory(say);
 }
 
 /// Memory over many seeds: flat, or something is kept.
-fn memory() {
-    println!("  memory over {MEMORY_SEEDS} seeds of {:?}, one thread after another", LOADS[0].name);
+fn memory(say: &mut dyn FnMut(&str)) {
+    say(&format!(
+        "  memory over {MEMORY_SEEDS} seeds of {:?}, one thread after another",
+        LOADS[0].name
+    ));
     let mut next_look = 100;
     for seed in 1..=MEMORY_SEEDS {
         simulate(LOADS[0], seed);
         if seed == next_look {
             let resident = resident_kb().map_or("unknown".to_owned(), |kb| format!("{kb} kB"));
-            println!("  {:<44} {resident:>13}", format!("  resident after {seed} seeds"));
+            say(&format!("  {:<44} {resident:>13}", format!("  resident after {seed} seeds")));
             next_look = if seed < 1_000 { 1_000 } else { seed + 3_000 };
         }
     }

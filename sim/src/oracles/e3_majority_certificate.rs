@@ -13,7 +13,7 @@ use fencepost::{Identity, NodeId, Term};
 
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
-use crate::history::{History, Kind, MessageKind, SimTime};
+use crate::history::{Arrivals, History, Kind, MessageKind, SimTime};
 
 /// A majority stands behind every election.
 pub const ORACLE: Oracle = Oracle {
@@ -35,11 +35,16 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 if *what == MessageKind::VoteReply && *to == candidate.node =>
             {
                 let first = grants.entry((*term, *candidate, *from)).or_default();
-                *first = first.iter().chain(arrives).min().copied();
+                let told = match arrives {
+                    // Nobody knows better: it may have arrived at once.
+                    Arrivals::Untold => Some(event.at),
+                    Arrivals::At(_) => arrives.times().min(),
+                };
+                *first = first.iter().copied().chain(told).min();
             }
             Kind::Elected { leader, term, certificate } => {
                 if let Some(flaw) = flaw(&setting.voters, &grants, *leader, *term, certificate)
-                    .or_else(|| late_vote(history, &grants, *leader, *term, certificate, event.at))
+                    .or_else(|| late_vote(&grants, *leader, *term, certificate, event.at))
                 {
                     report.add(index, event, || {
                         format!("{leader} was elected in term {term} by {certificate:?}: {flaw}")
@@ -84,7 +89,6 @@ fn flaw(
 /// A vote of a sound certificate that had not arrived. Only if the history tells arrivals at all: a
 /// transport that does not know them leaves every one of them out.
 fn late_vote(
-    history: &History,
     grants: &Grants,
     leader: Identity,
     term: Term,
@@ -96,7 +100,5 @@ fn late_vote(
         *voter == leader || arrives.is_some_and(|arrives| arrives <= now)
     };
     let late = certificate.iter().find(|voter| !arrived(voter))?;
-    let told = |kind: &Kind| matches!(kind, Kind::Sent { arrives, .. } if !arrives.is_empty());
-    let arrivals_are_told = history.events().iter().any(|event| told(&event.kind));
-    arrivals_are_told.then(|| format!("the vote of {late} had not arrived"))
+    Some(format!("the vote of {late} had not arrived"))
 }

@@ -11,7 +11,8 @@ use fencepost::{Identity, Incarnation, Instant, NodeId, Term, Token};
 
 use super::{Oracle, Setting, SinkKind};
 use crate::history::{
-    History, Kind, MessageKind, MessageNo, MessageState, Phase, ProofKind, SendOutcome, SimTime,
+    Arrivals, History, Kind, MessageKind, MessageNo, MessageState, Phase, ProofKind, SendOutcome,
+    SimTime,
 };
 
 /// A sink with a window of ten seconds.
@@ -125,7 +126,7 @@ impl Script {
     }
 
     pub fn sent(self, from: u32, to: u32, term: u64, what: MessageKind) -> Self {
-        let arrives = vec![SimTime(self.now.0 + MS)];
+        let arrives = Arrivals::At([Some(SimTime(self.now.0 + MS)), None]);
         let (from, to, term) = (id(from), node(to), Term(term));
         self.push(Kind::Sent { from, to, term, what, vote: None, arrives })
     }
@@ -137,7 +138,8 @@ impl Script {
     }
 
     pub fn replies(self, from: u32, to: u32, term: u64, granted: bool, arrive_ms: &[u64]) -> Self {
-        let arrives = arrive_ms.iter().map(|ms| SimTime(ms * MS)).collect();
+        let mut times = arrive_ms.iter().map(|ms| SimTime(ms * MS));
+        let arrives = Arrivals::At([times.next(), times.next()]);
         let vote = Some((id(to), granted));
         let (from, to, term) = (id(from), node(to), Term(term));
         self.push(Kind::Sent { from, to, term, what: MessageKind::VoteReply, vote, arrives })

@@ -2,7 +2,7 @@
 
 use fencepost::{Identity, Instant, NodeId};
 
-use crate::history::{Event, Kind, SimTime};
+use crate::history::{Arrivals, Event, Kind, SimTime};
 
 /// One event as a line: `     1.200000 s  n2    elected in term 3 by n2, n3`.
 pub fn line(event: &Event) -> String {
@@ -74,13 +74,11 @@ pub fn text(kind: &Kind) -> String {
             let vote = vote.map(|(whom, granted)| {
                 format!(" {} {whom}", if granted { "for" } else { "not for" })
             });
-            let fate = match arrives.as_slice() {
-                [] => "lost".to_owned(),
-                copies => copies
-                    .iter()
-                    .map(|at| format!("arrives at {at}"))
-                    .collect::<Vec<_>>()
-                    .join(" and "),
+            let copies: Vec<_> = arrives.times().map(|at| format!("arrives at {at}")).collect();
+            let fate = match arrives {
+                Arrivals::Untold => "on its way".to_owned(),
+                Arrivals::At(_) if copies.is_empty() => "lost".to_owned(),
+                Arrivals::At(_) => copies.join(" and "),
             };
             let vote = vote.unwrap_or_default();
             format!("sends {what:?}{vote} in term {term} to {to}: {fate}")
@@ -171,7 +169,7 @@ mod tests {
             term: Term(4),
             what: MessageKind::VoteReply,
             vote: Some((from, false)),
-            arrives: vec![SimTime(1), SimTime(2_000)],
+            arrives: Arrivals::At([Some(SimTime(1)), Some(SimTime(2_000))]),
         });
         assert!(sent.contains("  n1    sends VoteReply not for "), "{sent}");
         assert!(sent.ends_with("arrives at 0.000000 s and arrives at 0.000002 s"), "{sent}");

@@ -27,8 +27,8 @@ use crate::streams::stream;
 pub struct World {
     /// The nodes under test and all that they share.
     pub cluster: Arc<Cluster>,
-    /// The database, opened from outside.
-    pub books: SharedBooks,
+    /// The database, opened from outside; none in an election-only run.
+    pub books: Option<SharedBooks>,
     /// What injects faults.
     pub injector: Injector,
 }
@@ -56,8 +56,6 @@ impl World {
             places,
         });
         lay_out(plan, &cluster);
-        let books = Books::new().expect("an empty database in memory can be made");
-        let books: SharedBooks = Arc::new(Mutex::new(books));
 
         let mut machines = Vec::new();
         for place in cluster.places.voter_places() {
@@ -72,7 +70,9 @@ impl World {
         }
         let database = handle.create_node().name("db").build();
         let sink = handle.create_node().name("sink").build();
-        if let Some(workload) = plan.workload {
+        let books = plan.workload.map(|workload| {
+            let books = Books::new().expect("an empty database in memory can be made");
+            let books: SharedBooks = Arc::new(Mutex::new(books));
             let server = Database {
                 books: Arc::clone(&books),
                 links: Arc::clone(&cluster.links),
@@ -91,7 +91,8 @@ impl World {
                 Arc::clone(&cluster.recorder),
             );
             sink.spawn(server.serve());
-        }
+            books
+        });
         machines.extend([database.id(), sink.id()]);
         let injector = Injector::new(Arc::clone(&cluster), handle, machines);
         Self { cluster, books, injector }

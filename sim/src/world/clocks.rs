@@ -45,6 +45,9 @@ struct NodeClock {
 
 impl NodeClock {
     fn local(&self, now: u64) -> u64 {
+        if self.ppm == 0 {
+            return self.reading + (now - self.since);
+        }
         let elapsed = i128::from(now - self.since);
         let local = i128::from(self.reading) + elapsed * (MILLION + i128::from(self.ppm)) / MILLION;
         u64::try_from(local).expect("a run lasts less than 584 years")
@@ -52,6 +55,9 @@ impl NodeClock {
 
     /// The first true time at which the local reading is at least `target`.
     fn true_time_of(&self, target: u64) -> u64 {
+        if self.ppm == 0 {
+            return self.since.saturating_add(target.saturating_sub(self.reading));
+        }
         let ahead = i128::from(target) - i128::from(self.reading);
         let rate = MILLION + i128::from(self.ppm);
         let elapsed = (ahead.max(0) * MILLION + rate - 1) / rate;
@@ -179,7 +185,9 @@ impl Future for SimSleep {
         match &self.armed {
             Some(armed) if armed.epoch == clock.epoch => {
                 let mut waker = armed.sleeper.waker.lock().expect("never held across a panic");
-                waker.clone_from(cx.waker());
+                if !waker.will_wake(cx.waker()) {
+                    waker.clone_from(cx.waker());
+                }
             }
             _ => {
                 let sleeper = Arc::new(Sleeper { waker: Mutex::new(cx.waker().clone()) });

@@ -20,7 +20,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::place::Place;
 use super::timer::Timer;
 use crate::faults::plan::Noise;
-use crate::history::SimTime;
+use crate::history::{Arrivals, SimTime};
 
 /// The most messages that wait in one mailbox; more are lost, as in a full socket buffer.
 const MAILBOX_MAX: usize = 4096;
@@ -65,8 +65,8 @@ pub struct Fate {
 
 impl Fate {
     /// As the history records it.
-    pub fn times(&self) -> Vec<SimTime> {
-        self.arrives.iter().flatten().map(|&at| SimTime(at)).collect()
+    pub fn arrivals(&self) -> Arrivals {
+        Arrivals::At(self.arrives.map(|at| at.map(SimTime)))
     }
 }
 
@@ -235,6 +235,7 @@ impl<T> Mailbox<T> {
                 return Poll::Ready(message);
             }
             match &mut inner.1 {
+                Some(waker) if waker.will_wake(cx.waker()) => {}
                 Some(waker) => waker.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),
             }

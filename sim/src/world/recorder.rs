@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use fencepost::cluster::{LogObserver, NodeEvent, Observer};
+use fencepost::cluster::{NodeEvent, Observer};
 use fencepost::election::{self, Body, Message};
 use fencepost::{Identity, NodeId};
+use tracing::debug;
 
-use super::links::Fate;
 use super::timer::Timer;
-use crate::history::{History, Kind, MessageKind, SimTime};
+use crate::history::{Arrivals, History, Kind, MessageKind, SimTime};
+use crate::report::event::text;
 
 /// The most events of one run. A run that goes beyond is stuck in a loop that produces them.
 const EVENTS_MAX: usize = 2_000_000;
@@ -55,12 +56,15 @@ impl Recorder {
             }
             _ => {}
         }
+        if !matches!(kind, Kind::Sent { .. }) {
+            debug!("{}", text(&kind));
+        }
         state.history.push(at, kind);
         assert!(state.history.len() < EVENTS_MAX, "more than {EVENTS_MAX} events: a loop");
     }
 
     /// A message of the election left its sender.
-    pub fn sent(&self, to: NodeId, message: &Message, fate: &Fate) {
+    pub fn sent(&self, to: NodeId, message: &Message, arrives: Arrivals) {
         let (what, vote) = match &message.body {
             Body::PreVote => (MessageKind::PreVote, None),
             Body::PreVoteReply { .. } => (MessageKind::PreVoteReply, None),
@@ -70,7 +74,7 @@ impl Recorder {
             Body::HeartbeatAck { .. } => (MessageKind::HeartbeatAck, None),
             Body::NewerTerm { .. } => (MessageKind::NewerTerm, None),
         };
-        let (from, term, arrives) = (message.from, message.term, fate.times());
+        let (from, term) = (message.from, message.term);
         self.record(Kind::Sent { from, to, term, what, vote, arrives });
     }
 
@@ -109,7 +113,6 @@ pub struct NodeRecorder {
 
 impl Observer for NodeRecorder {
     fn observe(&self, event: &NodeEvent) {
-        LogObserver.observe(event);
         let node = self.node;
         let kind = match event {
             NodeEvent::Started(hard) => Kind::Started { node, hard: hard.clone() },

@@ -22,14 +22,14 @@ use tracing::{error, info};
 use super::clocks::{Clocks, SimClock};
 use super::database::{self, DatabaseMail, RemoteStore};
 use super::disks::{Disks, SimDisk};
-use super::links::{Fate, Links, Mailbox, SharedMailbox, Traffic};
+use super::links::{Links, Mailbox, SharedMailbox, Traffic};
 use super::place::{Place, Places};
 use super::recorder::{NodeRecorder, Recorder};
 use super::rpc::Client;
 use super::sinks::{self, RemoteSink, SinkMail};
 use super::timer::Timer;
 use crate::faults::plan;
-use crate::history::Kind;
+use crate::history::{Arrivals, Kind};
 use crate::oracles::SinkKind;
 use crate::streams::stream;
 
@@ -300,7 +300,7 @@ impl Transport for LinkTransport {
         let Some(there) = self.cluster.places.of(to) else { return };
         let links = &self.cluster.links;
         let fate = links.route(self.here, there, Traffic::Datagram);
-        self.cluster.recorder.sent(to, &message, &fate);
+        self.cluster.recorder.sent(to, &message, fate.arrivals());
         let mailbox: &Arc<Mailbox<Message>> = &self.cluster.mailboxes[there.0];
         if let Some(arrives) = fate.arrives[1] {
             let (mailbox, message) = (Arc::clone(mailbox), message.clone());
@@ -325,7 +325,7 @@ struct Recorded<T> {
 
 impl<T: Transport> Transport for Recorded<T> {
     fn send(&mut self, to: NodeId, message: Message) {
-        self.recorder.sent(to, &message, &Fate::default());
+        self.recorder.sent(to, &message, Arrivals::Untold);
         self.inner.send(to, message);
     }
 

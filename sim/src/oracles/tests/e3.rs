@@ -2,7 +2,7 @@
 
 use fencepost::{Identity, Incarnation, Term};
 
-use crate::history::{Kind, MessageKind, SimTime};
+use crate::history::{Arrivals, Kind, MessageKind, SimTime};
 use crate::oracles::e3_majority_certificate::ORACLE;
 use crate::oracles::testing::{Script, id, node};
 
@@ -41,7 +41,7 @@ fn two_lives_of_one_voter_are_one_voter() {
         term: Term(1),
         what: MessageKind::VoteReply,
         vote: Some((id(1), true)),
-        arrives: vec![SimTime(0)],
+        arrives: Arrivals::At([Some(SimTime(0)), None]),
     };
     // Both were granted, and three of five would do.
     let certificate = vec![id(1), id(2), second];
@@ -65,8 +65,16 @@ fn a_vote_that_was_not_granted_does_not_count() {
 
 #[test]
 fn a_transport_that_knows_no_arrivals_is_believed() {
-    Script::new().replies(2, 1, 2, true, &[]).elected(1, 2, &[1, 2]).check(&ORACLE);
-    // One arrival anywhere shows that they are told, and then none means lost.
-    let script = Script::new().replies(2, 1, 2, true, &[]).bad().elected(1, 2, &[1, 2]);
-    script.grants(2, 1, 3).check(&ORACLE);
+    let vote = |arrives| Kind::Sent {
+        from: id(2),
+        to: node(1),
+        term: Term(2),
+        what: MessageKind::VoteReply,
+        vote: Some((id(1), true)),
+        arrives,
+    };
+    Script::new().push(vote(Arrivals::Untold)).elected(1, 2, &[1, 2]).check(&ORACLE);
+    // One that tells is believed as well: none means lost.
+    let lost = Script::new().push(vote(Arrivals::At([None, None])));
+    lost.bad().elected(1, 2, &[1, 2]).check(&ORACLE);
 }
