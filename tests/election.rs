@@ -324,3 +324,20 @@ fn a_floor_ahead_is_overtaken() {
     assert_eq!(world.voters[leader].leader(), Some(voter(leader)));
     assert_eq!(world.voters[leader].term(), Term(1_001));
 }
+
+/// A vote that is handled at or after its campaign's deadline is not counted, timer or no timer.
+#[test]
+fn a_late_vote_is_not_counted() {
+    for (late_ms, role) in [(39, Role::Leader), (40, Role::Candidate)] {
+        let mut world = World::new(3, &[0, 0, 0], 1);
+        world.now_ns = 200_000_000;
+        world.handle(0, Input::Tick);
+        world.step(&Step::Flush); // pre-votes
+        world.step(&Step::Flush); // their answers: now it is a candidate
+        assert_eq!(world.voters[0].role(), Role::Candidate);
+        world.step(&Step::Flush); // vote requests: the votes are on their way
+        world.now_ns += late_ms * 1_000_000;
+        world.step(&Step::Flush);
+        assert_eq!(world.voters[0].role(), role, "{late_ms} ms after the campaign began");
+    }
+}

@@ -26,6 +26,7 @@ use crate::world::database::{self, Database, SharedBooks};
 use crate::world::disks::Disks;
 use crate::world::links::Links;
 use crate::world::sinks::POISON;
+use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
 
 /// How long the first leader may take.
@@ -230,8 +231,4 @@ impl Application {
             self.cluster.timer.sleep(self.workload.every).await;
         }
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("shorter than 584 years")
 }

@@ -12,6 +12,7 @@ use madsim::runtime::Handle;
 use super::plan::{Fault, Links, Noise, PlannedFault, Target, Transport};
 use crate::history::Kind;
 use crate::world::place::Place;
+use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
 
 /// How much longer than its own limit a graceful stop may take before it becomes a kill.
@@ -69,7 +70,7 @@ impl Injector {
             }
             Fault::Slow { links, by, lasts } => {
                 let pairs = self.pairs(&links);
-                let by = u64::try_from(by.as_nanos()).expect("short");
+                let by = nanos(by);
                 self.each(&pairs, |from, to| self.cluster.links.slow(from, to, by));
                 self.wait(lasts).await;
                 self.each(&pairs, |from, to| self.cluster.links.hasten(from, to, by));
@@ -252,8 +253,4 @@ impl Injector {
     fn place(&self, node: NodeId) -> Place {
         self.cluster.places.of(node).expect("a plan names only nodes of its cluster")
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("shorter than 584 years")
 }

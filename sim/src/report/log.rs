@@ -33,6 +33,8 @@ pub fn with_log<T>(names: impl Iterator<Item = String>, run: impl FnOnce() -> T)
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_target(false)
+        // A reader that went away (`| head`) is no reason to complain at every line.
+        .log_internal_errors(false)
         .finish()
         .with(level());
     tracing::subscriber::with_default(subscriber, run)

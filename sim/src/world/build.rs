@@ -1,7 +1,6 @@
 //! Building the world of one run: machines, services and the nodes under test.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use fencepost::Instant;
 use madsim::plugin::simulator;
@@ -16,7 +15,7 @@ use super::links::{Links, Mailbox};
 use super::place::Places;
 use super::recorder::Recorder;
 use super::sinks::SinkServer;
-use super::timer::Timer;
+use super::timer::{Timer, nanos};
 use super::voters::{Cluster, Switches, address};
 use crate::faults::inject::Injector;
 use crate::faults::plan::Plan;
@@ -115,8 +114,4 @@ fn lay_out(plan: &Plan, cluster: &Cluster) {
             cluster.disks.add(stream(plan.seed, "disk", place as u64));
         }
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("shorter than 584 years")
 }

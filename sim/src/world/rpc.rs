@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::links::{Links, SharedMailbox, Traffic};
 use super::place::Place;
-use super::timer::Timer;
+use super::timer::{Timer, nanos};
 
 /// A question on its way, with the place its answer goes to.
 pub struct Asked<Q, A> {
@@ -72,7 +72,7 @@ impl<Q: Send + 'static, A: Send + 'static> Client<Q, A> {
             let mailbox = Arc::clone(&self.mailbox);
             self.links.at(arrives, move || mailbox.put(asked));
         }
-        let give_up = self.timer.now() + u64::try_from(self.timeout.as_nanos()).expect("short");
+        let give_up = self.timer.now() + nanos(self.timeout);
         // Weak: an answered question leaves nothing behind but a timer.
         let waiting = Arc::downgrade(&reply);
         self.timer.at(give_up, move || {

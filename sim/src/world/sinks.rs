@@ -15,7 +15,7 @@ use super::links::{Links, SharedMailbox};
 use super::place::Place;
 use super::recorder::Recorder;
 use super::rpc::{Asked, Client, answer};
-use super::timer::Timer;
+use super::timer::{Timer, nanos};
 use crate::history::{Kind, MessageNo, NoEffect, SendOutcome};
 use crate::oracles::SinkKind;
 
@@ -141,7 +141,7 @@ impl SinkServer {
             }
             SinkKind::Dedup { window } => {
                 let now = self.timer.now();
-                let window = u64::try_from(window.as_nanos()).expect("shorter than 584 years");
+                let window = nanos(window);
                 if self.seen.get(&key).is_some_and(|first| now - first < window) {
                     refuse(NoEffect::Duplicate);
                     return Answer::Done;

@@ -53,7 +53,8 @@ impl Timer {
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+/// A duration of a run in nanoseconds.
+pub fn nanos(duration: Duration) -> u64 {
     duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos())
 }
 

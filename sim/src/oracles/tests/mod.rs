@@ -136,26 +136,3 @@ fn the_histories_of_this_file_are_not_trivial() {
     let claimed = |kind: &Kind| matches!(kind, Kind::Moved { from: Claimed, .. });
     assert!(script.history.events().iter().any(|event| claimed(&event.kind)));
 }
-
-/// `cargo test --release -p fencepost-sim --lib oracles -- --ignored --nocapture`
-#[test]
-#[ignore = "measures, and says how long it took"]
-fn how_long_it_takes() {
-    let script = a_life(140);
-    let time = |f: &dyn Fn() -> usize| {
-        let runs: Vec<Duration> = (0..200)
-            .map(|_| {
-                let start = std::time::Instant::now();
-                assert_eq!(std::hint::black_box(f()), 0);
-                start.elapsed()
-            })
-            .collect();
-        runs.into_iter().min().unwrap()
-    };
-    let all = time(&|| check_all(&script.history, &script.setting).len());
-    println!("{} events, all oracles: {all:?}", script.history.len());
-    for oracle in ALL {
-        let one = time(&|| (oracle.check)(&script.history, &script.setting).len());
-        println!("{}: {one:?}", oracle.property);
-    }
-}
