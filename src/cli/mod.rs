@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use miette::Report;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use fencepost::node::config::NodeConfig;
 
@@ -109,7 +111,7 @@ pub(crate) fn main() -> ExitCode {
 fn start_log(filter: Option<String>) -> Result<(), Failure> {
     let given = filter.or_else(|| std::env::var(LOG_VARIABLE).ok().filter(|f| !f.is_empty()));
     let filter = given.unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+    let filter: Targets = filter.parse().map_err(|error| {
         Failure::BadInput(miette::miette!(
             help = "use error, warn, info, debug, trace, or a filter such as \
                     info,fencepost::node=debug",
@@ -117,9 +119,11 @@ fn start_log(filter: Option<String>) -> Result<(), Failure> {
         ))
     })?;
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .finish()
+        .with(filter)
         .init();
     Ok(())
 }
