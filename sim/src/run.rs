@@ -116,12 +116,11 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
     if !violations.is_empty() {
         return Verdict::Violated(violations);
     }
-    let mut vacuous = Vec::new();
     let effect = |event: &crate::history::Event| matches!(event.kind, Kind::Effect { .. });
     if plan.workload.is_some() && !history.events().iter().any(effect) {
-        vacuous.push("nothing was delivered".to_owned());
+        return Verdict::Vacuous(vec!["nothing was delivered".to_owned()]);
     }
-    if vacuous.is_empty() { Verdict::Ok } else { Verdict::Vacuous(vacuous) }
+    Verdict::Ok
 }
 
 struct Run<'a> {

@@ -44,7 +44,10 @@ impl Recorder {
                 state.last_holder = Some(holder.node);
                 state.guard_issued = true;
             }
-            Kind::SteppedDown { .. } => state.guard_issued = false,
+            // A deposed leader may notice only after its successor was handed a guard.
+            Kind::SteppedDown { node, .. } if state.last_holder == Some(*node) => {
+                state.guard_issued = false;
+            }
             Kind::Down { node, .. } => {
                 state.down.insert(*node);
                 if state.last_holder == Some(*node) {
