@@ -92,7 +92,9 @@ impl<'de> Deserialize<'de> for NodeId {
 pub struct Incarnation(pub u64);
 
 impl Incarnation {
-    /// The incarnation of a node's first boot.
+    /// Of a node that remembers nothing and has not been given one yet.
+    pub const NONE: Self = Self(0);
+    /// The first incarnation of a node in a generation.
     pub const FIRST: Self = Self(1);
 }
 
@@ -144,6 +146,64 @@ impl Term {
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// Which start of the cluster: rises with each cold start, when too few voters remember anything.
+///
+/// With a store, `number` is the store's and unique. Without one it is one above the highest that
+/// any voter remembers, and `roll` tells two starts of one number apart: it is a fingerprint of the
+/// boots that started it.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Generation {
+    /// Counts the cold starts, from 1; 0 before the first.
+    pub number: u64,
+    /// Fingerprint of the roll call; 0 when a store keeps it.
+    pub roll: u64,
+}
+
+impl Generation {
+    /// Before the first cold start: what a node is in that remembers nothing.
+    pub const NONE: Self = Self { number: 0, roll: 0 };
+    /// The largest number: a store keeps it in a signed 64-bit column.
+    pub const MAX_NUMBER: u64 = i64::MAX as u64;
+
+    /// The generation of that number of a cluster whose store keeps it.
+    pub fn stored(number: u64) -> Self {
+        Self { number, roll: 0 }
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.roll {
+            0 => self.number.fmt(f),
+            roll => write!(f, "{}-{roll:016x}", self.number),
+        }
+    }
+}
+
+/// One start of a node that remembers nothing: what a roll call lists. A list of nodes without
+/// nonces would bring a later, wiped process of a listed node back to life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Boot {
+    /// The node.
+    pub node: NodeId,
+    /// A random number drawn at its start.
+    pub nonce: u64,
+}
+
+impl fmt::Display for Boot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{:016x}", self.node, self.nonce)
+    }
+}
+
+impl fmt::Debug for Boot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -23,5 +23,7 @@ pub mod probe;
 pub mod store;
 mod time;
 
-pub use id::{Identity, Incarnation, InvalidName, MAX_NODE_NAME_LEN, NodeId, Term, Token};
+pub use id::{
+    Boot, Generation, Identity, Incarnation, InvalidName, MAX_NODE_NAME_LEN, NodeId, Term, Token,
+};
 pub use time::{Clock, Instant, WallTime};
