@@ -88,7 +88,9 @@ impl<'de> Deserialize<'de> for NodeId {
 
 /// Which life of a node: a number that a node gets anew at each start whose state was lost, larger
 /// than every earlier one. A node that kept its disk keeps its incarnation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Incarnation(pub u64);
 
 impl Incarnation {

@@ -33,15 +33,36 @@ macro_rules! reach {
     ($name:literal) => {{}};
 }
 
-#[allow(unused_imports)] // not every build uses both
-pub(crate) use {mutant, reach};
+/// Asserts an invariant of the core. With a bug planted on purpose it is not asserted: the oracles
+/// shall find what the bug does.
+#[cfg(madsim)]
+macro_rules! holds {
+    ($condition:expr, $text:literal) => {
+        assert!($condition || $crate::probe::is_any_planted(), $text)
+    };
+}
+#[cfg(not(madsim))]
+macro_rules! holds {
+    ($condition:expr, $text:literal) => {
+        assert!($condition, $text)
+    };
+}
 
+#[allow(unused_imports)] // not every build uses all
+pub(crate) use {holds, mutant, reach};
+
+#[cfg(madsim)]
+mod mutants;
+#[cfg(madsim)]
+pub use mutants::Mutant;
 #[cfg(madsim)]
 pub use simulated::*;
 
 #[cfg(madsim)]
 mod simulated {
     use std::cell::Cell;
+
+    use super::Mutant;
 
     /// Every reach point of the product, with what it means.
     pub const REACH_POINTS: &[(&str, &str)] = &[
@@ -63,56 +84,29 @@ mod simulated {
         ("late_vote_ignored", "a vote came after its campaign's deadline"),
         ("activation_outranked", "a leader found the floor at or above its term"),
         ("activation_retried", "raising the floor had an unknown outcome and was tried again"),
+        ("rejoined", "a voter that remembered nothing became operational by registering"),
+        ("register_given_up", "a rejoining voter began to ask anew"),
+        ("register_refused", "a rejoining voter was superseded while it registered"),
+        ("roll_called", "a voter asked the store to start a new generation"),
+        ("on_stored_roll", "a rejoining voter found its boot on the roll in the store"),
+        ("generation_ended", "a voter met a newer generation and dropped its state"),
+        ("all_voters_start_anew", "without a store, all voters had forgotten everything"),
+        ("forgot_with_the_others", "without a store, too few remembered for the others to rejoin"),
+        (
+            "vote_of_superseded_incarnation",
+            "a vote did not count: its voter has a newer incarnation",
+        ),
+        ("message_of_superseded_incarnation", "a message came from an incarnation that is over"),
+        ("handover_asked", "a stopping leader asked another voter to take over"),
+        ("handover_taken", "a voter campaigned with the release of the leader before"),
+        ("handover_voted_for", "a voter was freed from its promise by a release"),
+        ("observer_joined", "a leader took an observer in"),
+        ("clock_outside_bound", "a leader caught a voter's clock outside the bound"),
+        ("voters_one_step_apart", "two lists of voters were one voter apart"),
+        ("voters_clash", "two lists of voters were more than one voter apart"),
+        ("damaged_disk_rejoined", "a voter found its hard state damaged and rejoined"),
         ("send_refused_by_sink_fence", "a sink refused a send whose stamp was too old"),
     ];
-
-    /// The bugs that can be planted.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum Mutant {
-        /// Leases count from the arrival of an acknowledgement, not from the sending.
-        LeaseFromReply,
-        /// The store checks no fence.
-        NoFenceCheck,
-        /// "Am I the leader?" is asked of the status, then the message is sent and marked.
-        FoundingDesign,
-    }
-
-    impl Mutant {
-        /// All of them, in the order of the bug zoo.
-        pub const ALL: &[Self] = &[Self::LeaseFromReply, Self::NoFenceCheck, Self::FoundingDesign];
-
-        /// The name used in scenarios and on the command line.
-        pub fn name(self) -> &'static str {
-            match self {
-                Self::LeaseFromReply => "lease_from_reply",
-                Self::NoFenceCheck => "no_fence_check",
-                Self::FoundingDesign => "founding_design",
-            }
-        }
-
-        /// Number in the bug zoo.
-        pub fn number(self) -> u8 {
-            match self {
-                Self::LeaseFromReply => 15,
-                Self::NoFenceCheck => 30,
-                Self::FoundingDesign => 42,
-            }
-        }
-
-        /// The properties of which at least one must be reported when this bug is planted.
-        pub fn breaks(self) -> &'static [&'static str] {
-            match self {
-                Self::LeaseFromReply => &["L1"],
-                Self::NoFenceCheck => &["F1", "D1"],
-                Self::FoundingDesign => &["L2", "D1"],
-            }
-        }
-
-        /// The bug of that name.
-        pub fn from_name(name: &str) -> Option<Self> {
-            Self::ALL.iter().copied().find(|m| m.name() == name)
-        }
-    }
 
     thread_local! {
         static PLANTED: Cell<Option<Mutant>> = const { Cell::new(None) };
@@ -133,6 +127,11 @@ mod simulated {
     #[doc(hidden)]
     pub fn is_planted(mutant: Mutant) -> bool {
         PLANTED.get() == Some(mutant)
+    }
+
+    #[doc(hidden)]
+    pub fn is_any_planted() -> bool {
+        PLANTED.get().is_some()
     }
 
     #[doc(hidden)]

@@ -9,8 +9,9 @@ use tracing::{info, warn};
 use super::guard::{Leadership, LeaseState};
 use super::observe::{NodeEvent, Observer};
 use super::watched::Watched;
-use crate::id::{Identity, Term};
-use crate::probe::reach;
+use crate::election::Roll;
+use crate::id::{Generation, Identity, NodeId, Term, Token};
+use crate::probe::{mutant, reach};
 use crate::store::{Activated, Store};
 use crate::time::Clock;
 
@@ -21,21 +22,32 @@ pub const ACTIVATION_PATIENCE: Duration = Duration::from_secs(3);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the application's side asks of the election.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ElectionCommand {
-    /// The store's floor is at or above this leader's term.
+    /// The store did not let the leader of `term` raise its fence.
     Outranked {
+        /// The term.
+        term: Term,
         /// The floor.
         floor: Term,
+        /// The store's generation.
+        generation: Generation,
     },
-    /// Give leadership up.
-    Resign,
+    /// Give the leadership of `term` up.
+    Resign {
+        /// The term.
+        term: Term,
+    },
+    /// The roll that stands in the store.
+    Roll(Arc<Roll>),
+    /// The node stops, and has stopped acting.
+    Leave,
 }
 
 /// Turns each lease into a guard by raising the store's fence to the lease's token.
 pub struct Activation<S, C: Clock> {
-    /// This life of this node.
-    pub me: Identity,
+    /// This node.
+    pub me: NodeId,
     /// The store that holds the fence.
     pub store: Arc<S>,
     /// This node's clock.
@@ -55,12 +67,13 @@ impl<S: Store, C: Clock> Activation<S, C> {
     pub async fn run(self) {
         loop {
             let lease = self.lease.wait_for(|lease| lease.held.then_some(*lease)).await;
+            let fenced = self.store.is_fence();
             let leadership =
-                Leadership::new(lease.token, Arc::clone(&self.lease), self.clock.clone());
+                Leadership::new(lease.token, fenced, Arc::clone(&self.lease), self.clock.clone());
             tokio::select! {
                 biased;
-                () = leadership.cancelled() => {}
-                () = self.hold(&leadership) => {}
+                () = leadership.cancelled(), if !mutant!(StaleWaiter) => {}
+                () = self.hold(&leadership, lease) => {}
             }
             self.guard.set(None);
             // A lease that ran out is not cleared before the driver wakes: wait for its word.
@@ -72,14 +85,17 @@ impl<S: Store, C: Clock> Activation<S, C> {
     }
 
     /// Raises the fence, hands the guard out, and then waits to be cancelled.
-    async fn hold(&self, leadership: &Leadership<C>) {
+    async fn hold(&self, leadership: &Leadership<C>, lease: LeaseState) {
         let began = self.clock.now();
+        let (token, generation) = (leadership.token(), lease.generation);
+        let holder = Identity { node: self.me, incarnation: lease.incarnation };
         loop {
-            match self.store.activate(leadership.token(), self.me).await {
+            match self.store.activate(generation, token, holder).await {
                 Ok(Activated::Raised) => break,
-                Ok(Activated::Behind { floor }) => {
-                    info!(token = %leadership.token(), %floor, "the floor is ahead: campaigning again");
-                    self.command(ElectionCommand::Outranked { floor: floor.into() }).await;
+                Ok(Activated::Behind { floor, generation }) => {
+                    info!(%token, %floor, %generation, "the store does not take this token");
+                    let (term, floor) = (token.into(), floor.into());
+                    self.command(ElectionCommand::Outranked { term, floor, generation }).await;
                     return;
                 }
                 Err(error) => {
@@ -89,17 +105,23 @@ impl<S: Store, C: Clock> Activation<S, C> {
             }
             if self.clock.now() >= began + ACTIVATION_PATIENCE {
                 warn!("the store stays out of reach: resigning, so that another node can try");
-                self.command(ElectionCommand::Resign).await;
+                self.command(ElectionCommand::Resign { term: token.into() }).await;
                 return;
             }
             self.clock.sleep(RETRY_PAUSE).await;
         }
-        if leadership.check().is_ok() {
-            let holder = self.me;
-            self.observer.observe(&NodeEvent::GuardIssued { token: leadership.token(), holder });
-            self.guard.set(Some(leadership.clone()));
+        if leadership.check().is_ok() || mutant!(StaleWaiter) {
+            self.issue(leadership, holder, token);
+            if mutant!(StaleWaiter) {
+                return leadership.cancelled().await;
+            }
             std::future::pending::<()>().await;
         }
+    }
+
+    fn issue(&self, leadership: &Leadership<C>, holder: Identity, token: Token) {
+        self.observer.observe(&NodeEvent::GuardIssued { token, holder });
+        self.guard.set(Some(leadership.clone()));
     }
 
     async fn command(&self, command: ElectionCommand) {

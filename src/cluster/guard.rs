@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::watched::Watched;
-use crate::id::Token;
-use crate::time::{Clock, Instant};
+use crate::id::{Generation, Incarnation, Token};
+use crate::probe::mutant;
+use crate::time::{Clock, Instant, WallTime};
 
 /// The lease as the election driver publishes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,12 +17,20 @@ pub struct LeaseState {
     pub until: Instant,
     /// Cleared when leadership ends before the lease does.
     pub held: bool,
+    /// The generation in which the token is a term.
+    pub generation: Generation,
+    /// The incarnation of this node that was elected.
+    pub incarnation: Incarnation,
 }
 
 impl LeaseState {
     /// Whether the holder of `token` may act at `now`.
     pub fn permits(&self, token: Token, now: Instant) -> bool {
-        self.held && self.token == token && now < self.until
+        if mutant!(LossNotNoticed) {
+            return self.token == token;
+        }
+        let in_time = now < self.until || mutant!(DeadlineTrustedToTimer);
+        self.held && self.token == token && in_time
     }
 }
 
@@ -39,18 +48,34 @@ pub struct LeadershipLost {
 #[derive(Debug, Clone)]
 pub struct Leadership<C> {
     token: Token,
+    fenced: bool,
     lease: Arc<Watched<LeaseState>>,
     clock: C,
+    /// Both clocks when the guard was made.
+    made: (Instant, WallTime),
 }
 
 impl<C: Clock> Leadership<C> {
-    pub(super) fn new(token: Token, lease: Arc<Watched<LeaseState>>, clock: C) -> Self {
-        Self { token, lease, clock }
+    pub(super) fn new(
+        token: Token,
+        fenced: bool,
+        lease: Arc<Watched<LeaseState>>,
+        clock: C,
+    ) -> Self {
+        let made = (clock.now(), clock.wall());
+        Self { token, fenced, lease, clock, made }
     }
 
     /// The fencing token to show to stores and sinks.
     pub fn token(&self) -> Token {
         self.token
+    }
+
+    /// Whether a store's fence backs the token: then no write under an older token commits any more,
+    /// and tokens never repeat. Without a store there is only the lease, and after a start of the
+    /// whole cluster from nothing tokens rise only as far as any voter remembers.
+    pub fn is_fenced(&self) -> bool {
+        self.fenced
     }
 
     /// The instant before which acts must start, as far as renewals have moved it.
@@ -64,11 +89,31 @@ impl<C: Clock> Leadership<C> {
     /// Leadership has ended. No later call succeeds, except after a lease that had run out
     /// unnoticed was renewed in time, which the election rules out.
     pub fn check(&self) -> Result<Duration, LeadershipLost> {
-        let now = self.clock.now();
+        let now = self.now();
         self.lease
             .with(|lease| lease.permits(self.token, now).then_some(lease.until))
-            .and_then(|until| now.until(until))
+            .and_then(|until| self.left(now, until))
             .ok_or(LeadershipLost { token: self.token })
+    }
+
+    fn now(&self) -> Instant {
+        if mutant!(LeaseOnWallClock) {
+            let (instant, wall) = self.made;
+            let passed = self.clock.wall().unix_ms.saturating_sub(wall.unix_ms);
+            return instant.plus(passed * 1_000_000);
+        }
+        self.clock.now()
+    }
+
+    /// What is left of a lease that permits to act.
+    fn left(&self, now: Instant, until: Instant) -> Option<Duration> {
+        if mutant!(DeadlineUnderflow) {
+            return Some(Duration::from_nanos(until.0.wrapping_sub(self.clock.now().0)));
+        }
+        if mutant!(LossNotNoticed) || mutant!(DeadlineTrustedToTimer) {
+            return Some(now.until(until).unwrap_or(Duration::from_secs(1)));
+        }
+        now.until(until)
     }
 
     /// Completes when leadership has ended.

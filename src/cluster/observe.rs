@@ -4,7 +4,7 @@ use tracing::{debug, info, warn};
 
 use super::status::ClusterStatus;
 use crate::election::{Event, HardState};
-use crate::id::{Identity, Token};
+use crate::id::{Identity, Term, Token};
 
 /// Something that happened on a node, told right when it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,16 @@ pub enum NodeEvent {
     Persisted(HardState),
     /// The election says so.
     Election(Event),
+    /// What the disk held was no hard state that can be trusted: it is treated as wiped.
+    DiskDamaged {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The election was asked to give the leadership of this term up.
+    Asked {
+        /// The term.
+        term: Term,
+    },
     /// A new status was published.
     Status(ClusterStatus),
     /// The fence was raised and a guard handed out.
@@ -43,14 +53,42 @@ impl Observer for LogObserver {
                 info!(incarnation = %hard.incarnation, term = %hard.term, "started");
             }
             NodeEvent::Persisted(hard) => debug!(term = %hard.term, vote = ?hard.vote, "persisted"),
-            NodeEvent::Election(Event::Elected { term, certificate }) => {
-                info!(%term, ?certificate, "elected");
+            NodeEvent::Election(Event::Elected { term, generation, certificate, .. }) => {
+                info!(%term, %generation, ?certificate, "elected");
             }
             NodeEvent::Election(Event::LeaseExtended { .. }) => {}
             NodeEvent::Election(Event::SteppedDown { term, reason }) => {
                 info!(%term, ?reason, "stepped down");
             }
+            NodeEvent::Election(Event::Rejoining { boot, reason }) => {
+                info!(%boot, ?reason, "rejoining");
+            }
+            NodeEvent::Election(Event::Rejoined { incarnation, generation, term, by_roll }) => {
+                info!(%incarnation, %generation, %term, by_roll, "operational");
+            }
+            NodeEvent::Election(Event::Released { term, successor }) => {
+                info!(%term, ?successor, "lease released");
+            }
+            NodeEvent::Election(Event::ClockWatch { peer, at_least_ppm, at_most_ppm, within }) => {
+                if *within {
+                    info!(%peer, at_least_ppm, at_most_ppm, "its clock is back within the bound");
+                } else {
+                    warn!(
+                        %peer, at_least_ppm, at_most_ppm,
+                        "its clock runs outside the bound: its acknowledgements do not count",
+                    );
+                }
+            }
+            NodeEvent::Election(Event::VotersClash { peer, theirs }) => warn!(
+                %peer, ?theirs,
+                "its list of voters differs from this node's by more than one voter: nothing it \
+                 says counts; change the list by one voter at a time",
+            ),
             NodeEvent::Election(Event::Ignored(reason)) => warn!(?reason, "message ignored"),
+            NodeEvent::DiskDamaged { why } => {
+                warn!(why, "the hard state is damaged: treated as wiped, this node rejoins");
+            }
+            NodeEvent::Asked { term } => debug!(%term, "asked to give leadership up"),
             NodeEvent::Status(status) => debug!(
                 term = %status.term,
                 role = ?status.role,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::election::{Role, View};
-use crate::id::{NodeId, Term};
+use crate::id::{Generation, Incarnation, NodeId, Term};
 
 /// What a node believes about its cluster at one moment, published as one value: leader and term
 /// always belong together (S1).
@@ -13,14 +13,21 @@ use crate::id::{NodeId, Term};
 pub struct ClusterStatus {
     /// This node.
     pub current: NodeId,
+    /// Which life of it; none while it rejoins, and of an observer.
+    pub incarnation: Incarnation,
     /// Its role.
     pub role: Role,
+    /// The generation of the cluster that it belongs to; none while it rejoins.
+    pub generation: Generation,
     /// Its promised term.
     pub term: Term,
     /// The leader of that term, if it is known.
     pub leader: Option<NodeId>,
     /// The cluster as that leader sees it.
     pub view: Arc<View>,
+    /// The voters whose clocks ran outside the configured bound, relative to this node's, as far
+    /// as it could tell when it last led.
+    pub clock_suspects: Arc<Vec<NodeId>>,
 }
 
 impl ClusterStatus {

@@ -1,19 +1,72 @@
 //! Who votes and how long things take, and the rule that makes leases safe.
 
+use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::MAX_VOTERS;
+use super::roll::fingerprint;
 use crate::id::NodeId;
 
 /// Everything the election is told before it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Config {
-    /// This node; one of the voters.
+    /// This node: one of the voters, unless it is an observer.
     pub me: NodeId,
-    /// The configured voters, distinct, at most [`MAX_VOTERS`].
+    /// The configured voters, distinct, at most [`MAX_VOTERS`]. The list may change by one voter at
+    /// a time, by restarting one node after the other with the new list.
     pub voters: Vec<NodeId>,
+    /// Whether this node has no vote, and is not on the list.
+    pub observer: bool,
+    /// How much this node wants to lead, 0 to [`MAX_PRIORITY`]: the less, the longer it waits
+    /// before it campaigns, and the later it is asked to take over. The same on most nodes.
+    pub priority: u8,
+    /// How a cluster starts of which too few voters remember anything.
+    pub cold_start: ColdStart,
     /// Durations.
     pub timing: Timing,
+}
+
+/// The priority of a node that has no reason to lead less than others.
+pub const MAX_PRIORITY: u8 = 3;
+
+/// How a cluster starts, for the first time or anew, of which too few voters remember anything. The
+/// same on all nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum ColdStart {
+    /// A majority of the voters suffices; the roll call is a transaction of the store, which also
+    /// remembers the highest token ever.
+    #[default]
+    ByStore,
+    /// There is no store: it takes all voters, and tokens rise only as far as any of them remembers.
+    ByAllVoters,
+}
+
+/// Names a list of voters: a fingerprint, whatever their order.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConfigId(pub u64);
+
+impl ConfigId {
+    /// The id of that list.
+    pub fn of(voters: &[NodeId]) -> Self {
+        let mut sorted: Vec<_> = voters.iter().collect();
+        sorted.sort_unstable();
+        Self(fingerprint(sorted.iter().flat_map(|voter| voter.as_str().bytes().chain([0]))))
+    }
+}
+
+impl fmt::Debug for ConfigId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// By how many voters two lists differ. Majorities of lists that differ by at most one share a
+/// voter (Ongaro 2014, §4.1); of others, two may miss each other.
+pub fn steps_apart(one: &[NodeId], other: &[NodeId]) -> usize {
+    let only = |a: &[NodeId], b: &[NodeId]| a.iter().filter(|voter| !b.contains(voter)).count();
+    only(one, other) + only(other, one)
 }
 
 /// The durations of the election, all on monotonic clocks.
@@ -62,8 +115,15 @@ pub enum ConfigError {
     TooManyVoters { count: usize },
     #[error("voter {voter} is listed twice: list each voter once")]
     DuplicateVoter { voter: NodeId },
-    #[error("{me} is not on its own list of voters: add it, or start the node under a listed name")]
+    #[error(
+        "{me} is not on its own list of voters: add it, start the node under a listed name, or make \
+         it an observer"
+    )]
     NotAVoter { me: NodeId },
+    #[error("{me} is an observer and on the list of voters: take it off, or make it a voter")]
+    ObserverVotes { me: NodeId },
+    #[error("priority = {priority} is out of range: 0 to {MAX_PRIORITY}")]
+    PriorityOutOfRange { priority: u8 },
     #[error(
         "{name} = {value:?} is shorter than the lease rule allows: at least {least:?} for lease = \
          {lease:?} and margin = {margin:?} with clocks that may be {max_drift_ppm} ppm off; \
@@ -98,6 +158,35 @@ pub enum ConfigError {
 pub const MAX_DRIFT_PPM: u32 = 500_000;
 
 impl Config {
+    /// Of a voter like any other, with the default timing.
+    pub fn of_voter(me: NodeId, voters: Vec<NodeId>) -> Self {
+        Self {
+            me,
+            voters,
+            observer: false,
+            priority: MAX_PRIORITY,
+            cold_start: ColdStart::default(),
+            timing: Timing::default(),
+        }
+    }
+
+    /// Names the list of voters.
+    pub fn id(&self) -> ConfigId {
+        ConfigId::of(&self.voters)
+    }
+
+    /// What works and is probably not meant.
+    pub fn warning(&self) -> Option<String> {
+        let voters = self.voters.len();
+        (voters > 1 && voters.is_multiple_of(2)).then(|| {
+            format!(
+                "{voters} voters survive the loss of {} like {} do: add one, or make one an observer",
+                (voters - 1) / 2,
+                voters - 1,
+            )
+        })
+    }
+
     /// Checks voters and timing.
     ///
     /// # Errors
@@ -114,8 +203,13 @@ impl Config {
                 return Err(ConfigError::DuplicateVoter { voter: *voter });
             }
         }
-        if !self.voters.contains(&self.me) {
-            return Err(ConfigError::NotAVoter { me: self.me });
+        match (self.observer, self.voters.contains(&self.me)) {
+            (false, false) => return Err(ConfigError::NotAVoter { me: self.me }),
+            (true, true) => return Err(ConfigError::ObserverVotes { me: self.me }),
+            (false, true) | (true, false) => {}
+        }
+        if self.priority > MAX_PRIORITY {
+            return Err(ConfigError::PriorityOutOfRange { priority: self.priority });
         }
         self.timing.validate()
     }
@@ -183,12 +277,31 @@ impl Timing {
 mod tests {
     use super::*;
 
+    fn names(voters: &[&str]) -> Vec<NodeId> {
+        voters.iter().map(|v| v.parse().unwrap()).collect()
+    }
+
     fn config(voters: &[&str]) -> Config {
-        Config {
-            me: "n1".parse().unwrap(),
-            voters: voters.iter().map(|v| v.parse().unwrap()).collect(),
-            timing: Timing::default(),
-        }
+        Config::of_voter("n1".parse().unwrap(), names(voters))
+    }
+
+    #[test]
+    fn a_list_of_voters_is_named_whatever_its_order() {
+        assert_eq!(ConfigId::of(&names(&["a", "b"])), ConfigId::of(&names(&["b", "a"])));
+        assert_ne!(ConfigId::of(&names(&["a", "b"])), ConfigId::of(&names(&["ab"])));
+        assert_eq!(steps_apart(&names(&["a", "b"]), &names(&["b", "a"])), 0);
+        assert_eq!(steps_apart(&names(&["a", "b"]), &names(&["b"])), 1);
+        assert_eq!(steps_apart(&names(&["a", "b"]), &names(&["b", "c"])), 2);
+    }
+
+    #[test]
+    fn observers_are_not_listed_and_even_lists_are_warned_of() {
+        let observer = Config { observer: true, ..config(&["n2", "n3"]) };
+        assert_eq!(observer.validate(), Ok(()));
+        assert!(observer.warning().unwrap().contains("2 voters survive the loss of 0"));
+        let both = Config { observer: true, ..config(&["n1", "n2"]) };
+        assert!(matches!(both.validate(), Err(ConfigError::ObserverVotes { .. })));
+        assert_eq!(config(&["n1", "n2", "n3"]).warning(), None);
     }
 
     #[test]

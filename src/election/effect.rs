@@ -1,8 +1,11 @@
 //! What the caller of the state machine has to do, and what it may want to know.
 
+use std::sync::Arc;
+
+use super::known::CrashVector;
 use super::machine::HardState;
 use super::message::Message;
-use crate::id::{Identity, NodeId, Term};
+use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
 use crate::time::Instant;
 
 /// To be carried out in order. A [`Effect::Persist`] must be durable before any later effect leaves
@@ -13,10 +16,21 @@ pub enum Effect {
     Persist(HardState),
     /// Send this message, once, without waiting; losing it is harmless.
     Send {
-        /// The receiver, a configured voter.
+        /// The receiver, a configured voter or an observer that said it is there.
         to: NodeId,
         /// The message.
         message: Message,
+    },
+    /// Ask the store for its roll and answer with [`super::Input::Roll`]. Failing is harmless: it
+    /// is asked again.
+    ReadRoll,
+    /// Start the generation after `seen` in the store with these boots, unless it has moved on from
+    /// `seen`; answer the roll that then stands with [`super::Input::Roll`]. Failing is harmless.
+    CallRoll {
+        /// The generation that the store was in.
+        seen: Generation,
+        /// A majority of the voters, all of which remember nothing.
+        boots: Vec<Boot>,
     },
     /// Something happened that the world outside may want to know.
     Event(Event),
@@ -29,8 +43,12 @@ pub enum Event {
     Elected {
         /// In this term.
         term: Term,
+        /// In this generation.
+        generation: Generation,
         /// By these voters, itself included.
         certificate: Vec<Identity>,
+        /// What the candidate and all who answered it knew: supersedes nobody in the certificate.
+        known: Arc<CrashVector>,
     },
     /// This leader's lease now lasts until `until` on its own clock.
     LeaseExtended {
@@ -46,8 +64,68 @@ pub enum Event {
         /// Why.
         reason: SteppedDown,
     },
+    /// This node forgot what it promised, or must not act on it any more, and begins to rejoin.
+    Rejoining {
+        /// This start of it.
+        boot: Boot,
+        /// Why.
+        reason: Rejoins,
+    },
+    /// This node is operational again.
+    Rejoined {
+        /// As this incarnation.
+        incarnation: Incarnation,
+        /// In this generation.
+        generation: Generation,
+        /// With this promised term.
+        term: Term,
+        /// Whether by a roll call; else by registering with operational voters.
+        by_roll: bool,
+    },
+    /// This leader released its lease before its end, and asked `successor` to campaign.
+    Released {
+        /// The released term.
+        term: Term,
+        /// The best voter, if there was a healthy one.
+        successor: Option<NodeId>,
+    },
+    /// A voter's clock runs at a rate outside the configured bound, relative to this leader's: its
+    /// acknowledgements do not count. Or, `within`: it is back inside.
+    ClockWatch {
+        /// The voter.
+        peer: NodeId,
+        /// Its rate relative to this node's, at the least, in parts per million off.
+        at_least_ppm: i64,
+        /// And at the most.
+        at_most_ppm: i64,
+        /// Whether it may lie within the bound.
+        within: bool,
+    },
+    /// A peer's list of voters differs from this node's by more than one voter: two majorities
+    /// could miss each other, so that nothing the peer says counts.
+    VotersClash {
+        /// The peer.
+        peer: NodeId,
+        /// Its list.
+        theirs: Arc<Vec<NodeId>>,
+    },
     /// A message was dropped because nothing honest would have sent it here.
     Ignored(Ignored),
+}
+
+/// Why a node rejoins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rejoins {
+    /// It started without its state: a first boot, a wiped disk, or none.
+    RemembersNothing,
+    /// It started with another list of voters than before.
+    OtherVoters,
+    /// It met a newer generation than its own.
+    OlderGeneration,
+    /// A voter knows a newer incarnation of it.
+    Superseded,
+    /// Without a store, too few voters remember anything for the others to rejoin.
+    TooFewRemember,
 }
 
 /// Why a leader leads no longer.
@@ -61,6 +139,10 @@ pub enum SteppedDown {
     Outranked,
     /// It was asked to.
     Resigned,
+    /// It released its lease on a graceful stop.
+    Released,
+    /// The clocks of too many voters run at another rate than its own.
+    ClockOutOfBound,
 }
 
 /// Why a message was dropped. The state is as it was before.
@@ -68,8 +150,16 @@ pub enum SteppedDown {
 pub enum Ignored {
     /// The sender is no configured voter, or claims to be this very node.
     NotAPeer,
-    /// Its term lies further ahead than [`super::MAX_TERM_JUMP`].
+    /// Its term or generation lies further ahead than [`super::MAX_TERM_JUMP`].
     TermTooFarAhead,
+    /// The sender's list of voters is another, which is not known yet or too different.
+    OtherVoters,
+    /// The sender is of an older generation.
+    OlderGeneration,
+    /// A newer incarnation of the sender is known.
+    Superseded,
+    /// There are as many observers as a leader takes.
+    TooManyObservers,
     /// It claims to lead a term whose leader is another.
     SecondLeader,
     /// It acknowledges a heartbeat that was never sent.

@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
+use super::clock_watch::{Readings, Verdict};
 use super::effect::{Effect, Event, Ignored, SteppedDown};
 use super::machine::{Election, State};
 use super::message::{Body, View};
-use super::quorum;
-use crate::id::{Identity, Term};
+use super::observers::MAX_OBSERVERS;
+use super::{MAX_PRIORITY, quorum};
+use crate::id::{Identity, NodeId, Term};
 use crate::probe::{mutant, reach};
 use crate::time::Instant;
 
 /// How many heartbeats back an acknowledgement can still count. With two heartbeats or more to a
 /// lease, an older one would have earned a lease that is long over.
 const MAX_ROUNDS_IN_FLIGHT: usize = 64;
+
+/// How long the clocks of voters are compared, in E: long enough for the time that messages take to
+/// matter little, short enough to notice a change of rate soon.
+const WATCH_WINDOWS: u64 = 4;
 
 /// What a leader keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +31,14 @@ pub(super) struct Leading {
     acked: Vec<Option<Instant>>,
     /// By voter: when it last acknowledged anything.
     heard: Vec<Option<Instant>>,
+    /// By voter: how much it wants to lead.
+    priorities: Vec<u8>,
+    /// By voter: what its clock read when.
+    clocks: Vec<Readings>,
+    /// The observers, and when they were last heard.
+    observers: Vec<(NodeId, Instant)>,
+    /// How many heartbeats were sent since the lease was last extended.
+    beats_unextended: u64,
     next_beat: Instant,
     lease_until: Option<Instant>,
     /// A leader without a first lease by then gives up.
@@ -38,6 +52,10 @@ impl Leading {
             sent: Vec::with_capacity(MAX_ROUNDS_IN_FLIGHT),
             acked: vec![None; voters],
             heard: vec![None; voters],
+            priorities: vec![MAX_PRIORITY; voters],
+            clocks: vec![Readings::default(); voters],
+            observers: Vec::new(),
+            beats_unextended: 0,
             next_beat: now,
             lease_until: None,
             give_up,
@@ -62,8 +80,49 @@ impl Leading {
         self.lease_until.is_some_and(|until| now < until)
     }
 
+    /// A voter acknowledged, at `now`, what was sent at `sent`.
+    pub(super) fn acknowledged(&mut self, voter: usize, sent: Instant, now: Instant) {
+        self.acked[voter] = self.acked[voter].max(Some(sent));
+        self.heard[voter] = Some(now);
+    }
+
+    pub(super) fn heard_from(&self, voter: usize) -> Option<Instant> {
+        self.heard[voter]
+    }
+
+    pub(super) fn priority_of(&self, voter: usize) -> u8 {
+        self.priorities[voter]
+    }
+
+    /// A voter said goodbye. What it acknowledged still counts: it keeps its promise.
+    pub(super) fn gone(&mut self, voter: usize) {
+        self.heard[voter] = None;
+    }
+
+    pub(super) fn observes(&self, node: NodeId) -> bool {
+        self.observers.iter().any(|(observer, _)| *observer == node)
+    }
+
+    /// Tells whether the observer is a new one; `None`: there are too many.
+    pub(super) fn hear_observer(&mut self, node: NodeId, now: Instant) -> Option<bool> {
+        if let Some((_, heard)) = self.observers.iter_mut().find(|(known, _)| *known == node) {
+            *heard = now;
+            return Some(false);
+        }
+        if self.observers.len() >= MAX_OBSERVERS {
+            return None;
+        }
+        self.observers.push((node, now));
+        Some(true)
+    }
+
+    pub(super) fn drop_observer(&mut self, node: NodeId) {
+        self.observers.retain(|(observer, _)| *observer != node);
+    }
+
     fn start_round(&mut self, now: Instant) {
         self.round += 1;
+        self.beats_unextended += 1;
         let slot = self.slot(self.round);
         if slot == self.sent.len() {
             self.sent.push(now);
@@ -83,35 +142,58 @@ impl Leading {
     }
 }
 
+/// A heartbeat's acknowledgement, taken apart.
+pub(super) struct Ack {
+    pub voter: usize,
+    pub term: Term,
+    pub to: Identity,
+    pub round: u64,
+    pub reading: Instant,
+    pub priority: u8,
+}
+
 impl Election {
     /// Sends a heartbeat if one is due.
     pub(super) fn beat_if_due(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let me = self.my_index;
+        let me = self.fixed.my_index.expect("a leader is a voter");
         let State::Leader(leading) = &mut self.state else { return };
         if now < leading.next_beat {
             return;
         }
         leading.start_round(now);
-        leading.next_beat = now.plus(self.nanos.heartbeat);
+        leading.next_beat = now.plus(self.fixed.nanos.heartbeat);
         // A leader acknowledges its own heartbeat as it sends it.
         leading.acked[me] = Some(now);
         leading.heard[me] = Some(now);
-        let round = leading.round;
         self.refresh_view(now);
-        self.broadcast(&Body::Heartbeat { round, view: Arc::clone(&self.view) }, effects);
+        let State::Leader(leading) = &self.state else { return };
+        let body = Body::Heartbeat { round: leading.round, view: Arc::clone(&self.view) };
+        self.broadcast(&body, effects);
+        for (observer, _) in &leading.observers {
+            self.send(*observer, body.clone(), effects);
+        }
         self.extend_lease(effects);
     }
 
-    /// Recounts who takes part: who acknowledged anything within E.
-    fn refresh_view(&mut self, now: Instant) {
+    /// Repeats the last heartbeat to one node.
+    pub(super) fn beat_to(&self, node: NodeId, effects: &mut Vec<Effect>) {
         let State::Leader(leading) = &self.state else { return };
-        let live =
-            |at: &Option<Instant>| at.is_some_and(|at| now.since(at) < self.nanos.election_timeout);
-        let participants = self.config.voters.iter().zip(&leading.heard);
-        let participants = participants.filter(|(_, at)| live(at)).map(|(voter, _)| *voter);
-        let mut sorted = participants.clone().count() == self.view.participants.len();
-        sorted = sorted && participants.clone().all(|p| self.view.participants.contains(&p));
-        if !sorted {
+        let body = Body::Heartbeat { round: leading.round, view: Arc::clone(&self.view) };
+        self.send(node, body, effects);
+    }
+
+    /// Recounts who takes part: who acknowledged anything within E.
+    pub(super) fn refresh_view(&mut self, now: Instant) {
+        let limit = self.fixed.nanos.election_timeout;
+        let State::Leader(leading) = &mut self.state else { return };
+        leading.observers.retain(|(_, heard)| now.since(*heard) < limit);
+        let live = |at: &Option<Instant>| at.is_some_and(|at| now.since(at) < limit);
+        let voters = self.fixed.config.voters.iter().zip(&leading.heard);
+        let voters = voters.filter(|(_, at)| live(at)).map(|(voter, _)| *voter);
+        let participants = voters.chain(leading.observers.iter().map(|(observer, _)| *observer));
+        let mut same = participants.clone().count() == self.view.participants.len();
+        same = same && participants.clone().all(|p| self.view.participants.contains(&p));
+        if !same {
             let mut participants: Vec<_> = participants.collect();
             participants.sort_unstable();
             self.view = Arc::new(View { version: self.view.version + 1, participants });
@@ -140,53 +222,109 @@ impl Election {
             effects.push(Effect::Event(Event::Ignored(Ignored::SecondLeader)));
             return;
         }
+        if mutant!(SteppingDownClearsVote) {
+            self.hard.vote = None;
+        }
         self.state = State::Follower;
         self.leader = Some(from);
         if view.version > self.view.version {
             self.view = view;
         }
-        self.promised_until = self.promised_until.max(now.plus(self.nanos.promise));
-        let wait = self.nanos.election_timeout + self.draw_jitter();
-        self.campaign_at = now.plus(wait).max(self.promised_until);
-        self.send(from.node, Body::HeartbeatAck { to: from, round }, effects);
+        self.promised_to = Some(from);
+        self.promised_until = self.promised_until.max(now.plus(self.fixed.nanos.promise));
+        if self.leaving {
+            self.campaign_at = Instant(u64::MAX);
+        } else {
+            let wait = self.draw_wait(self.fixed.nanos.election_timeout);
+            self.campaign_at = now.plus(wait).max(self.promised_until);
+        }
+        let priority = self.fixed.config.priority;
+        let ack = Body::HeartbeatAck { to: from, round, reading: now, priority };
+        self.send(from.node, ack, effects);
     }
 
-    pub(super) fn on_heartbeat_ack(
-        &mut self,
-        now: Instant,
-        voter: usize,
-        term: Term,
-        to: Identity,
-        round: u64,
-        effects: &mut Vec<Effect>,
-    ) {
-        if term != self.hard.term || to != self.me() {
+    pub(super) fn on_heartbeat_ack(&mut self, now: Instant, ack: Ack, effects: &mut Vec<Effect>) {
+        if ack.term != self.hard.term || ack.to != self.me() {
             return;
         }
+        let voter = ack.voter;
         let State::Leader(leading) = &mut self.state else { return };
-        if round > leading.round {
+        if ack.round > leading.round {
             effects.push(Effect::Event(Event::Ignored(Ignored::UnknownRound)));
             return;
         }
         leading.heard[voter] = Some(now);
-        let Some(mut sent) = leading.sent_at(round) else { return };
+        leading.priorities[voter] = ack.priority.min(MAX_PRIORITY);
+        let Some(mut sent) = leading.sent_at(ack.round) else { return };
+        if !self.watch_clock(now, voter, sent, ack.reading, effects) {
+            return;
+        }
+        let State::Leader(leading) = &mut self.state else { return };
         if mutant!(LeaseFromReply) {
             sent = now;
         }
         leading.acked[voter] = leading.acked[voter].max(Some(sent));
         // An acknowledgement of what a majority has acknowledged already moves nothing.
-        if leading.lease_until.is_none_or(|until| until < sent.plus(self.nanos.lease)) {
+        if leading.lease_until.is_none_or(|until| until < sent.plus(self.fixed.nanos.lease)) {
             self.extend_lease(effects);
         }
+    }
+
+    /// Looks at a voter's clock, and tells whether this node still leads and the voter's
+    /// acknowledgement counts.
+    fn watch_clock(
+        &mut self,
+        now: Instant,
+        voter: usize,
+        sent: Instant,
+        reading: Instant,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let majority = self.majority();
+        let window = WATCH_WINDOWS * self.fixed.nanos.election_timeout;
+        let drift = self.fixed.config.timing.max_drift_ppm;
+        let State::Leader(leading) = &mut self.state else { return false };
+        let clock = &mut leading.clocks[voter];
+        let trusted = clock.is_trusted();
+        if let Some(Verdict { at_least_ppm, at_most_ppm }) =
+            clock.read(sent, now, reading, window, drift)
+        {
+            let within = clock.is_trusted();
+            if within == trusted {
+                return within;
+            }
+            if !within {
+                reach!("clock_outside_bound");
+                leading.acked[voter] = None;
+            }
+            let peer = self.fixed.config.voters[voter];
+            let suspects = Arc::make_mut(&mut self.suspects);
+            suspects.retain(|suspect| *suspect != peer);
+            if !within {
+                suspects.push(peer);
+            }
+            let event = Event::ClockWatch { peer, at_least_ppm, at_most_ppm, within };
+            effects.push(Effect::Event(event));
+        }
+        let within = leading.clocks[voter].is_trusted();
+        // If most clocks run unlike this one, this one is the likelier to be wrong.
+        if leading.clocks.iter().filter(|clock| clock.is_trusted()).count() < majority {
+            self.step_down(now, SteppedDown::ClockOutOfBound, effects);
+            let pause = WATCH_WINDOWS * self.fixed.nanos.election_timeout;
+            self.campaign_at = now.plus(self.draw_wait(pause)).max(self.promised_until);
+            return false;
+        }
+        within
     }
 
     /// The lease lasts L from the sending of the latest heartbeat that a majority acknowledged.
     fn extend_lease(&mut self, effects: &mut Vec<Effect>) {
         let State::Leader(leading) = &mut self.state else { return };
         let Some(start) = quorum::majority_reached(&leading.acked) else { return };
-        let until = start.plus(self.nanos.lease);
+        let until = start.plus(self.fixed.nanos.lease);
         if leading.lease_until.is_none_or(|current| current < until) {
             leading.lease_until = Some(until);
+            leading.beats_unextended = 0;
             let term = self.hard.term;
             effects.push(Effect::Event(Event::LeaseExtended { term, until }));
         }
@@ -194,16 +332,20 @@ impl Election {
 
     /// Ends leadership whose lease, or whose time to get a first one, has run out.
     pub(super) fn expire_lease(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if let State::Leader(leading) = &self.state
-            && now >= leading.end()
-        {
+        let State::Leader(leading) = &self.state else { return };
+        let over = if mutant!(LeaseInTicks) {
+            leading.beats_unextended > self.fixed.nanos.lease / self.fixed.nanos.heartbeat
+        } else {
+            now >= leading.end() && !mutant!(RenewalPastDeadline)
+        };
+        if over {
             reach!("lease_expired");
             self.step_down(now, SteppedDown::LeaseExpired, effects);
         }
     }
 
     /// Ends leadership, if held. What it acted under the lease may still be on its way, so its own
-    /// vote stays withheld for as long as the lease would have lasted.
+    /// vote stays withheld for as long as the lease would have lasted, unless it was released.
     pub(super) fn step_down(
         &mut self,
         now: Instant,
@@ -214,11 +356,14 @@ impl Election {
         if reason == SteppedDown::Deposed {
             reach!("leader_deposed");
         }
-        self.promised_until = self.promised_until.max(leading.lease_until.unwrap_or(now));
+        self.promised_to = None;
+        if reason != SteppedDown::Released {
+            self.promised_until = self.promised_until.max(leading.lease_until.unwrap_or(now));
+        }
         let term = self.hard.term;
         self.state = State::Follower;
         self.leader = None;
-        let wait = self.nanos.election_timeout + self.draw_jitter();
+        let wait = self.draw_wait(self.fixed.nanos.election_timeout);
         self.campaign_at = now.plus(wait).max(self.promised_until);
         effects.push(Effect::Event(Event::SteppedDown { term, reason }));
     }

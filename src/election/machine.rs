@@ -1,33 +1,68 @@
 //! The state of the election and the dispatch of its inputs.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::effect::{Effect, Event, Ignored, SteppedDown};
+use super::config::ConfigId;
+use super::effect::{Effect, Rejoins, SteppedDown};
+use super::known::CrashVector;
 use super::lead::Leading;
 use super::message::{Body, Message, View};
+use super::observers::Observing;
+use super::rejoin::Rejoining;
+use super::roll::Roll;
 use super::vote::Poll;
-use super::{Config, ConfigError, MAX_TERM_JUMP, quorum};
-use crate::id::{Identity, Incarnation, NodeId, Term};
-use crate::probe::reach;
+use super::{Config, ConfigError, quorum};
+use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
+use crate::probe::{holds, mutant, reach};
 use crate::time::Instant;
 
 /// What a voter must remember across a restart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HardState {
-    /// Which life of the node this is.
+    /// The generation in which the node is operational.
+    pub generation: Generation,
+    /// The list of voters it was operational with.
+    pub config: ConfigId,
+    /// Which life of the node this is; none while it has not rejoined.
     pub incarnation: Incarnation,
     /// The promised term: nothing of an earlier term is ever done again.
     pub term: Term,
     /// Whom this node voted for in that term.
     pub vote: Option<Identity>,
+    /// The highest incarnation it knows of every voter, itself included.
+    pub known: Arc<CrashVector>,
+    /// The roll of its generation, if it was on it.
+    pub roll: Arc<Roll>,
 }
 
 impl HardState {
-    /// The state of a voter's very first boot.
-    pub fn first_boot() -> Self {
-        Self { incarnation: Incarnation::FIRST, term: Term::ZERO, vote: None }
+    /// The state of a node on the roll of a generation, with nothing promised.
+    pub(super) fn on_roll(config: ConfigId, roll: Arc<Roll>, term: Term) -> Self {
+        Self {
+            generation: roll.generation,
+            config,
+            incarnation: Incarnation::FIRST,
+            term: term.max(roll.floor),
+            vote: None,
+            known: roll.known(),
+            roll,
+        }
+    }
+
+    /// The state of a voter that was on the roll of a first generation which all `voters` started:
+    /// where tests and models begin that are not about starting.
+    pub fn at_first_start(voters: &[NodeId]) -> Self {
+        let boots = voters.iter().map(|&node| Boot { node, nonce: 0 }).collect();
+        let roll = Roll { generation: Generation::stored(1), floor: Term::ZERO, boots };
+        Self::on_roll(ConfigId::of(voters), Arc::new(roll), Term::ZERO)
+    }
+
+    /// Whether it is the state of an operational voter with that list of voters.
+    pub fn is_operational(&self, config: ConfigId) -> bool {
+        self.incarnation != Incarnation::NONE && self.config == config
     }
 }
 
@@ -35,6 +70,10 @@ impl HardState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
+    /// Started without its state, and says nothing that counts.
+    Rejoining,
+    /// Has no vote.
+    Observer,
     /// Follows a leader or waits for one.
     Follower,
     /// Asks whether an election would succeed.
@@ -52,36 +91,85 @@ pub enum Input {
     Tick,
     /// A message came in.
     Message(Message),
-    /// The store told this leader that the floor is `floor`, at or above its own term: it cannot
-    /// act in its term. It gives that term up and campaigns again above the floor.
+    /// The store told the leader of `term` that it cannot act in it: the floor is at or above that
+    /// term, or the store is in a newer generation.
     Outranked {
+        /// The term that was to be activated.
+        term: Term,
         /// The floor.
         floor: Term,
+        /// The store's generation.
+        generation: Generation,
     },
-    /// Give leadership up, if held, and let others go first.
-    Resign,
+    /// The roll that stands in the store.
+    Roll(Arc<Roll>),
+    /// Give leadership up, if it is still that of `term`, and let others go first.
+    Resign {
+        /// The term.
+        term: Term,
+    },
+    /// The node stops, and has stopped acting: hand leadership over, if held, and say goodbye. From
+    /// now on it votes and campaigns no more by itself.
+    Leave,
 }
 
-/// A voter's election state machine.
+/// A node's election state machine.
 ///
 /// Durations are kept as nanoseconds, precomputed: `handle` is the hot path of simulator and model
 /// checker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Election {
-    pub(super) config: Arc<Config>,
-    pub(super) nanos: Nanos,
-    /// Where this node stands among the voters.
-    pub(super) my_index: usize,
+    pub(super) fixed: Fixed,
     pub(super) hard: HardState,
     pub(super) state: State,
+    /// Of this start, or of the last time that it lost its state while it ran.
+    pub(super) nonce: u64,
+    /// The highest generation heard of: it is never operational in a lower one again.
+    pub(super) heard: Generation,
     /// The leader of the current term, once a heartbeat told.
     pub(super) leader: Option<Identity>,
-    /// No vote for anyone but [`Self::leader`] before this.
+    /// No vote for anyone but [`Self::promised_to`] before this.
     pub(super) promised_until: Instant,
+    /// To whom the promise was made, if it was made in the current term.
+    pub(super) promised_to: Option<Identity>,
     /// When a follower campaigns.
     pub(super) campaign_at: Instant,
+    /// Other lists of voters that differ from this node's by one voter.
+    pub(super) neighbours: Vec<ConfigId>,
+    /// Without a store: the other voters that were last heard to remember nothing, and when.
+    pub(super) forgetful: Vec<(NodeId, Instant)>,
+    /// Stopping: it campaigns no more.
+    pub(super) leaving: bool,
     pub(super) view: Arc<View>,
+    /// The voters whose clocks this node last saw outside the bound.
+    pub(super) suspects: Arc<Vec<NodeId>>,
     jitter: Jitter,
+}
+
+/// What never changes, and therefore is no part of a state's hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fixed(Arc<Settings>);
+
+/// The configuration with what follows from it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub config: Config,
+    pub id: ConfigId,
+    pub nanos: Nanos,
+    /// Where this node stands among the voters; an observer stands nowhere.
+    pub my_index: Option<usize>,
+}
+
+impl std::ops::Deref for Fixed {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.0
+    }
+}
+
+impl Hash for Fixed {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// [`super::Timing`] in nanoseconds.
@@ -90,12 +178,15 @@ pub(super) struct Nanos {
     pub heartbeat: u64,
     pub lease: u64,
     pub promise: u64,
+    pub quarantine: u64,
     pub election_timeout: u64,
     pub jitter: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum State {
+    Rejoining(Box<Rejoining>),
+    Observer(Observing),
     Follower,
     PreCandidate(Poll),
     Candidate(Poll),
@@ -105,19 +196,27 @@ pub(super) enum State {
 /// SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014,
 /// figure 16): part of the state, so that a run depends on nothing but seed and inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Jitter(u64);
+struct Jitter {
+    state: u64,
+    /// Draws nothing but zero: for model checkers, which choose the order of events themselves.
+    still: bool,
+}
 
 impl Jitter {
-    /// Uniform in `0..range`; draws nothing from an empty range.
-    fn below(&mut self, range: u64) -> u64 {
-        if range == 0 {
-            return 0;
-        }
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+    fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in `0..range`; draws nothing from an empty range.
+    fn below(&mut self, range: u64) -> u64 {
+        if range == 0 || self.still {
+            return 0;
+        }
+        let z = self.draw();
         // The high half of the product: uniform enough for a jitter, and without a division.
         u64::try_from((u128::from(z) * u128::from(range)) >> 64).expect("below range")
     }
@@ -128,15 +227,43 @@ impl Jitter {
 const START_JITTER_DIVISOR: u64 = 4;
 
 impl Election {
-    /// A voter that starts at `now` with what it remembers. It waits out the quarantine before its
-    /// first vote, because an earlier process may have promised a lease.
+    /// A node that starts at `now` with what it remembers. A voter waits out the quarantine before
+    /// its first vote, because an earlier process may have promised a lease; one that remembers
+    /// nothing, or has another list of voters than before, then rejoins.
+    ///
+    /// `seed` must be random: it must differ between nodes and between the starts of one node.
     ///
     /// # Errors
     /// The configuration is invalid; see [`Config::validate`].
     pub fn new(
         config: Config,
-        hard: HardState,
+        remembered: Option<HardState>,
         seed: u64,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        let mut jitter = Jitter { state: seed, still: false };
+        let nonce = jitter.draw();
+        Self::start(config, remembered, nonce, jitter, now)
+    }
+
+    /// A node without chance: no jitter, and this boot nonce. For model checkers.
+    ///
+    /// # Errors
+    /// The configuration is invalid; see [`Config::validate`].
+    pub fn without_chance(
+        config: Config,
+        remembered: Option<HardState>,
+        nonce: u64,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        Self::start(config, remembered, nonce, Jitter { state: 0, still: true }, now)
+    }
+
+    fn start(
+        config: Config,
+        remembered: Option<HardState>,
+        nonce: u64,
+        mut jitter: Jitter,
         now: Instant,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
@@ -145,24 +272,56 @@ impl Election {
             heartbeat: as_nanos(timing.heartbeat),
             lease: as_nanos(timing.lease),
             promise: as_nanos(timing.promise),
+            quarantine: as_nanos(timing.quarantine),
             election_timeout: as_nanos(timing.election_timeout),
             jitter: as_nanos(timing.jitter),
         };
-        let mut jitter = Jitter(seed);
-        let promised_until = now + timing.quarantine;
+        let id = config.id();
+        let promised_until = now.plus(nanos.quarantine);
         let campaign_at = promised_until.plus(jitter.below(nanos.jitter / START_JITTER_DIVISOR));
-        Ok(Self {
-            my_index: config.voters.iter().position(|v| *v == config.me).expect("validated"),
-            config: Arc::new(config),
-            nanos,
+        let my_index = config.voters.iter().position(|v| *v == config.me);
+        let hard = remembered.unwrap_or_default();
+        let heard = hard.generation;
+        let mut election = Self {
+            fixed: Fixed(Arc::new(Settings { config, id, nanos, my_index })),
             hard,
             state: State::Follower,
+            nonce,
+            heard,
             leader: None,
             promised_until,
+            promised_to: None,
             campaign_at,
+            neighbours: Vec::new(),
+            forgetful: Vec::new(),
+            leaving: false,
             view: Arc::default(),
+            suspects: Arc::default(),
             jitter,
-        })
+        };
+        if my_index.is_none() {
+            election.hard = HardState { config: id, ..HardState::default() };
+            election.state = State::Observer(Observing::new(now));
+        } else if !election.hard.is_operational(id) {
+            if mutant!(WipedVotesAtOnce) {
+                election.hard.incarnation = Incarnation::FIRST;
+                election.promised_until = now;
+                return Ok(election);
+            }
+            let reason = match election.hard.incarnation {
+                Incarnation::NONE => Rejoins::RemembersNothing,
+                _ => Rejoins::OtherVoters,
+            };
+            // Not even its own generation is believed: only what it hears from now on. Its term
+            // can do no harm.
+            election.heard = Generation::NONE;
+            election.forget(now, reason);
+        } else if mutant!(RestartedLeaderResumes) && election.hard.vote == Some(election.me()) {
+            let give_up = now.plus(election.fixed.nanos.election_timeout);
+            let voters = election.fixed.config.voters.len();
+            election.state = State::Leader(Leading::new(voters, now, give_up));
+        }
+        Ok(election)
     }
 
     /// Takes one input at `now` and appends what is to be done about it.
@@ -170,24 +329,34 @@ impl Election {
     /// `now` is one reading of this node's monotonic clock, taken after the input arrived. Readings
     /// never go back.
     pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
-        let term_before = self.hard.term;
+        let before = (self.hard.generation, self.hard.term);
         // First of all, whatever the input: timers may fire late, a lease may not end late.
-        self.expire_lease(now, effects);
+        if !mutant!(DeadlineTrustedToTimer) || input == Input::Tick {
+            self.expire_lease(now, effects);
+        }
         match input {
             Input::Tick => self.tick(now, effects),
             Input::Message(message) => self.receive(now, message, effects),
-            Input::Outranked { floor } => self.outranked(now, floor, effects),
-            Input::Resign => self.resign(now, effects),
+            Input::Outranked { term, floor, generation } => {
+                self.outranked(now, term, floor, generation, effects);
+            }
+            Input::Roll(roll) => self.on_stored_roll(now, &roll, effects),
+            Input::Resign { term } => self.resign(now, term, effects),
+            Input::Leave => self.leave(now, effects),
         }
-        assert!(self.hard.term >= term_before, "the promised term never falls (E2)");
+        let after = (self.hard.generation, self.hard.term);
+        let rejoins = matches!(self.state, State::Rejoining(_));
+        holds!(after >= before || rejoins, "the promised term never falls (E2)");
         if let State::Candidate(_) | State::Leader(_) = self.state {
-            assert_eq!(self.hard.vote, Some(self.me()), "a candidate's own vote is its own (E1)");
+            holds!(self.hard.vote == Some(self.me()), "a candidate's own vote is its own (E1)");
         }
     }
 
     /// When [`Input::Tick`] is due at the latest.
     pub fn next_wake(&self) -> Instant {
         match &self.state {
+            State::Rejoining(rejoining) => rejoining.next_wake(),
+            State::Observer(observing) => observing.next_wake(),
             State::Follower => self.campaign_at,
             State::PreCandidate(poll) | State::Candidate(poll) => poll.deadline,
             State::Leader(leading) => leading.next_wake(),
@@ -196,7 +365,12 @@ impl Election {
 
     /// This life of this node.
     pub fn me(&self) -> Identity {
-        Identity { node: self.config.me, incarnation: self.hard.incarnation }
+        Identity { node: self.fixed.config.me, incarnation: self.hard.incarnation }
+    }
+
+    /// This start of this node.
+    pub fn boot(&self) -> Boot {
+        Boot { node: self.fixed.config.me, nonce: self.nonce }
     }
 
     /// The promised term.
@@ -204,14 +378,29 @@ impl Election {
         self.hard.term
     }
 
+    /// The generation in which the node is operational; none while it rejoins.
+    pub fn generation(&self) -> Generation {
+        self.hard.generation
+    }
+
     /// What is to be remembered across a restart.
     pub fn hard_state(&self) -> &HardState {
         &self.hard
     }
 
+    /// Why the node rejoins, while it does.
+    pub fn rejoins(&self) -> Option<Rejoins> {
+        match &self.state {
+            State::Rejoining(rejoining) => Some(rejoining.reason),
+            _ => None,
+        }
+    }
+
     /// The role at the moment.
     pub fn role(&self) -> Role {
         match self.state {
+            State::Rejoining(_) => Role::Rejoining,
+            State::Observer(_) => Role::Observer,
             State::Follower => Role::Follower,
             State::PreCandidate(_) => Role::PreCandidate,
             State::Candidate(_) => Role::Candidate,
@@ -223,7 +412,7 @@ impl Election {
     /// it holds a lease.
     pub fn leader(&self) -> Option<NodeId> {
         match &self.state {
-            State::Leader(leading) => leading.lease_until().map(|_| self.config.me),
+            State::Leader(leading) => leading.lease_until().map(|_| self.fixed.config.me),
             _ => self.leader.map(|leader| leader.node),
         }
     }
@@ -241,62 +430,53 @@ impl Election {
         &self.view
     }
 
+    /// The voters whose clocks run outside the configured bound, relative to this node's, as far as
+    /// it could tell when it last led.
+    pub fn clock_suspects(&self) -> &Arc<Vec<NodeId>> {
+        &self.suspects
+    }
+
     fn tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         match &self.state {
+            State::Rejoining(_) => self.rejoin_tick(now, effects),
+            State::Observer(_) => self.observe_tick(now, effects),
             State::Follower if now >= self.campaign_at => {
-                assert!(now >= self.promised_until, "nobody campaigns against its own promise");
+                holds!(now >= self.promised_until, "nobody campaigns against its own promise");
                 self.start_pre_vote(now, effects);
             }
             State::PreCandidate(poll) | State::Candidate(poll) if now >= poll.deadline => {
                 reach!("vote_split");
                 self.state = State::Follower;
-                self.campaign_at = now.plus(self.draw_jitter()).max(self.promised_until);
+                self.campaign_at = now.plus(self.draw_wait(0)).max(self.promised_until);
             }
             State::Leader(_) => self.beat_if_due(now, effects),
             _ => {}
         }
     }
 
-    fn receive(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
-        let Message { from, term, body } = message;
-        let Some(voter) = self.voter_index(from.node).filter(|&voter| voter != self.my_index)
-        else {
-            effects.push(Effect::Event(Event::Ignored(Ignored::NotAPeer)));
-            return;
-        };
-        if term.0 > self.hard.term.0.saturating_add(MAX_TERM_JUMP) || term > Term::MAX {
-            effects.push(Effect::Event(Event::Ignored(Ignored::TermTooFarAhead)));
+    /// The store refused to activate `term`: only a term above its floor, in its generation, can
+    /// act.
+    fn outranked(
+        &mut self,
+        now: Instant,
+        term: Term,
+        floor: Term,
+        generation: Generation,
+        effects: &mut Vec<Effect>,
+    ) {
+        let leads = matches!(self.state, State::Leader(_)) && self.hard.term == term;
+        if !leads && !mutant!(DelayedResetObeyed) {
             return;
         }
-        match body {
-            Body::PreVote => self.on_pre_vote(now, from, term, effects),
-            Body::PreVoteReply { to, asked, granted } => {
-                self.on_pre_vote_reply(now, from, term, to, asked, granted, effects);
-            }
-            Body::VoteRequest => self.on_vote_request(now, from, term, effects),
-            Body::VoteReply { to, granted } => {
-                self.on_vote_reply(now, from, term, to, granted, effects);
-            }
-            Body::Heartbeat { round, view } => {
-                self.on_heartbeat(now, from, term, round, view, effects);
-            }
-            Body::HeartbeatAck { to, round } => {
-                self.on_heartbeat_ack(now, voter, term, to, round, effects);
-            }
-            Body::NewerTerm { to } => {
-                if to == self.me() && term > self.hard.term {
-                    self.adopt_term(now, term, effects);
-                }
-            }
-        }
-    }
-
-    /// The store's floor is at or above this leader's term: only a term above it can act.
-    fn outranked(&mut self, now: Instant, floor: Term, effects: &mut Vec<Effect>) {
-        if floor >= self.hard.term && floor < Term::MAX {
+        if generation > self.hard.generation {
+            self.meet_newer(now, generation, effects);
+        } else if generation < self.hard.generation || floor >= Term::MAX {
+            // A store that went back in time, say: nobody of this generation can ever act.
+            self.resign(now, term, effects);
+        } else if floor >= self.hard.term {
             reach!("activation_outranked");
             self.step_down(now, SteppedDown::Outranked, effects);
-            if floor > self.hard.term {
+            if floor > self.hard.term && !mutant!(FloorNeverLearned) {
                 self.enter_term(floor, None, effects);
             }
             // The followers' promises do not bind them against their own leader: no need to wait.
@@ -305,12 +485,14 @@ impl Election {
         }
     }
 
-    fn resign(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if matches!(self.state, State::Leader(_)) {
+    fn resign(&mut self, now: Instant, term: Term, effects: &mut Vec<Effect>) {
+        let leads = matches!(self.state, State::Leader(_));
+        if leads && (self.hard.term == term || mutant!(DelayedResetObeyed)) {
             self.step_down(now, SteppedDown::Resigned, effects);
             // Let the others go first: they wait for E after the last heartbeat.
-            let pause = self.nanos.election_timeout + self.nanos.jitter;
-            self.campaign_at = now.plus(pause + self.draw_jitter()).max(self.promised_until);
+            let nanos = &self.fixed.nanos;
+            let pause = nanos.election_timeout + nanos.jitter;
+            self.campaign_at = now.plus(self.draw_wait(pause)).max(self.promised_until);
         }
     }
 
@@ -320,7 +502,7 @@ impl Election {
         self.enter_term(term, None, effects);
         if !matches!(self.state, State::Follower) {
             self.state = State::Follower;
-            self.campaign_at = now.plus(self.draw_jitter()).max(self.promised_until);
+            self.campaign_at = now.plus(self.draw_wait(0)).max(self.promised_until);
         }
     }
 
@@ -331,33 +513,65 @@ impl Election {
         vote: Option<Identity>,
         effects: &mut Vec<Effect>,
     ) {
-        assert!(term > self.hard.term, "the promised term only rises (E2)");
-        self.hard = HardState { term, vote, ..self.hard.clone() };
-        effects.push(Effect::Persist(self.hard.clone()));
+        holds!(term > self.hard.term, "the promised term only rises (E2)");
+        self.hard.term = term;
+        self.hard.vote = vote;
+        self.persist(effects);
         self.leader = None;
+        self.promised_to = None;
         self.view = Arc::default();
     }
 
-    pub(super) fn draw_jitter(&mut self) -> u64 {
-        self.jitter.below(self.nanos.jitter)
+    /// Makes the hard state durable, in one write with a change just before it.
+    pub(super) fn persist(&self, effects: &mut Vec<Effect>) {
+        if let Some(Effect::Persist(hard)) = effects.last_mut() {
+            hard.clone_from(&self.hard);
+        } else {
+            effects.push(Effect::Persist(self.hard.clone()));
+        }
+    }
+
+    /// How long to wait before campaigning: `base`, some jitter, and J more for each step of
+    /// priority that this node lacks.
+    pub(super) fn draw_wait(&mut self, base: u64) -> u64 {
+        let nanos = &self.fixed.nanos;
+        let reluctance = u64::from(super::MAX_PRIORITY - self.fixed.config.priority);
+        base + reluctance * nanos.jitter + self.jitter.below(nanos.jitter)
+    }
+
+    /// A small share of J, for the first campaign after a start.
+    pub(super) fn draw_start_wait(&mut self) -> u64 {
+        self.jitter.below(self.fixed.nanos.jitter / START_JITTER_DIVISOR)
     }
 
     pub(super) fn voter_index(&self, node: NodeId) -> Option<usize> {
-        self.config.voters.iter().position(|&voter| voter == node)
+        self.fixed.config.voters.iter().position(|&voter| voter == node)
     }
 
     pub(super) fn majority(&self) -> usize {
-        quorum::majority(self.config.voters.len())
+        quorum::majority(self.fixed.config.voters.len())
     }
 
     pub(super) fn send(&self, to: NodeId, body: Body, effects: &mut Vec<Effect>) {
-        let message = Message { from: self.me(), term: self.hard.term, body };
+        holds!(
+            self.hard.incarnation != Incarnation::NONE
+                || body.is_harmless()
+                || self.fixed.my_index.is_none(),
+            "who rejoins says nothing that counts (E5)"
+        );
+        let message = Message {
+            from: self.me(),
+            generation: self.hard.generation,
+            config: self.fixed.id,
+            term: self.hard.term,
+            body,
+        };
         effects.push(Effect::Send { to, message });
     }
 
     pub(super) fn broadcast(&self, body: &Body, effects: &mut Vec<Effect>) {
-        for (index, &voter) in self.config.voters.iter().enumerate() {
-            if index != self.my_index {
+        for (index, &voter) in self.fixed.config.voters.iter().enumerate() {
+            if Some(index) != self.fixed.my_index {
                 self.send(voter, body.clone(), effects);
             }
         }

@@ -8,22 +8,42 @@
 //! Available System Using Consensus", 1996, on the promise that outlasts the lease) and without a
 //! log: terms are the product.
 //!
-//! What each file holds: [`quorum`] counts majorities; `config` the timing and its rule; `message`
-//! what nodes say to each other; `effect` what the caller has to do; `machine` state and dispatch;
-//! `vote` polls and votes; `lead` heartbeats and the lease.
+//! A voter needs no disk: one that forgot its promises keeps silent, asks what the others know of
+//! it, and takes part again as a new incarnation (Michael, Ports, Sharma, Szekeres: "Recovering
+//! Shared Objects Without Stable Storage", DISC 2017). When too few remember anything, the cluster
+//! starts anew in a new generation.
+//!
+//! What each file holds: [`quorum`] counts majorities; `config` voters, timing and its rule;
+//! `message` what nodes say to each other; `effect` what the caller has to do; `machine` state and
+//! inputs; `dispatch` what a message has to pass; `vote` polls and votes; `lead` heartbeats and the
+//! lease; `clock_watch` the rates of clocks; `known` the crash vector; `rejoin` recovery; `roll` and
+//! `cold_start` generations; `handover` the graceful stop; `observers` nodes without a vote.
 
+mod clock_watch;
+mod cold_start;
 mod config;
+mod dispatch;
 mod effect;
+mod handover;
+mod known;
 mod lead;
 mod machine;
 mod message;
+mod observers;
 pub mod quorum;
+mod rejoin;
+mod roll;
 mod vote;
 
-pub use config::{Config, ConfigError, MAX_DRIFT_PPM, Timing};
-pub use effect::{Effect, Event, Ignored, SteppedDown};
+pub use config::{
+    ColdStart, Config, ConfigError, ConfigId, MAX_DRIFT_PPM, MAX_PRIORITY, Timing, steps_apart,
+};
+pub use effect::{Effect, Event, Ignored, Rejoins, SteppedDown};
+pub use known::CrashVector;
 pub use machine::{Election, HardState, Input, Role};
-pub use message::{Body, Message, View};
+pub use message::{Body, Message, Release, View};
+pub use observers::MAX_OBSERVERS;
+pub use roll::Roll;
 
 /// The most voters a cluster can have.
 pub const MAX_VOTERS: usize = 15;

@@ -12,6 +12,12 @@ pub fn majority(voters: usize) -> usize {
     voters / 2 + 1
 }
 
+/// How many operational others a voter that remembers nothing has to ask: so many that they share
+/// a voter with every majority. Of one voter there are no others, so it can never rejoin.
+pub fn to_rejoin(voters: usize) -> usize {
+    voters - majority(voters) + 1
+}
+
 /// The latest instant that a majority has reached, given one reading per configured voter (`None`:
 /// nothing yet). This is the instant from which a lease counts.
 pub fn majority_reached(readings: &[Option<Instant>]) -> Option<Instant> {
@@ -58,6 +64,16 @@ mod tests {
     #[should_panic(expected = "voters, not 0")]
     fn no_voters_is_a_bug_in_the_caller() {
         majority(0);
+    }
+
+    #[test]
+    fn who_rejoins_asks_a_voter_of_every_majority() {
+        for voters in 1..=MAX_VOTERS {
+            let (asked, majority) = (to_rejoin(voters), majority(voters));
+            assert!(asked + majority > voters, "every majority is met");
+            assert!(2 * asked >= voters, "every other such set of the other voters is met");
+            assert!(asked <= majority, "who is left after a roll call can rejoin");
+        }
     }
 
     proptest! {

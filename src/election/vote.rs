@@ -1,11 +1,14 @@
 //! Polls and votes: pre-vote, candidacy, and how a voter answers.
 
+use std::sync::Arc;
+
 use super::effect::{Effect, Event};
+use super::known::CrashVector;
 use super::lead::Leading;
 use super::machine::{Election, State};
-use super::message::Body;
-use crate::id::{Identity, Term};
-use crate::probe::reach;
+use super::message::{Body, Release};
+use crate::id::{Identity, NodeId, Term};
+use crate::probe::{holds, mutant, reach};
 use crate::time::Instant;
 
 /// One poll of the voters, for pre-votes or for votes.
@@ -13,72 +16,162 @@ use crate::time::Instant;
 pub(super) struct Poll {
     /// A vote that is handled at or after this is not counted, whatever the timers did.
     pub deadline: Instant,
+    /// When it began: what a first lease counts from that comes with the votes.
+    began: Instant,
+    /// The lease that was given up for it, if one was: votes then come with a promise.
+    release: Option<Release>,
     /// Who said yes: distinct voters, this node first.
-    pub votes: Vec<Identity>,
+    votes: Vec<Identity>,
+    /// What this node and all who said yes know: no vote counts of an incarnation that one of them
+    /// knows to be over.
+    known: Arc<CrashVector>,
 }
 
 impl Poll {
-    /// Counts a yes, by voter and not by message.
-    fn count(&mut self, voter: Identity) {
-        if self.votes.iter().all(|vote| vote.node != voter.node) {
+    /// Takes a yes, by voter and not by message; of two lives of one voter, the newer.
+    fn take(&mut self, voter: Identity, known: &Arc<CrashVector>) {
+        if mutant!(VotesCountedByMessage) {
             self.votes.push(voter);
+            return;
         }
+        match self.votes.iter_mut().find(|vote| vote.node == voter.node) {
+            Some(vote) => vote.incarnation = vote.incarnation.max(voter.incarnation),
+            None => self.votes.push(voter),
+        }
+        if *known != self.known && !mutant!(VectorsFilteredLocally) {
+            Arc::make_mut(&mut self.known).merge(known);
+        }
+    }
+
+    /// The votes that count.
+    fn certificate(&self) -> impl Iterator<Item = Identity> + '_ {
+        let ignores = mutant!(NoVectorsInVotes);
+        let counts = move |vote: &Identity| ignores || vote.incarnation >= self.known.of(vote.node);
+        self.votes.iter().copied().filter(counts)
     }
 }
 
 impl Election {
-    fn new_poll(&self, now: Instant) -> Poll {
-        Poll { deadline: now.plus(self.nanos.jitter), votes: vec![self.me()] }
+    fn new_poll(&self, now: Instant, release: Option<Release>) -> Poll {
+        Poll {
+            deadline: now.plus(self.fixed.nanos.jitter),
+            began: now,
+            release,
+            votes: vec![self.me()],
+            known: Arc::clone(&self.hard.known),
+        }
     }
 
     /// Asks whether an election would succeed (Ongaro 2014, §9.6).
     pub(super) fn start_pre_vote(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if self.hard.term.next().is_none() {
-            // Terms are used up. Nothing honest gets here; stay a follower for good.
+        if self.leaving || self.hard.term.next().is_none() {
+            // Terms are used up, which nothing honest reaches; or this node is about to go.
             self.campaign_at = Instant(u64::MAX);
             return;
         }
         self.leader = None;
-        self.state = State::PreCandidate(self.new_poll(now));
+        if mutant!(NoPreVote) {
+            return self.campaign(now, None, effects);
+        }
+        self.state = State::PreCandidate(self.new_poll(now, None));
         self.broadcast(&Body::PreVote, effects);
         self.campaign_if_welcome(now, effects);
     }
 
     fn campaign_if_welcome(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let State::PreCandidate(poll) = &self.state else { return };
-        if poll.votes.len() < self.majority() {
-            return;
+        if poll.certificate().count() >= self.quorum(now) {
+            self.campaign(now, None, effects);
         }
-        let term = self.hard.term.next().expect("checked at the start of the pre-vote");
-        self.enter_term(term, Some(self.me()), effects);
-        self.state = State::Candidate(self.new_poll(now));
-        self.broadcast(&Body::VoteRequest, effects);
+    }
+
+    /// Asks for votes in the next term.
+    pub(super) fn campaign(
+        &mut self,
+        now: Instant,
+        release: Option<Release>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let term = self.hard.term.next().expect("checked by those who call");
+        let vote = (!mutant!(OwnVoteNotRecorded)).then(|| self.me());
+        self.enter_term(term, vote, effects);
+        self.state = State::Candidate(self.new_poll(now, release));
+        self.broadcast(&Body::VoteRequest { release }, effects);
         self.lead_if_elected(now, effects);
     }
 
+    /// How many voters elect: a majority of the configured ones.
+    fn quorum(&self, now: Instant) -> usize {
+        if mutant!(QuorumOfTheLive) {
+            // Whoever is not heard of does not count.
+            let answered = match &self.state {
+                State::PreCandidate(poll) | State::Candidate(poll) => poll.votes.len(),
+                _ => self.majority(),
+            };
+            let _ = now;
+            return (answered / 2 + 1).min(self.majority());
+        }
+        self.majority()
+    }
+
     fn lead_if_elected(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let majority = self.majority();
+        let quorum = self.quorum(now);
         let State::Candidate(poll) = &mut self.state else { return };
-        if poll.votes.len() < majority {
+        let certificate: Vec<_> = poll.certificate().collect();
+        if certificate.len() < quorum {
+            if poll.votes.len() >= quorum {
+                reach!("vote_of_superseded_incarnation");
+            }
             return;
         }
-        let certificate = std::mem::take(&mut poll.votes);
-        effects.push(Effect::Event(Event::Elected { term: self.hard.term, certificate }));
+        let known = Arc::clone(&poll.known);
+        // With a release, each vote acknowledged this node's leadership as of its request.
+        let acknowledged = poll.release.map(|_| (poll.began, std::mem::take(&mut poll.votes)));
+        let (term, generation) = (self.hard.term, self.hard.generation);
+        effects.push(Effect::Event(Event::Elected { term, generation, certificate, known }));
         self.leader = Some(self.me());
-        let give_up = now.plus(self.nanos.election_timeout);
-        self.state = State::Leader(Leading::new(self.config.voters.len(), now, give_up));
+        self.suspects = Arc::default();
+        let give_up = now.plus(self.fixed.nanos.election_timeout);
+        let mut leading = Leading::new(self.fixed.config.voters.len(), now, give_up);
+        if let Some((began, votes)) = acknowledged {
+            for vote in votes {
+                let voter = self.voter_index(vote.node).expect("votes are of voters");
+                leading.acknowledged(voter, began, now);
+            }
+        }
+        self.state = State::Leader(leading);
         self.beat_if_due(now, effects);
     }
 
     /// Whether a promise, or this node's own leadership, forbids a vote for `candidate`.
     ///
     /// A promise protects the lease of the leader it was made to. That leader asks for votes only
-    /// after it gave its lease up, so it does not bind against the leader itself.
-    fn is_promised_against(&self, now: Instant, candidate: Identity) -> bool {
+    /// after it gave its lease up, so it does not bind against the leader itself; nor against one
+    /// that brings its release. A leader of a later term than the promise was elected by a majority
+    /// that was not bound by it any more, so its release frees from all earlier promises.
+    fn is_promised_against(
+        &self,
+        now: Instant,
+        candidate: Identity,
+        release: Option<Release>,
+    ) -> bool {
+        if mutant!(PromiseOverwritten) {
+            return false;
+        }
         if let State::Leader(leading) = &self.state {
             return leading.may_hold_lease(now);
         }
-        now < self.promised_until && self.leader != Some(candidate)
+        let freed = release.is_some_and(|release| self.is_freed_by(release));
+        now < self.promised_until && self.promised_to != Some(candidate) && !freed
+    }
+
+    fn is_freed_by(&self, release: Release) -> bool {
+        if mutant!(ReleaseByNode) {
+            let promised_to: Option<NodeId> = self.promised_to.map(|leader| leader.node);
+            return promised_to.is_none_or(|leader| leader == release.leader.node);
+        }
+        let exact = self.promised_to.is_none_or(|leader| leader == release.leader);
+        release.term > self.hard.term || release.term == self.hard.term && exact
     }
 
     pub(super) fn on_pre_vote(
@@ -88,7 +181,7 @@ impl Election {
         term: Term,
         effects: &mut Vec<Effect>,
     ) {
-        let granted = term >= self.hard.term && !self.is_promised_against(now, from);
+        let granted = term >= self.hard.term && !self.is_promised_against(now, from, None);
         if !granted {
             reach!("pre_vote_refused");
         }
@@ -114,9 +207,10 @@ impl Election {
             return;
         }
         let current = asked == self.hard.term;
+        let known = Arc::clone(&self.hard.known);
         let State::PreCandidate(poll) = &mut self.state else { return };
         if current && granted && now < poll.deadline {
-            poll.count(from);
+            poll.take(from, &known);
             self.campaign_if_welcome(now, effects);
         }
     }
@@ -126,9 +220,14 @@ impl Election {
         now: Instant,
         from: Identity,
         term: Term,
+        release: Option<Release>,
         effects: &mut Vec<Effect>,
     ) {
-        let promised = self.is_promised_against(now, from);
+        let promised = self.is_promised_against(now, from, release);
+        if mutant!(PromisedTermGoesBack) && term < self.hard.term && !promised {
+            self.hard.term = term;
+            self.hard.vote = None;
+        }
         if promised {
             // Not even the term is taken from it: a promise must outlast any candidate.
             reach!("vote_withheld_by_promise");
@@ -140,24 +239,38 @@ impl Election {
         if granted {
             if self.hard.vote.is_none() {
                 self.hard.vote = Some(from);
-                // One write for the new term and the vote in it.
-                if let Some(Effect::Persist(hard)) = effects.last_mut() {
-                    *hard = self.hard.clone();
-                } else {
-                    effects.push(Effect::Persist(self.hard.clone()));
-                }
+                self.persist(effects);
             }
-            assert!(
+            holds!(
                 matches!(self.state, State::Follower | State::PreCandidate(_)),
                 "who voted for itself in this term votes for no other"
             );
             self.state = State::Follower;
-            let wait = self.nanos.election_timeout + self.draw_jitter();
+            let wait = self.draw_wait(self.fixed.nanos.election_timeout);
             self.campaign_at = self.campaign_at.max(now.plus(wait));
+            if release.is_some() {
+                // Promised to the old leader until now; from now on to the new one.
+                reach!("handover_voted_for");
+                self.promised_to = Some(from);
+                self.promised_until = now.plus(self.fixed.nanos.promise);
+                self.campaign_at = self.campaign_at.max(self.promised_until);
+            }
         }
-        self.send(from.node, Body::VoteReply { to: from, granted }, effects);
+        let known = match mutant!(NoVectorsInVotes) {
+            true => Arc::default(),
+            false => Arc::clone(&self.hard.known),
+        };
+        self.send(from.node, Body::VoteReply { to: from, granted, known }, effects);
+        if mutant!(VoteSentBeforeSync) {
+            // The reply goes first.
+            if let Some(persist) = effects.iter().rposition(|e| matches!(e, Effect::Persist(_))) {
+                let persist = effects.remove(persist);
+                effects.push(persist);
+            }
+        }
     }
 
+    #[allow(clippy::too_many_arguments)] // one message, taken apart once
     pub(super) fn on_vote_reply(
         &mut self,
         now: Instant,
@@ -165,6 +278,7 @@ impl Election {
         term: Term,
         to: Identity,
         granted: bool,
+        known: &Arc<CrashVector>,
         effects: &mut Vec<Effect>,
     ) {
         if to != self.me() {
@@ -174,16 +288,16 @@ impl Election {
             self.adopt_term(now, term, effects);
             return;
         }
-        let current = term == self.hard.term;
+        let current = term == self.hard.term || mutant!(OlderVoteCounted);
         let State::Candidate(poll) = &mut self.state else { return };
         if !(current && granted) {
             return;
         }
-        if now >= poll.deadline {
+        if now >= poll.deadline && !mutant!(LateVoteCounted) {
             reach!("late_vote_ignored");
             return;
         }
-        poll.count(from);
+        poll.take(from, known);
         self.lead_if_elected(now, effects);
     }
 }

@@ -126,7 +126,8 @@ impl NodeConfig {
         let me = draft.node_among(&file.node, &voters)?;
         let listen = draft.listen(me, file.listen.as_ref(), &voters)?;
         let timing = draft.timing(file.timing.as_ref())?;
-        let election = Config { me, voters: voters.keys().copied().collect(), timing };
+        let voters_listed = voters.keys().copied().collect();
+        let election = Config { timing, ..Config::of_voter(me, voters_listed) };
         election.validate().map_err(|error| draft.invalid_election(&error, &file))?;
         let delivery = draft.delivery(file.delivery)?;
         Ok(Self {
@@ -292,7 +293,11 @@ impl Draft<'_> {
     /// Puts an error of the election's configuration where it was written.
     fn invalid_election(&self, error: &ConfigError, file: &File) -> ConfigFileError {
         let (span, label, help) = match error {
-            ConfigError::NotAVoter { .. } => (file.node.span(), "this node", "correct one of them"),
+            ConfigError::NotAVoter { .. }
+            | ConfigError::ObserverVotes { .. }
+            | ConfigError::PriorityOutOfRange { .. } => {
+                (file.node.span(), "this node", "correct one of them")
+            }
             ConfigError::NoVoters
             | ConfigError::TooManyVoters { .. }
             | ConfigError::DuplicateVoter { .. } => {

@@ -2,7 +2,8 @@
 //!
 //! The slot holds a checksummed record. The real one is a file that is written beside the old one,
 //! synced, renamed over it, and whose directory is synced, so that a crash leaves the old record or
-//! the new one and never a mixture.
+//! the new one and never a mixture. Should it hold anything else after all, it is not trusted: the
+//! node rejoins as if it had been wiped.
 
 use std::future::Future;
 use std::io;
@@ -39,7 +40,7 @@ pub enum DiskError {
 }
 
 /// First bytes of a record: name and version of its format.
-const MAGIC: [u8; 4] = *b"FPH1";
+const MAGIC: [u8; 4] = *b"FPH2";
 const CHECKSUM_LEN: usize = 4;
 
 /// The record of a hard state: magic, checksum, content.
@@ -68,6 +69,20 @@ pub fn decode_hard_state(bytes: &[u8]) -> Result<HardState, DiskError> {
         Ok((hard, [])) => Ok(hard),
         Ok(_) => Err(DiskError::Corrupt("bytes follow the record")),
         Err(_) => Err(DiskError::Corrupt("the record does not decode")),
+    }
+}
+
+/// No disk: nothing is remembered, and the node rejoins at each start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoDisk;
+
+impl Disk for NoDisk {
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, DiskError> {
+        Ok(None)
+    }
+
+    async fn write(&mut self, _: Vec<u8>) -> Result<(), DiskError> {
+        Ok(())
     }
 }
 
@@ -124,6 +139,8 @@ fn io_error<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -131,16 +148,19 @@ mod tests {
 
     fn some_state() -> HardState {
         let node = "n2".parse().unwrap();
+        let vote = Identity { node, incarnation: Incarnation(9) };
         HardState {
             incarnation: Incarnation(3),
             term: Term(77),
-            vote: Some(Identity { node, incarnation: Incarnation(9) }),
+            vote: Some(vote),
+            known: Arc::new([vote].into_iter().collect()),
+            ..HardState::at_first_start(&[node])
         }
     }
 
     #[test]
     fn a_record_reads_back() {
-        for hard in [HardState::first_boot(), some_state()] {
+        for hard in [HardState::default(), some_state()] {
             assert_eq!(decode_hard_state(&encode_hard_state(&hard)).unwrap(), hard);
         }
     }

@@ -2,16 +2,23 @@
 //! [`Election::handle`] calls and carries their effects out, in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::trace;
+use tracing::{trace, warn};
 
 use super::disk::{Disk, DiskError, decode_hard_state, encode_hard_state};
 use super::transport::Transport;
-use crate::cluster::{ClusterStatus, ElectionCommand, LeaseState, NodeEvent, Observer, Watched};
-use crate::election::{Config, ConfigError, Effect, Election, HardState, Input};
-use crate::id::Identity;
+use crate::cluster::{
+    ClusterStatus, ElectionCommand, LeaseState, NodeEvent, Observer, RollRequest, Watched,
+};
+use crate::election::{Config, ConfigError, Effect, Election, Event, Input};
+use crate::id::{NodeId, Term};
+use crate::probe::{mutant, reach};
 use crate::time::{Clock, Instant};
+
+/// How long a stopping leader stays to vote for its successor, at most.
+pub const LINGER_LIMIT: Duration = Duration::from_secs(1);
 
 /// How many messages may be taken without a look at commands.
 const MESSAGES_IN_A_ROW: u32 = 64;
@@ -35,16 +42,18 @@ pub struct Driver<T, C, D> {
     disk: D,
     observer: Arc<dyn Observer>,
     commands: mpsc::Receiver<ElectionCommand>,
+    rolls: mpsc::Sender<RollRequest>,
     status: Arc<Watched<ClusterStatus>>,
     lease: Arc<Watched<LeaseState>>,
     effects: Vec<Effect>,
 }
 
 impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
-    /// Reads the hard state, or writes that of the first boot, and sets the election up.
+    /// Reads the hard state and sets the election up. A node that finds none, or a damaged one,
+    /// will rejoin.
     ///
     /// # Errors
-    /// The configuration is invalid, or the disk fails or holds something else.
+    /// The configuration is invalid, or the disk cannot be read.
     #[allow(clippy::too_many_arguments)] // each is a different part of the world
     pub async fn start(
         config: Config,
@@ -54,27 +63,48 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         mut disk: D,
         observer: Arc<dyn Observer>,
         commands: mpsc::Receiver<ElectionCommand>,
+        rolls: mpsc::Sender<RollRequest>,
         lease: Arc<Watched<LeaseState>>,
     ) -> Result<Self, DriverError> {
         config.validate()?;
-        let hard = match disk.read().await? {
-            Some(bytes) => decode_hard_state(&bytes)?,
-            None => {
-                let hard = HardState::first_boot();
-                disk.write(encode_hard_state(&hard)).await?;
-                hard
+        let hard = match disk.read().await?.as_deref().map(decode_hard_state) {
+            Some(Ok(hard)) => Some(hard),
+            Some(Err(DiskError::Corrupt(why))) => {
+                reach!("damaged_disk_rejoined");
+                observer.observe(&NodeEvent::DiskDamaged { why });
+                None
             }
+            Some(Err(error)) => return Err(error.into()),
+            None => None,
         };
-        observer.observe(&NodeEvent::Started(hard.clone()));
+        if let Some(warning) = config.warning() {
+            warn!(warning);
+        }
         let election = Election::new(config, hard, seed, clock.now())?;
+        observer.observe(&NodeEvent::Started(election.hard_state().clone()));
+        if let Some(reason) = election.rejoins() {
+            let boot = election.boot();
+            observer.observe(&NodeEvent::Election(Event::Rejoining { boot, reason }));
+        }
         let status = Arc::new(Watched::new(status_of(&election)));
         let effects = Vec::new();
-        Ok(Self { election, transport, clock, disk, observer, commands, status, lease, effects })
+        Ok(Self {
+            election,
+            transport,
+            clock,
+            disk,
+            observer,
+            commands,
+            rolls,
+            status,
+            lease,
+            effects,
+        })
     }
 
-    /// This life of this node.
-    pub fn me(&self) -> Identity {
-        self.election.me()
+    /// This node.
+    pub fn me(&self) -> NodeId {
+        self.election.me().node
     }
 
     /// Where the status is published.
@@ -82,13 +112,18 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         Arc::clone(&self.status)
     }
 
-    /// Runs until the other end of the commands is dropped, then resigns and returns.
+    /// Runs until [`ElectionCommand::Leave`], or until the other end of the commands is dropped,
+    /// which is taken for the same. A leader then hands over, and stays until its successor leads,
+    /// at most [`LINGER_LIMIT`].
     ///
     /// # Errors
     /// The disk failed: what should have followed the write was not done.
     pub async fn run(mut self) -> Result<(), DriverError> {
+        // Once it leaves: the term it led, and when it goes.
+        let mut leaves: Option<(Term, Instant)> = None;
         let mut armed_for = self.election.next_wake();
         let mut in_a_row = 0;
+        let mut commands_open = true;
         let clock = self.clock.clone();
         let timer = clock.sleep_until(armed_for);
         tokio::pin!(timer);
@@ -102,10 +137,21 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     trace!(from = %message.from, term = %message.term, what = message.body.name());
                     Input::Message(message)
                 }
-                command = self.commands.recv() => match command {
-                    Some(ElectionCommand::Outranked { floor }) => Input::Outranked { floor },
-                    Some(ElectionCommand::Resign) => Input::Resign,
-                    None => break,
+                command = self.commands.recv(), if commands_open => match command {
+                    Some(ElectionCommand::Outranked { term, floor, generation }) => {
+                        Input::Outranked { term, floor, generation }
+                    }
+                    Some(ElectionCommand::Resign { term }) => Input::Resign { term },
+                    Some(ElectionCommand::Roll(roll)) => Input::Roll(roll),
+                    Some(ElectionCommand::Leave) | None if leaves.is_some() => {
+                        commands_open = false;
+                        continue;
+                    }
+                    Some(ElectionCommand::Leave) | None => {
+                        let Some(left) = self.leave().await? else { return Ok(()) };
+                        leaves = Some((left, clock.now() + LINGER_LIMIT));
+                        continue;
+                    }
                 },
                 () = &mut timer => {
                     armed_for = Instant(u64::MAX);
@@ -121,18 +167,36 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
             }
             self.step(input).await?;
             // A timer that is due too early only costs a tick; one that is due too late is wrong.
-            let wake = self.election.next_wake();
+            let mut wake = self.election.next_wake();
+            if let Some((left, until)) = leaves {
+                let succeeded = self.election.term() > left && self.election.leader().is_some();
+                if succeeded || clock.now() >= until {
+                    return Ok(());
+                }
+                wake = wake.min(until);
+            }
             if wake < armed_for {
                 armed_for = wake;
                 timer.set(clock.sleep_until(wake));
             }
         }
-        self.step(Input::Resign).await
+    }
+
+    /// Hands leadership over, and answers the term in which this node led and that another voter
+    /// was asked to succeed, if so.
+    async fn leave(&mut self) -> Result<Option<Term>, DriverError> {
+        let led = self.election.lease_until().map(|_| self.election.term());
+        self.step(Input::Leave).await?;
+        let alone = self.election.view().participants.len() <= 1;
+        Ok(led.filter(|_| !alone))
     }
 
     /// One input, and all its effects in order.
     async fn step(&mut self, input: Input) -> Result<(), DriverError> {
         let now = self.clock.now();
+        if let Input::Resign { term } | Input::Outranked { term, .. } = input {
+            self.observer.observe(&NodeEvent::Asked { term });
+        }
         let mut effects = std::mem::take(&mut self.effects);
         self.election.handle(now, input, &mut effects);
         if now >= self.election.next_wake() {
@@ -150,6 +214,11 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     self.observer.observe(&NodeEvent::Persisted(hard));
                 }
                 Effect::Send { to, message } => self.transport.send(to, message),
+                // Full: the last request is still under way, and will be repeated.
+                Effect::ReadRoll => drop(self.rolls.try_send(RollRequest::Read)),
+                Effect::CallRoll { seen, boots } => {
+                    drop(self.rolls.try_send(RollRequest::Call { seen, boots }));
+                }
                 Effect::Event(event) => self.observer.observe(&NodeEvent::Election(event)),
             }
         }
@@ -164,7 +233,13 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         let token = self.election.term().into();
         let lease = self.lease.get();
         let next = match now {
-            Some(until) => LeaseState { token, until, held: true },
+            Some(until) => LeaseState {
+                token,
+                until,
+                held: true,
+                generation: self.election.generation(),
+                incarnation: self.election.me().incarnation,
+            },
             None => LeaseState { held: false, ..lease },
         };
         if next.held && lease.held && next.token == lease.token {
@@ -180,9 +255,17 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
             status.role == election.role()
                 && status.term == election.term()
                 && status.leader == election.leader()
+                && status.generation == election.generation()
+                && status.incarnation == election.me().incarnation
                 && Arc::ptr_eq(&status.view, election.view())
+                && Arc::ptr_eq(&status.clock_suspects, election.clock_suspects())
         });
         if !unchanged {
+            if mutant!(TornStatus) {
+                let torn = ClusterStatus { term: election.term(), ..self.status.get() };
+                self.observer.observe(&NodeEvent::Status(torn.clone()));
+                self.status.set(torn);
+            }
             let status = status_of(election);
             self.observer.observe(&NodeEvent::Status(status.clone()));
             self.status.set(status);
@@ -193,9 +276,12 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
 fn status_of(election: &Election) -> ClusterStatus {
     ClusterStatus {
         current: election.me().node,
+        incarnation: election.me().incarnation,
         role: election.role(),
+        generation: election.generation(),
         term: election.term(),
         leader: election.leader(),
         view: Arc::clone(election.view()),
+        clock_suspects: Arc::clone(election.clock_suspects()),
     }
 }

@@ -15,7 +15,7 @@ pub mod tcp;
 mod transport;
 
 pub use clock::SystemClock;
-pub use disk::{Disk, DiskError, FileDisk, decode_hard_state, encode_hard_state};
-pub use driver::{Driver, DriverError};
+pub use disk::{Disk, DiskError, FileDisk, NoDisk, decode_hard_state, encode_hard_state};
+pub use driver::{Driver, DriverError, LINGER_LIMIT};
 pub use run::{Node, NodeError, STOP_LIMIT};
 pub use transport::{Transport, TransportCounters};

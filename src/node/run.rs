@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::disk::Disk;
 use super::driver::{Driver, DriverError};
 use super::transport::Transport;
-use crate::cluster::{Activation, ClusterStatus, LeaseState, Observer, Watched};
+use crate::cluster::{
+    Activation, ClusterStatus, ElectionCommand, LeaseState, Observer, Registrar, Watched,
+};
 use crate::delivery::{Dispatcher, DispatcherConfig, Sink};
 use crate::election::Config;
+use crate::probe::mutant;
 use crate::store::Store;
 use crate::time::Clock;
 
@@ -20,6 +23,9 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// How many commands to the election may wait. Each is sent once for a lease, so few suffice.
 const COMMAND_QUEUE: usize = 8;
+
+/// How many requests to the store about its roll may wait: the election repeats them.
+const ROLL_QUEUE: usize = 1;
 
 /// The node ended otherwise than by its stop signal.
 #[derive(Debug, thiserror::Error)]
@@ -56,13 +62,14 @@ pub struct Node<T, C, D, S, K> {
 
 impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
     /// Runs until `stop` turns true, then stops gracefully: the dispatcher finishes the message in
-    /// flight, at most [`STOP_LIMIT`], then leadership is given up.
+    /// flight, at most [`STOP_LIMIT`], then leadership is handed over.
     ///
     /// # Errors
     /// The driver failed, or a task panicked. What was claimed stays claimed, for a later holder to
     /// put in doubt.
     pub async fn run(self, stop: Arc<Watched<bool>>) -> Result<(), NodeError> {
         let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
+        let (rolls, requests) = mpsc::channel(ROLL_QUEUE);
         let lease = Arc::new(Watched::new(LeaseState::default()));
         let guard = Arc::new(Watched::new(None));
         let driver = Driver::start(
@@ -73,6 +80,7 @@ impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
             self.disk,
             Arc::clone(&self.observer),
             commands,
+            rolls,
             Arc::clone(&lease),
         )
         .await?;
@@ -83,8 +91,13 @@ impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
             clock: self.clock.clone(),
             lease,
             guard: Arc::clone(&guard),
-            commands: command_sender,
+            commands: command_sender.clone(),
             observer: self.observer,
+        };
+        let registrar = Registrar {
+            store: Arc::clone(&self.store),
+            requests,
+            commands: command_sender.clone(),
         };
         let dispatcher = Dispatcher::new(
             self.store,
@@ -95,6 +108,7 @@ impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
             status,
             Arc::clone(&stop),
         );
+        let early_stop = Arc::clone(&stop);
         let stop_limit = async {
             stop.wait_for(|stop| stop.then_some(())).await;
             self.clock.sleep(STOP_LIMIT).await;
@@ -102,7 +116,16 @@ impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
 
         let mut driver = tokio::spawn(driver.run());
         let mut activation = tokio::spawn(activation.run());
+        let registrar = AbortOnDrop(tokio::spawn(registrar.run()));
         let mut dispatcher = tokio::spawn(dispatcher.run());
+        let mut acts_in_flight = false;
+        if mutant!(ReleasedBeforeWorkStopped) {
+            let (stop, commands) = (Arc::clone(&early_stop), command_sender.clone());
+            tokio::spawn(async move {
+                stop.wait_for(|stop| stop.then_some(())).await;
+                let _ = commands.send(ElectionCommand::Leave).await;
+            });
+        }
         // The dispatcher ends by itself only after the stop signal.
         let ended = tokio::select! {
             biased;
@@ -112,6 +135,7 @@ impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
             () = stop_limit => {
                 warn!("a message in flight outlasts the limit: a later leader will find it in doubt");
                 dispatcher.abort();
+                acts_in_flight = true;
                 Ok(Ok(()))
             }
         };
@@ -125,9 +149,23 @@ impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
             Ok(Err(_)) => return Err(NodeError::Panicked("dispatcher")),
             Ok(Ok(())) => {}
         }
-        info!("giving leadership up");
-        // With the activation its end of the command channel goes, which stops the driver.
         activation.abort();
+        if acts_in_flight {
+            // What it sent may still have an effect: the lease must run out, not be released.
+            driver.abort();
+            return Ok(());
+        }
+        let _ = command_sender.send(ElectionCommand::Leave).await;
+        drop(registrar);
         driver.await.map_err(|_| NodeError::Panicked("driver"))?.map_err(NodeError::from)
+    }
+}
+
+/// A task that ends with its handle.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -1,0 +1,183 @@
+//! Cold start: how a cluster begins, for the first time or anew, when too few voters remember
+//! anything for the others to rejoin. There is no flag for it, because a first boot is the same.
+//!
+//! With a store, a voter that has heard a majority say "I remember nothing, my quarantine is over"
+//! writes a roll call into the store, in one transaction: the next generation, and the boots that
+//! it heard. Without one, it takes all voters, and each of them computes the same roll. A single
+//! isolated node never starts a cluster of several.
+
+use std::sync::Arc;
+
+use super::MAX_VOTERS;
+use super::config::ColdStart;
+use super::effect::{Effect, Rejoins};
+use super::machine::{Election, State};
+use super::roll::Roll;
+use crate::id::{Boot, Generation, NodeId, Term};
+use crate::probe::{mutant, reach};
+use crate::time::Instant;
+
+/// What a rejoining voter knows of the others that rejoin.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Cold {
+    /// The others, and when they last said so.
+    others: Vec<(Boot, Instant)>,
+    /// The highest term that one of them remembers.
+    term: Term,
+    /// The store's generation, and when it was asked for.
+    seen: Option<(Generation, Instant)>,
+    /// When it asks the store next.
+    next_store: Instant,
+    /// Since when there have been enough to call the roll.
+    enough_since: Option<Instant>,
+}
+
+impl Election {
+    /// Another voter remembers nothing either.
+    pub(super) fn hear_forgetful(
+        &mut self,
+        now: Instant,
+        boot: Boot,
+        term: Term,
+        heard: Generation,
+        effects: &mut Vec<Effect>,
+    ) {
+        if heard > self.heard {
+            self.heard = heard;
+            if let State::Rejoining(rejoining) = &mut self.state {
+                rejoining.forget_answers();
+            }
+        }
+        let State::Rejoining(rejoining) = &mut self.state else { return };
+        let cold = &mut rejoining.cold;
+        cold.others.retain(|(other, _)| other.node != boot.node);
+        if cold.others.len() < MAX_VOTERS {
+            cold.others.push((boot, now));
+            cold.others.sort_unstable();
+        }
+        cold.term = cold.term.max(term);
+        self.start_anew_if_all_forgot(now, effects);
+    }
+
+    /// What a rejoining voter does for a cold start whenever it asks.
+    pub(super) fn cold_start_tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        match self.fixed.config.cold_start {
+            ColdStart::ByAllVoters => self.start_anew_if_all_forgot(now, effects),
+            ColdStart::ByStore => self.ask_store(now, effects),
+        }
+    }
+
+    fn ask_store(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let majority = match mutant!(IsolatedBootstraps) {
+            true => 1,
+            false => self.majority(),
+        };
+        if mutant!(NeverStartsAnew) {
+            return;
+        }
+        let voters = self.fixed.config.voters.len();
+        let me = self.boot();
+        let (fresh, grace) = (self.fixed.nanos.election_timeout, self.fixed.nanos.heartbeat);
+        let State::Rejoining(rejoining) = &mut self.state else { return };
+        let cold = &mut rejoining.cold;
+        // Only who said so since the store was asked: nobody of them is on a later roll than that.
+        let asked = cold.seen.map(|(_, asked)| asked);
+        let boots = cold.others.iter().filter(|(_, heard)| {
+            now.since(*heard) < fresh && asked.is_some_and(|asked| *heard >= asked)
+        });
+        let mut boots: Vec<Boot> = boots.map(|(boot, _)| *boot).collect();
+        boots.push(me);
+        boots.sort_unstable();
+        if boots.len() < majority {
+            cold.enough_since = None;
+        } else if cold.enough_since.is_none() {
+            cold.enough_since = Some(now);
+        }
+        // Who is not on the roll has to rejoin: give the others a moment, unless all are here.
+        let waited = cold.enough_since.is_some_and(|since| now.since(since) >= grace);
+        let call = boots.len() == voters || waited;
+        if let Some((seen, _)) = cold.seen.filter(|_| call && boots.len() >= majority) {
+            cold.enough_since = None;
+            cold.seen = None;
+            cold.next_store = now.plus(fresh / 2);
+            reach!("roll_called");
+            effects.push(Effect::CallRoll { seen, boots });
+        } else if now >= cold.next_store {
+            cold.next_store = now.plus(fresh / 2);
+            effects.push(Effect::ReadRoll);
+        }
+    }
+
+    /// The store's roll, asked for or called.
+    pub(super) fn on_stored_roll(
+        &mut self,
+        now: Instant,
+        roll: &Arc<Roll>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let me = self.boot();
+        if roll.generation > self.heard && self.fixed.my_index.is_some() {
+            self.meet_newer(now, roll.generation, effects);
+        }
+        let State::Rejoining(rejoining) = &mut self.state else { return };
+        if roll.boots.contains(&me) {
+            reach!("on_stored_roll");
+        }
+        // Known as of now, although it was so a little earlier: only who says from now on that it
+        // remembers nothing is listed for the generation after this one.
+        rejoining.cold.seen = Some((roll.generation, now));
+        self.on_roll(now, roll, effects);
+    }
+
+    /// Without a store: begins anew once all voters have forgotten everything.
+    fn start_anew_if_all_forgot(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.fixed.config.cold_start != ColdStart::ByAllVoters || mutant!(NeverStartsAnew) {
+            return;
+        }
+        let me = self.boot();
+        let fresh = self.fixed.nanos.election_timeout;
+        let needed = match mutant!(IsolatedBootstraps) {
+            true => 1,
+            false => self.fixed.config.voters.len(),
+        };
+        let State::Rejoining(rejoining) = &self.state else { return };
+        if rejoining.is_quarantined(now) {
+            return;
+        }
+        let cold = &rejoining.cold;
+        let others = cold.others.iter().filter(|(_, heard)| now.since(*heard) < fresh);
+        let mut boots: Vec<Boot> = others.map(|(boot, _)| *boot).collect();
+        boots.push(me);
+        if boots.len() < needed {
+            return;
+        }
+        reach!("all_voters_start_anew");
+        let floor = cold.term.max(self.hard.term);
+        let roll = Arc::new(Roll::of_all(self.heard, floor, boots));
+        self.on_roll(now, &roll, effects);
+    }
+
+    /// An operational voter hears of one that remembers nothing. Without a store nobody can be
+    /// outvoted by a roll call, so if those that forgot are too many to rejoin, the rest must
+    /// forget as well, all but the term, to let the cluster start anew. That is as safe as any wipe.
+    /// Tells whether it did.
+    pub(super) fn notice_forgetful(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if self.fixed.config.cold_start != ColdStart::ByAllVoters {
+            return false;
+        }
+        let fresh = self.fixed.nanos.election_timeout;
+        self.forgetful.retain(|(other, heard)| *other != node && now.since(*heard) < fresh);
+        self.forgetful.push((node, now));
+        let enough = self.forgetful.len() >= self.majority();
+        if enough {
+            reach!("forgot_with_the_others");
+            self.drop_state(now, Rejoins::TooFewRemember, effects);
+        }
+        enough
+    }
+}

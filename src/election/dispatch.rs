@@ -1,0 +1,239 @@
+//! What a message has to pass before it counts: sender, list of voters, generation, incarnation.
+
+use super::config::steps_apart;
+use super::effect::{Effect, Event, Ignored, Rejoins};
+use super::machine::{Election, State};
+use super::message::{Body, Message};
+use super::{ConfigId, MAX_TERM_JUMP, MAX_VOTERS};
+use crate::id::{Generation, Identity, NodeId, Term};
+use crate::probe::{mutant, reach};
+use crate::time::Instant;
+
+/// How many other lists of voters are known at once to be one step away. There are two such lists
+/// in a rolling change, and a third if that one is undone.
+const MAX_NEIGHBOURS: usize = 4;
+
+impl Election {
+    pub(super) fn receive(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
+        let voter = self.voter_index(message.from.node);
+        let known = match &self.state {
+            State::Leader(leading) => leading.observes(message.from.node),
+            _ => false,
+        };
+        let welcome = known || matches!(message.body, Body::Observing);
+        if message.from.node == self.fixed.config.me || voter.is_none() && !welcome {
+            return ignore(Ignored::NotAPeer, effects);
+        }
+        if is_too_far_ahead(self.hard.term, self.heard, &message) {
+            return ignore(Ignored::TermTooFarAhead, effects);
+        }
+        if !self.accepts_list(&message, effects) {
+            return;
+        }
+        match voter {
+            Some(voter) => self.receive_from_voter(now, voter, message, effects),
+            None => self.receive_from_observer(now, message, effects),
+        }
+    }
+
+    fn receive_from_voter(
+        &mut self,
+        now: Instant,
+        voter: usize,
+        message: Message,
+        effects: &mut Vec<Effect>,
+    ) {
+        // A voter that rejoins is in no generation, and is nobody yet.
+        let rejoins = message.generation == Generation::NONE;
+        if !rejoins {
+            if message.generation < self.heard {
+                ignore(Ignored::OlderGeneration, effects);
+                let told = matches!(message.body, Body::NewerGeneration);
+                if !told && self.hard.generation == self.heard {
+                    self.send(message.from.node, Body::NewerGeneration, effects);
+                }
+                return;
+            }
+            if message.generation > self.heard {
+                self.meet_newer(now, message.generation, effects);
+            }
+        }
+        match &mut self.state {
+            State::Rejoining(_) => return self.rejoining_receive(now, message, effects),
+            State::Observer(_) => return self.observer_receive(now, message, effects),
+            _ => {}
+        }
+        let Message { from, term, body, .. } = message;
+        match body {
+            Body::Rejoining { nonce, heard } => {
+                return self.on_rejoining(now, from.node, nonce, heard, effects);
+            }
+            Body::Register { nonce } if !rejoins => {
+                return self.on_register(from, nonce, effects);
+            }
+            _ if rejoins => return,
+            _ => {}
+        }
+        let newest = self.hard.known.of(from.node);
+        if from.incarnation < newest {
+            reach!("message_of_superseded_incarnation");
+            ignore(Ignored::Superseded, effects);
+            if !matches!(body, Body::Superseded { .. }) {
+                self.send(from.node, Body::Superseded { to: from, by: newest }, effects);
+            }
+            return;
+        }
+        self.learn(from, effects);
+        self.act_on(now, voter, from, term, body, effects);
+    }
+
+    /// A message of an operational voter to an operational voter of its generation.
+    fn act_on(
+        &mut self,
+        now: Instant,
+        voter: usize,
+        from: Identity,
+        term: Term,
+        body: Body,
+        effects: &mut Vec<Effect>,
+    ) {
+        match body {
+            Body::PreVote => self.on_pre_vote(now, from, term, effects),
+            Body::PreVoteReply { to, asked, granted } => {
+                self.on_pre_vote_reply(now, from, term, to, asked, granted, effects);
+            }
+            Body::VoteRequest { release } => {
+                self.on_vote_request(now, from, term, release, effects);
+            }
+            Body::VoteReply { to, granted, known } => {
+                self.on_vote_reply(now, from, term, to, granted, &known, effects);
+            }
+            Body::Heartbeat { round, view } => {
+                self.on_heartbeat(now, from, term, round, view, effects);
+            }
+            Body::HeartbeatAck { to, round, reading, priority } => {
+                let ack = super::lead::Ack { voter, term, to, round, reading, priority };
+                self.on_heartbeat_ack(now, ack, effects);
+            }
+            Body::NewerTerm { to } => {
+                if to == self.me() && term > self.hard.term {
+                    self.adopt_term(now, term, effects);
+                }
+            }
+            Body::TakeOver { to } => self.on_take_over(now, from, term, to, effects),
+            Body::Leaving => self.on_voter_leaving(now, voter),
+            Body::Superseded { to, by } => {
+                if to == self.me() && by > to.incarnation {
+                    self.drop_state(now, Rejoins::Superseded, effects);
+                }
+            }
+            // For those that rejoin, for those that are nobody yet, or seen to already.
+            Body::Rejoining { .. }
+            | Body::Register { .. }
+            | Body::Known { .. }
+            | Body::Registered { .. }
+            | Body::RollCall { .. }
+            | Body::NewerGeneration
+            | Body::Voters { .. }
+            | Body::Observing => {}
+        }
+    }
+
+    /// Takes note of a newer incarnation of a voter.
+    pub(super) fn learn(&mut self, identity: Identity, effects: &mut Vec<Effect>) {
+        if self.hard.known.of(identity.node) < identity.incarnation {
+            std::sync::Arc::make_mut(&mut self.hard.known).learn(identity);
+            self.persist(effects);
+        }
+    }
+
+    /// Whether majorities of the sender's list and of this node's always share a voter. Sees to the
+    /// exchange of lists until that is known.
+    fn accepts_list(&mut self, message: &Message, effects: &mut Vec<Effect>) -> bool {
+        let from = message.from.node;
+        if let Body::Voters { voters, asks } = &message.body {
+            self.meet_list(from, message.config, voters, effects);
+            if *asks {
+                self.send_list(from, false, effects);
+            }
+            return false;
+        }
+        if message.config == self.fixed.id || self.neighbours.contains(&message.config) {
+            return true;
+        }
+        ignore(Ignored::OtherVoters, effects);
+        self.send_list(from, true, effects);
+        false
+    }
+
+    fn send_list(&self, to: NodeId, asks: bool, effects: &mut Vec<Effect>) {
+        let voters = std::sync::Arc::new(self.fixed.config.voters.clone());
+        self.send(to, Body::Voters { voters, asks }, effects);
+    }
+
+    fn meet_list(
+        &mut self,
+        peer: NodeId,
+        claimed: ConfigId,
+        voters: &std::sync::Arc<Vec<NodeId>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if voters.len() > MAX_VOTERS || ConfigId::of(voters) != claimed {
+            return ignore(Ignored::OtherVoters, effects);
+        }
+        match steps_apart(&self.fixed.config.voters, voters) {
+            0 => {}
+            1 => {
+                if !self.neighbours.contains(&claimed) {
+                    reach!("voters_one_step_apart");
+                    if self.neighbours.len() == MAX_NEIGHBOURS {
+                        self.neighbours.remove(0);
+                    }
+                    self.neighbours.push(claimed);
+                }
+            }
+            _ => {
+                reach!("voters_clash");
+                let theirs = std::sync::Arc::clone(voters);
+                effects.push(Effect::Event(Event::VotersClash { peer, theirs }));
+            }
+        }
+    }
+
+    /// There is a newer generation than this node's: whatever it promised in its own is void.
+    pub(super) fn meet_newer(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.heard = generation;
+        match &mut self.state {
+            State::Rejoining(rejoining) => rejoining.forget_answers(),
+            State::Observer(_) => self.observe_generation(generation),
+            _ if mutant!(WipedVotesAtOnce) && self.hard.generation == Generation::NONE => {
+                self.hard.generation = generation;
+            }
+            _ => {
+                reach!("generation_ended");
+                self.drop_state(now, Rejoins::OlderGeneration, effects);
+            }
+        }
+    }
+}
+
+pub(super) fn ignore(why: Ignored, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Event(Event::Ignored(why)));
+}
+
+fn is_too_far_ahead(mine: Term, heard: Generation, message: &Message) -> bool {
+    let term = message.term;
+    let mut generation = message.generation.number;
+    if let Body::Rejoining { heard, .. } = &message.body {
+        generation = generation.max(heard.number);
+    }
+    term.0 > mine.0.saturating_add(MAX_TERM_JUMP)
+        || term > Term::MAX
+        || generation > heard.number.saturating_add(MAX_TERM_JUMP)
+        || generation > Generation::MAX_NUMBER
+}

@@ -1,0 +1,126 @@
+//! Observers: nodes that take part in the work and have no vote. They are on no list, and come and
+//! go as they like.
+//!
+//! An observer tells all voters that it is there until a leader's heartbeats reach it, and
+//! acknowledges those; the acknowledgements count for the participants and for nothing else.
+
+use std::sync::Arc;
+
+use super::dispatch::ignore;
+use super::effect::{Effect, Ignored};
+use super::machine::{Election, State};
+use super::message::{Body, Message};
+use crate::id::Generation;
+use crate::probe::reach;
+use crate::time::Instant;
+
+/// The most observers that a leader takes.
+pub const MAX_OBSERVERS: usize = 64;
+
+/// What an observer keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Observing {
+    /// When it tells the voters again that it is there, unless a heartbeat comes first.
+    announce_at: Instant,
+}
+
+impl Observing {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { announce_at: now }
+    }
+
+    pub(super) fn next_wake(&self) -> Instant {
+        self.announce_at
+    }
+}
+
+impl Election {
+    pub(super) fn observe_tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let pause = self.fixed.nanos.election_timeout / 2;
+        let State::Observer(observing) = &mut self.state else { return };
+        if now < observing.announce_at || self.leaving {
+            return;
+        }
+        observing.announce_at = now.plus(pause);
+        self.leader = None;
+        self.broadcast(&Body::Observing, effects);
+    }
+
+    /// A newer generation, in which terms may begin anew.
+    pub(super) fn observe_generation(&mut self, generation: Generation) {
+        self.hard.generation = generation;
+        self.hard.term = crate::id::Term::ZERO;
+        self.leader = None;
+        self.view = Arc::default();
+    }
+
+    /// A message of a voter to this observer.
+    pub(super) fn observer_receive(
+        &mut self,
+        now: Instant,
+        message: Message,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Message { from, generation, term, body, .. } = message;
+        let Body::Heartbeat { round, view } = body else { return };
+        if generation != self.hard.generation || term < self.hard.term || self.leaving {
+            return;
+        }
+        if term > self.hard.term {
+            self.hard.term = term;
+            self.leader = None;
+            self.view = Arc::default();
+        }
+        if self.leader.is_some_and(|leader| leader != from) {
+            return ignore(Ignored::SecondLeader, effects);
+        }
+        self.leader = Some(from);
+        if view.version > self.view.version {
+            self.view = view;
+        }
+        // Two missed heartbeats are no reason to shout; half of E without any is.
+        let pause = self.fixed.nanos.election_timeout / 2;
+        if let State::Observer(observing) = &mut self.state {
+            observing.announce_at = now.plus(pause);
+        }
+        let priority = self.fixed.config.priority;
+        let ack = Body::HeartbeatAck { to: from, round, reading: now, priority };
+        self.send(from.node, ack, effects);
+    }
+
+    /// A message of an observer to this node, of which only a leader takes notice.
+    pub(super) fn receive_from_observer(
+        &mut self,
+        now: Instant,
+        message: Message,
+        effects: &mut Vec<Effect>,
+    ) {
+        let node = message.from.node;
+        let me = self.me();
+        let State::Leader(leading) = &mut self.state else { return };
+        match message.body {
+            Body::Observing | Body::HeartbeatAck { .. } => {
+                if let Body::HeartbeatAck { to, .. } = message.body
+                    && to != me
+                {
+                    return;
+                }
+                match leading.hear_observer(node, now) {
+                    None => return ignore(Ignored::TooManyObservers, effects),
+                    Some(false) => {}
+                    Some(true) => {
+                        reach!("observer_joined");
+                        // It learns of the leader now and not at the next heartbeat.
+                        self.refresh_view(now);
+                        self.beat_to(node, effects);
+                    }
+                }
+            }
+            Body::Leaving => {
+                leading.drop_observer(node);
+                self.refresh_view(now);
+            }
+            _ => ignore(Ignored::NotAPeer, effects),
+        }
+    }
+}

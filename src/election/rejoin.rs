@@ -1,0 +1,333 @@
+//! Rejoining: how a voter that remembers nothing becomes operational again.
+//!
+//! It keeps silent for the quarantine, because it may have promised a lease. Then it asks enough
+//! operational voters which incarnation they know of it, registers the next one with as many, and
+//! takes over what they know (Michael, Ports, Sharma, Szekeres: "Recovering Shared Objects Without
+//! Stable Storage", DISC 2017, §4 and §5: N − majority + 1 answers meet every majority, and every
+//! other such set). Until then it says nothing that counts (E5). If too few are operational, the
+//! cluster starts anew: `cold_start`.
+
+use std::sync::Arc;
+
+use super::effect::{Effect, Event, Rejoins, SteppedDown};
+use super::known::CrashVector;
+use super::machine::{Election, HardState, State};
+use super::message::{Body, Message};
+use super::quorum;
+use super::roll::Roll;
+use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
+use crate::probe::{mutant, reach};
+use crate::time::Instant;
+
+/// What a rejoining voter keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Rejoining {
+    pub reason: Rejoins,
+    /// Says nothing before this.
+    quarantine_until: Instant,
+    next_ask: Instant,
+    /// Which incarnation of this node each operational voter knows. All of one generation.
+    answers: Vec<(NodeId, Incarnation)>,
+    /// The incarnation that it registers.
+    registering: Option<Registering>,
+    /// What is known for a cold start.
+    pub cold: super::cold_start::Cold,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Registering {
+    incarnation: Incarnation,
+    /// Asks anew if it takes longer.
+    give_up: Instant,
+    /// Who knows it.
+    by: Vec<NodeId>,
+    /// What they know.
+    known: CrashVector,
+    /// The highest term of theirs.
+    term: Term,
+}
+
+impl Rejoining {
+    pub(super) fn next_wake(&self) -> Instant {
+        self.next_ask.max(self.quarantine_until)
+    }
+
+    pub(super) fn is_quarantined(&self, now: Instant) -> bool {
+        now < self.quarantine_until
+    }
+
+    /// What was said in an older generation is void.
+    pub(super) fn forget_answers(&mut self) {
+        self.answers.clear();
+        self.registering = None;
+    }
+}
+
+impl Election {
+    /// Becomes a node that remembers nothing but its term, which can do no harm.
+    pub(super) fn forget(&mut self, now: Instant, reason: Rejoins) {
+        self.hard =
+            HardState { config: self.fixed.id, term: self.hard.term, ..HardState::default() };
+        self.leader = None;
+        self.view = Arc::default();
+        self.forgetful.clear();
+        let quarantine = match mutant!(NoQuarantine) {
+            true => 0,
+            false => self.fixed.nanos.quarantine,
+        };
+        let quarantine_until = now.plus(quarantine);
+        self.promised_to = None;
+        self.promised_until = self.promised_until.max(quarantine_until);
+        self.state = State::Rejoining(Box::new(Rejoining {
+            reason,
+            quarantine_until,
+            next_ask: quarantine_until,
+            answers: Vec::new(),
+            registering: None,
+            cold: super::cold_start::Cold::default(),
+        }));
+    }
+
+    /// Drops the state of a running voter and begins to rejoin. It counts as a new start, but for
+    /// one thing: after the end of its generation it keeps its nonce, because the roll of the newer
+    /// generation may list it, and it has promised nothing there.
+    pub(super) fn drop_state(&mut self, now: Instant, reason: Rejoins, effects: &mut Vec<Effect>) {
+        self.step_down(now, SteppedDown::Deposed, effects);
+        if reason != Rejoins::OlderGeneration {
+            self.nonce = self.nonce.wrapping_add(1);
+        }
+        self.forget(now, reason);
+        self.persist(effects);
+        effects.push(Effect::Event(Event::Rejoining { boot: self.boot(), reason }));
+    }
+
+    pub(super) fn rejoin_tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let heartbeat = self.fixed.nanos.heartbeat;
+        let State::Rejoining(rejoining) = &mut self.state else { return };
+        if now < rejoining.next_wake() || self.leaving {
+            return;
+        }
+        rejoining.next_ask = now.plus(heartbeat);
+        if rejoining.registering.as_ref().is_some_and(|registering| now >= registering.give_up) {
+            reach!("register_given_up");
+            rejoining.forget_answers();
+        }
+        if rejoining.registering.is_some() {
+            self.broadcast_register(effects);
+        }
+        // While it registers, too: should the others be gone meanwhile, it must count for a roll.
+        let (nonce, heard) = (self.nonce, self.heard);
+        self.broadcast(&Body::Rejoining { nonce, heard }, effects);
+        self.cold_start_tick(now, effects);
+    }
+
+    fn broadcast_register(&self, effects: &mut Vec<Effect>) {
+        let State::Rejoining(rejoining) = &self.state else { return };
+        let Some(registering) = &rejoining.registering else { return };
+        let from = Identity { node: self.fixed.config.me, incarnation: registering.incarnation };
+        for &voter in self.fixed.config.voters.iter().filter(|voter| **voter != from.node) {
+            let message = Message {
+                from,
+                generation: self.heard,
+                config: self.fixed.id,
+                term: self.hard.term,
+                body: Body::Register { nonce: self.nonce },
+            };
+            effects.push(Effect::Send { to: voter, message });
+        }
+    }
+
+    /// A message to this rejoining voter.
+    pub(super) fn rejoining_receive(
+        &mut self,
+        now: Instant,
+        message: Message,
+        effects: &mut Vec<Effect>,
+    ) {
+        let me = self.boot();
+        let Message { from, generation, term, body, .. } = message;
+        match body {
+            Body::Rejoining { nonce, heard } => {
+                let boot = Boot { node: from.node, nonce };
+                self.hear_forgetful(now, boot, term, heard, effects);
+            }
+            Body::RollCall { roll } if roll.generation == generation => {
+                self.on_roll(now, &roll, effects);
+            }
+            Body::Known { to, incarnation } if to == me => {
+                self.on_known(now, from.node, incarnation, effects);
+            }
+            Body::Registered { to, incarnation, known } if to == me => {
+                self.on_registered(now, from.node, term, incarnation, &known, effects);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_known(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        incarnation: Incarnation,
+        effects: &mut Vec<Effect>,
+    ) {
+        let needed = self.answers_needed();
+        let give_up = now.plus(self.fixed.nanos.election_timeout);
+        let State::Rejoining(rejoining) = &mut self.state else { return };
+        if rejoining.is_quarantined(now) || rejoining.registering.is_some() {
+            return;
+        }
+        match rejoining.answers.iter_mut().find(|(voter, _)| *voter == from) {
+            Some((_, known)) => *known = incarnation.max(*known),
+            None => rejoining.answers.push((from, incarnation)),
+        }
+        if rejoining.answers.len() < needed {
+            return;
+        }
+        let highest = rejoining.answers.iter().map(|(_, known)| *known).max();
+        let incarnation = Incarnation(highest.unwrap_or(Incarnation::NONE).0 + 1);
+        rejoining.registering = Some(Registering {
+            incarnation,
+            give_up,
+            by: Vec::new(),
+            known: CrashVector::default(),
+            term: Term::ZERO,
+        });
+        self.broadcast_register(effects);
+    }
+
+    fn on_registered(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        term: Term,
+        incarnation: Incarnation,
+        known: &CrashVector,
+        effects: &mut Vec<Effect>,
+    ) {
+        let needed = self.answers_needed();
+        let me = self.fixed.config.me;
+        let State::Rejoining(rejoining) = &mut self.state else { return };
+        let Some(registering) = &mut rejoining.registering else { return };
+        if registering.incarnation != incarnation {
+            return;
+        }
+        if known.of(me) > incarnation {
+            // Another process of this node's name has registered since: start over, above it.
+            reach!("register_refused");
+            return self.drop_state(now, Rejoins::Superseded, effects);
+        }
+        if !registering.by.contains(&from) {
+            registering.by.push(from);
+        }
+        registering.known.merge(known);
+        registering.term = registering.term.max(term);
+        if registering.by.len() < needed {
+            return;
+        }
+        let identity = Identity { node: me, incarnation };
+        registering.known.learn(identity);
+        let hard = HardState {
+            generation: self.heard,
+            config: self.fixed.id,
+            incarnation,
+            // Every term up to the highest is treated as voted.
+            term: self.hard.term.max(registering.term),
+            vote: Some(identity),
+            known: Arc::new(std::mem::take(&mut registering.known)),
+            roll: Arc::default(),
+        };
+        reach!("rejoined");
+        let wait = self.draw_wait(self.fixed.nanos.election_timeout);
+        self.become_operational(now, hard, wait, false, effects);
+    }
+
+    /// This boot is on a roll: operational in its generation, with nothing promised.
+    pub(super) fn on_roll(&mut self, now: Instant, roll: &Arc<Roll>, effects: &mut Vec<Effect>) {
+        let State::Rejoining(rejoining) = &self.state else { return };
+        let me = self.boot();
+        let listed = match mutant!(RollListsNodes) {
+            true => roll.boots.iter().any(|boot| boot.node == me.node),
+            false => roll.boots.contains(&me),
+        };
+        // A roll of an older generation may be one that this very boot has acted in.
+        if !listed || rejoining.is_quarantined(now) || roll.generation < self.heard {
+            return;
+        }
+        self.heard = roll.generation;
+        let term = match mutant!(TokenForgottenByWipe) {
+            true => Term::ZERO,
+            false => self.hard.term,
+        };
+        let mut hard = HardState::on_roll(self.fixed.id, Arc::clone(roll), term);
+        if mutant!(TokenForgottenByWipe) {
+            hard.term = Term::ZERO;
+        }
+        let wait = self.draw_start_wait();
+        self.become_operational(now, hard, wait, true, effects);
+    }
+
+    fn become_operational(
+        &mut self,
+        now: Instant,
+        hard: HardState,
+        wait: u64,
+        by_roll: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        assert!(hard.generation != Generation::NONE, "nobody is operational outside a generation");
+        self.hard = hard;
+        self.persist(effects);
+        self.state = State::Follower;
+        self.campaign_at = now.plus(wait).max(self.promised_until);
+        effects.push(Effect::Event(Event::Rejoined {
+            incarnation: self.hard.incarnation,
+            generation: self.hard.generation,
+            term: self.hard.term,
+            by_roll,
+        }));
+    }
+
+    /// Answers a voter that remembers nothing.
+    pub(super) fn on_rejoining(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        nonce: u64,
+        heard: Generation,
+        effects: &mut Vec<Effect>,
+    ) {
+        if heard > self.heard {
+            return self.meet_newer(now, heard, effects);
+        }
+        if self.notice_forgetful(now, node, effects) {
+            return;
+        }
+        let to = Boot { node, nonce };
+        let incarnation = self.hard.known.of(node);
+        let roll = &self.hard.roll;
+        let first = incarnation == Incarnation::FIRST || mutant!(RollListsNodes);
+        let listed = match mutant!(RollListsNodes) {
+            true => roll.boots.iter().any(|boot| boot.node == node),
+            false => roll.boots.contains(&to),
+        };
+        if first && listed {
+            self.send(node, Body::RollCall { roll: Arc::clone(roll) }, effects);
+        } else {
+            self.send(node, Body::Known { to, incarnation }, effects);
+        }
+    }
+
+    /// A voter registers a new incarnation of itself.
+    pub(super) fn on_register(&mut self, from: Identity, nonce: u64, effects: &mut Vec<Effect>) {
+        self.learn(from, effects);
+        let to = Boot { node: from.node, nonce };
+        let known = Arc::clone(&self.hard.known);
+        let incarnation = from.incarnation;
+        self.send(from.node, Body::Registered { to, incarnation, known }, effects);
+    }
+
+    fn answers_needed(&self) -> usize {
+        quorum::to_rejoin(self.fixed.config.voters.len())
+    }
+}
