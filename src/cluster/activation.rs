@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::guard::{Leadership, LeaseState};
 use super::observe::{NodeEvent, Observer};
 use super::watched::Watched;
-use crate::id::{Identity, Term};
+use crate::id::{Generation, Identity, Term};
 use crate::probe::reach;
 use crate::store::{Activated, Store};
 use crate::time::Clock;
@@ -75,9 +75,9 @@ impl<S: Store, C: Clock> Activation<S, C> {
     async fn hold(&self, leadership: &Leadership<C>) {
         let began = self.clock.now();
         loop {
-            match self.store.activate(leadership.token(), self.me).await {
+            match self.store.activate(Generation::NONE, leadership.token(), self.me).await {
                 Ok(Activated::Raised) => break,
-                Ok(Activated::Behind { floor }) => {
+                Ok(Activated::Behind { floor, .. }) => {
                     info!(token = %leadership.token(), %floor, "the floor is ahead: campaigning again");
                     self.command(ElectionCommand::Outranked { floor: floor.into() }).await;
                     return;

@@ -3,6 +3,9 @@
 //! States of a message: pending → claimed(token) → delivered | failed | in doubt; and from in doubt
 //! only by [`Proof`] to delivered, failed or pending again. Every write names the writer's token;
 //! the transaction that makes it refuses a token that is not the floor (F1, F3).
+//!
+//! The fence also keeps the cluster's generation and who started it. A roll call moves to the next
+//! one and leaves the floor where it is, so that a token has one holder across all of them (F4).
 
 mod sqlite;
 
@@ -11,10 +14,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::{Identity, Token};
+use crate::id::{Boot, Generation, Identity, Term, Token};
 use crate::time::WallTime;
 
-pub use sqlite::{EnqueueError, Enqueued, Entry, SqliteOutbox, SqliteStore};
+pub use sqlite::{BindError, EnqueueError, Enqueued, Entry, Fence, SqliteOutbox, SqliteStore};
 
 /// The longest message id, in bytes.
 pub const MAX_MESSAGE_ID_LEN: usize = 128;
@@ -115,15 +118,29 @@ impl MessageState {
     }
 }
 
+/// Who started the generation that the store is in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Roll {
+    /// The generation; [`Generation::NONE`] before the first roll call.
+    pub generation: Generation,
+    /// The floor as it is now: no term up to it can be activated any more.
+    pub floor: Term,
+    /// Exactly the boots that are operational from the start, in the order of their nodes.
+    pub boots: Vec<Boot>,
+}
+
 /// The answer to [`Store::activate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activated {
     /// The floor is the token, held by the caller.
     Raised,
-    /// Nothing changed: the floor is at or above the token and not the caller's.
+    /// Nothing changed: the floor is at or above the token and not the caller's, or the store is in
+    /// another generation.
     Behind {
         /// The floor.
         floor: Token,
+        /// The generation that the store is in.
+        generation: Generation,
     },
 }
 
@@ -245,12 +262,26 @@ pub enum StoreError {
 /// Fence and outbox. All calls may be repeated after [`StoreError::Unknown`]: said twice, the same
 /// thing under the same token happens once.
 pub trait Store: Send + Sync + 'static {
-    /// Raises the floor to `token` for `holder`, if it is lower (F2).
+    /// Raises the floor to `token` for `holder`, if it is lower (F2) and the store is in
+    /// `generation` (F4).
     fn activate(
         &self,
+        generation: Generation,
         token: Token,
         holder: Identity,
     ) -> impl Future<Output = Result<Activated, StoreError>> + Send;
+
+    /// The roll of the generation that the store is in.
+    fn roll(&self) -> impl Future<Output = Result<Roll, StoreError>> + Send;
+
+    /// Starts the generation after `seen` with these boots, unless the store has moved on from
+    /// `seen`, and tells the roll that now stands: the caller looks whether it is on it. Nobody
+    /// holds the floor in the new generation.
+    fn call_roll(
+        &self,
+        seen: Generation,
+        boots: &[Boot],
+    ) -> impl Future<Output = Result<Roll, StoreError>> + Send;
 
     /// Puts every message that an earlier token claimed in doubt, and tells how many. `None`: the
     /// token is not the floor, nothing changed.
