@@ -14,7 +14,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fencepost::WallTime;
 use fencepost::store::{Entry, MessageId, MessageState, SqliteOutbox};
-use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
@@ -109,15 +108,8 @@ impl Cluster {
 
     /// The floor, and the node that holds it.
     fn fence(&self) -> (u64, String) {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let file = Connection::open_with_flags(self.path("outbox.db"), flags).unwrap();
-        file.busy_timeout(PATIENCE).unwrap();
-        let read = file.query_row("SELECT floor, holder FROM fence", [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-        });
-        let (floor, holder) = read.unwrap();
-        let node = holder.split('/').next().unwrap().to_owned();
-        (floor.unsigned_abs(), node)
+        let fence = self.outbox().fence().unwrap();
+        (fence.floor.0, fence.holder.map_or(String::new(), |holder| holder.node.to_string()))
     }
 
     /// Tries until there is an answer.
@@ -362,7 +354,9 @@ fn commands_end_as_they_say() {
     let counts = cluster.output("outbox", "n1", &["--json", "--in-doubt"]);
     assert_eq!(
         out(&counts).trim(),
-        r#"{"pending":12,"claimed":0,"delivered":0,"failed":0,"in_doubt":0,"doubts":[]}"#
+        r#"{"pending":12,"claimed":0,"delivered":0,"failed":0,"in_doubt":0,"#.to_owned()
+            + r#""fence":{"floor":0,"holder":null,"generation":0,"cluster":null,"#
+            + r#""raised_unix_ms":null},"doubts":[]}"#
     );
 
     cluster.start("n1");
@@ -377,4 +371,10 @@ fn commands_end_as_they_say() {
     assert!(err(&second).contains("runs on"), "{}", err(&second));
     cluster.signal("n1", Signal::INT);
     assert_eq!(cluster.wait_for_end("n1").code(), Some(0));
+
+    fs::write(cluster.path("other.toml"), text.replace("\"processes\"", "\"other\"")).unwrap();
+    let other = cluster.output("node", "other", &[]);
+    assert_eq!(code(&other), Some(1));
+    assert!(err(&other).contains("belongs to cluster \"processes\""), "{}", err(&other));
+    assert!(out(&cluster.output("outbox", "n1", &[])).contains("cluster \"processes\""));
 }

@@ -7,7 +7,7 @@
 use std::hash::{Hash, Hasher};
 
 use fencepost::election::{HardState, Role, SteppedDown};
-use fencepost::{Identity, Instant, NodeId, Term, Token};
+use fencepost::{Boot, Generation, Identity, Instant, NodeId, Term, Token};
 use xxhash_rust::xxh3::Xxh3;
 
 /// True time: nanoseconds since the simulation began. No node can read it.
@@ -240,12 +240,23 @@ pub enum Kind {
     },
     /// The floor was raised, or confirmed to the holder that had raised it.
     Activated {
+        /// The generation that the holder named.
+        generation: Generation,
         /// The new floor.
         token: Token,
         /// Who holds it.
         holder: Identity,
         /// Whether it was there already, held by the same.
         again: bool,
+    },
+    /// A roll call began a generation. Not recorded for one that only repeats an earlier one.
+    RollCalled {
+        /// The new generation.
+        generation: Generation,
+        /// Who started it.
+        boots: Vec<Boot>,
+        /// The floor, which it leaves as it is.
+        floor: Token,
     },
     /// A message was claimed. Not recorded for a claim that only repeats an earlier one.
     Claimed {

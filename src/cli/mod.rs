@@ -58,11 +58,12 @@ enum Command {
     /// The id of a message is its idempotency key: adding an id that is there already changes
     /// nothing. Nodes need not be running.
     Enqueue(outbox::EnqueueArgs),
-    /// Shows how many messages stand where, and which are in doubt
+    /// Shows how many messages stand where, which are in doubt, and the fence
     ///
     /// pending: nobody has tried yet. claimed: a leader is about to send it. delivered: the
     /// recipient has it. failed: the recipient refused it for good. in doubt: it may or may not have
-    /// been sent, and is not sent again without proof.
+    /// been sent, and is not sent again without proof. The fence says which token may write, who
+    /// holds it, how often the cluster was started anew, and which cluster the outbox belongs to.
     Outbox(outbox::OutboxArgs),
     /// Checks a configuration file and exits with 0 or 2
     Check(ConfigArg),

@@ -17,7 +17,7 @@ use fencepost::delivery::FileSink;
 use fencepost::node::config::NodeConfig;
 use fencepost::node::tcp::TcpTransport;
 use fencepost::node::{FileDisk, Node, SystemClock};
-use fencepost::store::SqliteStore;
+use fencepost::store::{BindError, SqliteOutbox, SqliteStore};
 
 /// Runs until a signal stops it.
 pub(super) fn run(config: &NodeConfig) -> Result<(), Failure> {
@@ -39,7 +39,7 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     // Before anything else, so that no signal finds the default handler.
     let mut stops = Stops::new().into_diagnostic().wrap_err("cannot listen to signals")?;
     let me = config.election.me;
-    let outbox = super::outbox::open(&config.sqlite)?;
+    let outbox = open_own_outbox(config)?;
     let sink = FileSink::open(&config.sink_file)
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot open the sink {}", config.sink_file.display()))?;
@@ -81,6 +81,22 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     }
     info!(node = %me, "stopped");
     Ok(())
+}
+
+/// The outbox, once it is sure that it is this cluster's and no other's.
+fn open_own_outbox(config: &NodeConfig) -> Result<SqliteOutbox, Report> {
+    let mut outbox = super::outbox::open(&config.sqlite)?;
+    let shown = config.sqlite.display();
+    outbox.bind_cluster(&config.cluster).map_err(|error| match error {
+        BindError::OtherCluster { .. } => miette!(
+            help = "a store serves one cluster: give this node the name of that cluster, or a store \
+                    of its own",
+            "{shown}: {error}"
+        ),
+        error => Report::from_err(error)
+            .wrap_err(format!("cannot make {shown} the store of cluster {:?}", config.cluster)),
+    })?;
+    Ok(outbox)
 }
 
 /// The signals that ask a process to end.

@@ -12,7 +12,7 @@ use super::{ConfigArg, Failure};
 use fencepost::Clock;
 use fencepost::node::SystemClock;
 use fencepost::store::{
-    Counts, Enqueued, Entry, MAX_PAYLOAD_LEN, MessageId, MessageState, SqliteOutbox,
+    Counts, Enqueued, Entry, Fence, MAX_PAYLOAD_LEN, MessageId, MessageState, SqliteOutbox,
 };
 
 /// The most messages that one `enqueue` adds.
@@ -161,27 +161,36 @@ pub(super) fn show(args: &OutboxArgs) -> Result<(), Failure> {
     let mut outbox = open(&config.sqlite).map_err(Failure::AtRun)?;
     let mut read = || -> Result<_, Report> {
         let counts = outbox.counts().into_diagnostic()?;
+        let fence = outbox.fence().into_diagnostic()?;
         let doubts = match args.in_doubt {
             true => Some(outbox.entries(Some(MessageState::InDoubt)).into_diagnostic()?),
             false => None,
         };
-        Ok((counts, doubts))
+        Ok((counts, fence, doubts))
     };
-    let (counts, doubts) = read().wrap_err("cannot read the outbox").map_err(Failure::AtRun)?;
+    let (counts, fence, doubts) =
+        read().wrap_err("cannot read the outbox").map_err(Failure::AtRun)?;
     let out = match args.json {
-        true => as_json(&counts, doubts.as_deref()),
-        false => as_text(&counts, doubts.as_deref()),
+        true => as_json(&counts, &fence, doubts.as_deref()),
+        false => as_text(&counts, &fence, doubts.as_deref()),
     };
     // Whoever reads this through a pipe may have had enough.
     let _ = std::io::stdout().write_all(out.as_bytes());
     Ok(())
 }
 
-fn as_text(counts: &Counts, doubts: Option<&[Entry]>) -> String {
+fn as_text(counts: &Counts, fence: &Fence, doubts: Option<&[Entry]>) -> String {
     let mut out = String::new();
     for state in MessageState::ALL {
         let _ = writeln!(out, "{:<9} {:>9}", state.name(), counts.of(state));
     }
+    let holder = fence.holder.map_or("nobody".to_owned(), |holder| holder.to_string());
+    let cluster = match &fence.cluster {
+        Some(name) => format!("cluster {name:?}"),
+        None => "no cluster yet".to_owned(),
+    };
+    let Fence { floor, generation, .. } = fence;
+    let _ = writeln!(out, "\nfence: floor {floor} of {holder}, generation {generation}, {cluster}");
     let Some(doubts) = doubts else { return out };
     let _ = match doubts {
         [] => writeln!(out, "\nnothing is in doubt"),
@@ -196,11 +205,12 @@ fn as_text(counts: &Counts, doubts: Option<&[Entry]>) -> String {
     out
 }
 
-fn as_json(counts: &Counts, doubts: Option<&[Entry]>) -> String {
+fn as_json(counts: &Counts, fence: &Fence, doubts: Option<&[Entry]>) -> String {
     let mut fields: Vec<String> = MessageState::ALL
         .iter()
         .map(|&state| format!("{}:{}", json(&state.name().replace(' ', "_")), counts.of(state)))
         .collect();
+    fields.push(format!("\"fence\":{}", fence_as_json(fence)));
     if let Some(doubts) = doubts {
         let doubts: Vec<String> = doubts.iter().map(doubt_as_json).collect();
         fields.push(format!("\"doubts\":[{}]", doubts.join(",")));
@@ -208,8 +218,18 @@ fn as_json(counts: &Counts, doubts: Option<&[Entry]>) -> String {
     format!("{{{}}}\n", fields.join(","))
 }
 
+fn fence_as_json(fence: &Fence) -> String {
+    format!(
+        "{{\"floor\":{},\"holder\":{},\"generation\":{},\"cluster\":{},\"raised_unix_ms\":{}}}",
+        fence.floor,
+        or_null(fence.holder.map(|holder| json(&holder.to_string()))),
+        fence.generation.number,
+        or_null(fence.cluster.as_deref().map(json)),
+        or_null(fence.raised.map(|wall| wall.unix_ms.to_string())),
+    )
+}
+
 fn doubt_as_json(doubt: &Entry) -> String {
-    let or_null = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());
     format!(
         "{{\"id\":{},\"token\":{},\"parked\":{},\"reason\":{},\"attempts\":{},\
          \"first_claimed_unix_ms\":{}}}",
@@ -220,6 +240,10 @@ fn doubt_as_json(doubt: &Entry) -> String {
         doubt.attempts,
         or_null(doubt.first_claimed.map(|wall| wall.unix_ms.to_string())),
     )
+}
+
+fn or_null(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "null".to_owned())
 }
 
 /// A text as a JSON string.

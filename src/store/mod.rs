@@ -3,18 +3,24 @@
 //! States of a message: pending → claimed(token) → delivered | failed | in doubt; and from in doubt
 //! only by [`Proof`] to delivered, failed or pending again. Every write names the writer's token;
 //! the transaction that makes it refuses a token that is not the floor (F1, F3).
+//!
+//! The fence also keeps the cluster's generation and who started it. A roll call moves to the next
+//! one and leaves the floor where it is, so that a token has one holder across all of them (F4).
 
 mod sqlite;
+mod unfenced;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::{Identity, Token};
+pub use crate::election::Roll;
+use crate::id::{Boot, Generation, Identity, Token};
 use crate::time::WallTime;
 
-pub use sqlite::{EnqueueError, Enqueued, Entry, SqliteOutbox, SqliteStore};
+pub use sqlite::{BindError, EnqueueError, Enqueued, Entry, Fence, SqliteOutbox, SqliteStore};
+pub use unfenced::Unfenced;
 
 /// The longest message id, in bytes.
 pub const MAX_MESSAGE_ID_LEN: usize = 128;
@@ -114,16 +120,18 @@ impl MessageState {
         }
     }
 }
-
 /// The answer to [`Store::activate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activated {
     /// The floor is the token, held by the caller.
     Raised,
-    /// Nothing changed: the floor is at or above the token and not the caller's.
+    /// Nothing changed: the floor is at or above the token and not the caller's, or the store is in
+    /// another generation.
     Behind {
         /// The floor.
         floor: Token,
+        /// The generation that the store is in.
+        generation: Generation,
     },
 }
 
@@ -245,12 +253,31 @@ pub enum StoreError {
 /// Fence and outbox. All calls may be repeated after [`StoreError::Unknown`]: said twice, the same
 /// thing under the same token happens once.
 pub trait Store: Send + Sync + 'static {
-    /// Raises the floor to `token` for `holder`, if it is lower (F2).
+    /// Whether there is a fence behind it. A store that keeps nothing has none, and a guard says so.
+    fn is_fence(&self) -> bool {
+        true
+    }
+
+    /// Raises the floor to `token` for `holder`, if it is lower (F2) and the store is in
+    /// `generation` (F4).
     fn activate(
         &self,
+        generation: Generation,
         token: Token,
         holder: Identity,
     ) -> impl Future<Output = Result<Activated, StoreError>> + Send;
+
+    /// The roll of the generation that the store is in.
+    fn roll(&self) -> impl Future<Output = Result<Roll, StoreError>> + Send;
+
+    /// Starts the generation after `seen` with these boots, unless the store has moved on from
+    /// `seen`, and tells the roll that now stands: the caller looks whether it is on it. Nobody
+    /// holds the floor in the new generation.
+    fn call_roll(
+        &self,
+        seen: Generation,
+        boots: &[Boot],
+    ) -> impl Future<Output = Result<Roll, StoreError>> + Send;
 
     /// Puts every message that an earlier token claimed in doubt, and tells how many. `None`: the
     /// token is not the floor, nothing changed.

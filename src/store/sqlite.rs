@@ -13,6 +13,7 @@
 //! wait, errs on the safe side: claims count from earlier, and what is left to send in counts from
 //! before the question was asked.
 
+mod fence;
 mod read;
 mod rows;
 mod schema;
@@ -29,16 +30,18 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 
+use self::fence::FENCE;
 use self::rows::{Look, Message, left, look, millis, signed, state, token as token_at};
 use self::transaction::{Done, unavailable, write};
 use super::{
-    Activated, Attempt, Claim, MAX_PAYLOAD_LEN, MessageId, MessageState, Proof, Settled,
-    Settlement, StoreError,
+    Attempt, Claim, MAX_PAYLOAD_LEN, MessageId, MessageState, Proof, Settled, Settlement,
+    StoreError,
 };
-use crate::id::{Identity, Term, Token};
+use crate::id::Token;
 use crate::probe::{mutant, reach};
 use crate::time::WallTime;
 
+pub use self::fence::{BindError, Fence};
 pub use self::service::SqliteStore;
 
 /// How long a call waits while another process writes to the file.
@@ -47,8 +50,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than there are statements here, so that each is compiled once.
 const STATEMENTS: usize = 32;
 
-const RAISE: &str = "UPDATE fence SET floor = ?1, holder = ?2, raised_ms = ?3 WHERE floor < ?1";
-const FENCE: &str = "SELECT floor, holder FROM fence";
 const ENQUEUE: &str = "INSERT INTO outbox (id, enqueued_ms, changed_ms) VALUES (?1, ?2, ?2)
     ON CONFLICT (id) DO NOTHING";
 const ENQUEUE_PAYLOAD: &str = "INSERT INTO payload (seq, bytes) VALUES (?1, ?2)";
@@ -134,7 +135,7 @@ impl SqliteOutbox {
         let open = || {
             let connection = connect(path)?;
             schema::configure_file(&connection)?;
-            schema::create(&connection)?;
+            schema::migrate(&connection)?;
             Ok(Self { connection })
         };
         open().map_err(|error: StoreError| {
@@ -155,7 +156,7 @@ impl SqliteOutbox {
         let connection = connect(Path::new(":memory:"))?;
         // A transaction copies each page that it changes; small ones make the simulator faster.
         connection.pragma_update(None, "page_size", 1024).map_err(unavailable)?;
-        schema::create(&connection)?;
+        schema::migrate(&connection)?;
         Ok(Self { connection })
     }
 
@@ -183,34 +184,6 @@ impl SqliteOutbox {
             Ok(Done::Changed(Enqueued::Added))
         })?;
         Ok(enqueued)
-    }
-
-    /// Raises the floor to `token` for `holder`, if it is lower.
-    ///
-    /// # Errors
-    /// The store failed, or the token is larger than any term.
-    pub fn activate(
-        &mut self,
-        token: Token,
-        holder: Identity,
-        now: WallTime,
-    ) -> Result<Activated, StoreError> {
-        if Term::from(token) > Term::MAX {
-            return Err(StoreError::Unavailable(format!("token {token} is larger than any term")));
-        }
-        let holder = holder.to_string();
-        write(&self.connection, |tx| {
-            let raise = params![signed(token), holder, millis(now)];
-            if tx.prepare_cached(RAISE)?.execute(raise)? == 1 {
-                return Ok(Done::Changed(Activated::Raised));
-            }
-            let (floor, is_holder) = tx.prepare_cached(FENCE)?.query_row([], |row| {
-                Ok((token_at(row, 0)?, row.get_ref(1)?.as_str()? == holder))
-            })?;
-            // An earlier call, whose answer was lost, may have raised it.
-            let mine = floor == token && is_holder;
-            Ok(Done::Unchanged(if mine { Activated::Raised } else { Activated::Behind { floor } }))
-        })
     }
 
     /// Puts every message that an earlier token claimed in doubt, and tells how many. `None`: the

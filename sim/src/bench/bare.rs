@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fencepost::election::{Config, Effect, Election, HardState, Input, Message, Timing};
 use fencepost::store::{MessageId, Outgoing, Settlement, SqliteOutbox};
-use fencepost::{Instant, NodeId, Token, WallTime};
+use fencepost::{Generation, Instant, NodeId, Token, WallTime};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -169,7 +169,8 @@ pub(super) fn run(voters: u32, messages: u32, horizon: Duration, seed: u64) -> T
         }
         if messages > 0 && core.lease_until().is_some() && token < Token::from(core.term()) {
             token = core.term().into();
-            outbox.activate(token, core.me(), now).expect("SQLite in memory");
+            let raised = outbox.activate(Generation::NONE, token, core.me(), now);
+            raised.expect("SQLite in memory");
             loop_.after_latency(Due::Ask(Step::Look));
         }
     }

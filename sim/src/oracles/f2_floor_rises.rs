@@ -23,7 +23,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     // A store starts with floor 0, held by nobody.
     let mut floor: (Token, Option<Identity>) = (Token(0), None);
     for (index, event) in history.events().iter().enumerate() {
-        let Kind::Activated { token, holder, again } = event.kind else { continue };
+        let Kind::Activated { token, holder, again, .. } = event.kind else { continue };
         let (highest, held_by) = floor;
         let flaw = if again {
             (floor != (token, Some(holder))).then_some("was confirmed")
@@ -45,7 +45,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
 
 #[cfg(test)]
 mod tests {
-    use fencepost::Incarnation;
+    use fencepost::{Generation, Incarnation};
 
     use super::super::testing::{Script, node};
     use super::*;
@@ -73,6 +73,8 @@ mod tests {
         Script::new().bad().activated(1, 1, true).check(&ORACLE);
         let holder = Identity { node: node(1), incarnation: Incarnation(2) };
         let script = Script::new().activated(5, 1, false).bad();
-        script.push(Kind::Activated { token: Token(5), holder, again: true }).check(&ORACLE);
+        let generation = Generation::NONE;
+        let token = Token(5);
+        script.push(Kind::Activated { generation, token, holder, again: true }).check(&ORACLE);
     }
 }

@@ -21,6 +21,7 @@ mod e4_own_election;
 mod f1_nothing_below_floor;
 mod f2_floor_rises;
 mod f3_no_claim_below_floor;
+mod f4_floor_across_generations;
 mod guards;
 mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
@@ -112,6 +113,7 @@ pub const ALL: &[Oracle] = &[
     f1_nothing_below_floor::ORACLE,
     f2_floor_rises::ORACLE,
     f3_no_claim_below_floor::ORACLE,
+    f4_floor_across_generations::ORACLE,
     s1_one_leader_in_status::ORACLE,
     d1_one_effect::ORACLE,
     d2_delivered_means_one_effect::ORACLE,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use fencepost::election::{HardState, Role, SteppedDown};
-use fencepost::{Identity, Incarnation, Instant, NodeId, Term, Token};
+use fencepost::{Boot, Generation, Identity, Incarnation, Instant, NodeId, Term, Token};
 
 use super::{Oracle, Setting, SinkKind};
 use crate::history::{
@@ -34,6 +34,7 @@ pub struct Script {
     pub history: History,
     pub setting: Setting,
     now: SimTime,
+    generation: Generation,
     bad: Vec<usize>,
 }
 
@@ -50,8 +51,13 @@ impl Script {
             leader_within: Duration::from_secs(3),
             delivers: true,
         };
-        let script =
-            Self { history: History::default(), setting, now: SimTime(0), bad: Vec::new() };
+        let script = Self {
+            history: History::default(),
+            setting,
+            now: SimTime(0),
+            generation: Generation::NONE,
+            bad: Vec::new(),
+        };
         (1..=count).fold(script, |script, number| script.clock(number, 0, 0))
     }
 
@@ -175,8 +181,23 @@ impl Script {
         self.push(Kind::Enqueued { message: MessageNo(message) })
     }
 
+    /// In the generation of the last roll call.
     pub fn activated(self, token: u64, number: u32, again: bool) -> Self {
-        self.push(Kind::Activated { token: Token(token), holder: id(number), again })
+        let generation = self.generation.number;
+        self.activated_in(generation, token, number, again)
+    }
+
+    pub fn activated_in(self, generation: u64, token: u64, number: u32, again: bool) -> Self {
+        let (generation, token) = (Generation::stored(generation), Token(token));
+        self.push(Kind::Activated { generation, token, holder: id(number), again })
+    }
+
+    /// By n1 and n2.
+    pub fn roll_called(mut self, generation: u64, floor: u64) -> Self {
+        self.generation = Generation::stored(generation);
+        let boots = [1, 2].map(|number| Boot { node: node(number), nonce: generation }).into();
+        let (generation, floor) = (self.generation, Token(floor));
+        self.push(Kind::RollCalled { generation, boots, floor })
     }
 
     pub fn claim_started(self, number: u32, token: u64, message: u32) -> Self {

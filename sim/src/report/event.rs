@@ -42,6 +42,7 @@ fn outside(kind: &Kind) -> &'static str {
     match kind {
         Kind::Enqueued { .. }
         | Kind::Activated { .. }
+        | Kind::RollCalled { .. }
         | Kind::Claimed { .. }
         | Kind::Moved { .. }
         | Kind::Fenced { .. }
@@ -107,9 +108,13 @@ pub fn text(kind: &Kind) -> String {
             format!("send of {message} with token {token} ended: {outcome:?}")
         }
         Kind::Enqueued { message } => format!("{message} written"),
-        Kind::Activated { token, holder, again } => {
+        Kind::Activated { generation, token, holder, again } => {
             let verb = if *again { "confirmed at" } else { "raised to" };
-            format!("floor {verb} {token} for {holder}")
+            format!("floor {verb} {token} for {holder} in generation {generation}")
+        }
+        Kind::RollCalled { generation, boots, floor } => {
+            let boots = boots.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            format!("generation {generation} begins with {boots}; the floor stays {floor}")
         }
         Kind::Claimed { token, message } => format!("{message} claimed under token {token}"),
         Kind::Moved { token, message, from, to, proof } => {
@@ -142,7 +147,7 @@ fn identities(all: &[Identity]) -> String {
 #[cfg(test)]
 mod tests {
     use fencepost::store::MessageState;
-    use fencepost::{Term, Token};
+    use fencepost::{Boot, Generation, Term, Token};
 
     use super::*;
     use crate::faults::plan::node;
@@ -161,6 +166,14 @@ mod tests {
             to: MessageState::Pending,
             proof: Some(ProofKind::Deduplicated),
         });
+        let roll = line(Kind::RollCalled {
+            generation: Generation::stored(2),
+            boots: vec![Boot { node: node(1), nonce: 255 }, Boot { node: node(3), nonce: 0 }],
+            floor: Token(7),
+        });
+        let said = "db    generation 2 begins with n1#00000000000000ff, n3#0000000000000000; \
+                    the floor stays 7";
+        assert!(roll.ends_with(said), "{roll}");
         assert!(moved.ends_with("m17 in doubt → pending under token 3, proof: Deduplicated"));
         let from = Identity { node: node(1), incarnation: fencepost::Incarnation::FIRST };
         let sent = line(Kind::Sent {

@@ -9,7 +9,8 @@ use crate::faults::plan::FAULT_KINDS;
 
 /// The properties that a scenario may expect to be broken: those that have an oracle.
 pub const PROPERTIES: &[&str] = &[
-    "E1", "E2", "E3", "E4", "L1", "L2", "F1", "F2", "F3", "S1", "D1", "D2", "D3", "D5", "V1", "V3",
+    "E1", "E2", "E3", "E4", "L1", "L2", "F1", "F2", "F3", "F4", "S1", "D1", "D2", "D3", "D5", "V1",
+    "V3",
 ];
 
 pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<Expect> {

@@ -1,14 +1,17 @@
 //! The database: a node of its own that runs the product's SQLite outbox, in memory, behind the
 //! simulated network. The SQL that is tested is the SQL that ships.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::store::{
-    Activated, Attempt, Claim, Doubt, Enqueued, MessageId, MessageState, Outgoing, Proof, Settled,
-    Settlement, SqliteOutbox, Store, StoreError,
+    Activated, Attempt, Claim, Doubt, Enqueued, MessageId, MessageState, Outgoing, Proof, Roll,
+    Settled, Settlement, SqliteOutbox, Store, StoreError,
 };
-use fencepost::{Identity, Token, WallTime};
+use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
 use super::clocks::Clocks;
 use super::links::{Links, SharedMailbox};
@@ -23,6 +26,7 @@ pub struct Books {
     /// The product's outbox.
     pub outbox: SqliteOutbox,
     floor: Token,
+    generation: Generation,
     messages: BTreeMap<MessageNo, (MessageState, Token)>,
 }
 
@@ -36,7 +40,8 @@ impl Books {
     /// SQLite says so.
     pub fn new() -> Result<Self, StoreError> {
         let outbox = SqliteOutbox::in_memory()?;
-        Ok(Self { outbox, floor: Token::default(), messages: BTreeMap::new() })
+        let (floor, generation) = (Token::default(), Generation::NONE);
+        Ok(Self { outbox, floor, generation, messages: BTreeMap::new() })
     }
 
     /// The application writes a message.
@@ -75,7 +80,9 @@ impl Books {
 /// What a node asks of the database: the calls of [`Store`].
 #[allow(missing_docs)] // the arguments are the trait's
 pub enum Question {
-    Activate { token: Token, holder: Identity },
+    Activate { generation: Generation, token: Token, holder: Identity },
+    Roll,
+    CallRoll { seen: Generation, boots: Vec<Boot> },
     Sweep { token: Token },
     Pending { limit: usize },
     Claim { token: Token, attempt: Attempt, wall: WallTime },
@@ -88,6 +95,7 @@ pub enum Question {
 #[allow(missing_docs)] // the results are the trait's
 pub enum Answer {
     Activated(Activated),
+    Roll(Roll),
     Swept(Option<u64>),
     Pending(Vec<Outgoing>),
     Claim(Claim),
@@ -141,15 +149,21 @@ impl Database {
         let now = self.clocks.wall(self.here);
         let books = &mut *lock(&self.books);
         Ok(match question {
-            Question::Activate { token, holder } => {
-                let activated = books.outbox.activate(*token, *holder, now)?;
+            Question::Activate { generation, token, holder } => {
+                let (generation, token, holder) = (*generation, *token, *holder);
+                let activated = books.outbox.activate(generation, token, holder, now)?;
                 if activated == Activated::Raised {
-                    let (token, holder) = (*token, *holder);
                     let again = books.floor == token;
                     books.floor = token;
-                    self.recorder.record(Kind::Activated { token, holder, again });
+                    self.recorder.record(Kind::Activated { generation, token, holder, again });
                 }
                 Answer::Activated(activated)
+            }
+            Question::Roll => Answer::Roll(books.outbox.roll()?),
+            Question::CallRoll { seen, boots } => {
+                let roll = books.outbox.call_roll(*seen, boots)?;
+                self.roll_called(books, &roll);
+                Answer::Roll(roll)
             }
             Question::Sweep { token } => {
                 let swept = books.outbox.sweep(*token, now)?;
@@ -193,6 +207,16 @@ impl Database {
                 Answer::Settled(settled)
             }
         })
+    }
+
+    /// Records the roll that stands, if it is a new one.
+    fn roll_called(&self, books: &mut Books, roll: &Roll) {
+        let (generation, floor) = (roll.generation, roll.floor.into());
+        if generation != books.generation {
+            (books.generation, books.floor) = (generation, floor);
+            let boots = roll.boots.clone();
+            self.recorder.record(Kind::RollCalled { generation, boots, floor });
+        }
     }
 
     fn swept(&self, books: &mut Books, token: Token, count: u64) {
@@ -265,6 +289,9 @@ impl Database {
         let mut rows: Vec<_> = books.outbox.entries(None)?;
         rows.sort_by_key(|row| message_no(&row.id));
         assert_eq!(rows.len(), books.messages.len(), "no message appears or disappears");
+        let fence = books.outbox.fence()?;
+        let kept = (books.floor, books.generation);
+        assert_eq!((fence.floor, fence.generation), kept, "fence: database and books");
         for row in rows {
             let message = message_no(&row.id);
             assert_eq!(row.state, books.messages[&message].0, "{message}: database and books");
@@ -312,8 +339,21 @@ macro_rules! expect {
 }
 
 impl Store for RemoteStore {
-    async fn activate(&self, token: Token, holder: Identity) -> Result<Activated, StoreError> {
-        expect!(self.ask(Question::Activate { token, holder }).await, Activated)
+    async fn activate(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<Activated, StoreError> {
+        expect!(self.ask(Question::Activate { generation, token, holder }).await, Activated)
+    }
+
+    async fn roll(&self) -> Result<Roll, StoreError> {
+        expect!(self.ask(Question::Roll).await, Roll)
+    }
+
+    async fn call_roll(&self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {
+        expect!(self.ask(Question::CallRoll { seen, boots: boots.to_vec() }).await, Roll)
     }
 
     async fn sweep(&self, token: Token) -> Result<Option<u64>, StoreError> {

@@ -12,9 +12,9 @@ use fencepost::election::{Config, Message, Timing};
 use fencepost::node::tcp::TcpTransport;
 use fencepost::node::{Driver, Node, Transport};
 use fencepost::store::{
-    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Settled, Settlement, Store, StoreError,
+    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Roll, Settled, Settlement, Store, StoreError,
 };
-use fencepost::{Identity, NodeId, Token, WallTime};
+use fencepost::{Boot, Generation, Identity, NodeId, Token, WallTime};
 use rand::Rng;
 use tokio::sync::mpsc;
 use tracing::info;
@@ -261,8 +261,21 @@ impl NoFence {
 }
 
 impl Store for NoFence {
-    async fn activate(&self, _: Token, _: Identity) -> Result<Activated, StoreError> {
+    async fn activate(
+        &self,
+        _: Generation,
+        _: Token,
+        _: Identity,
+    ) -> Result<Activated, StoreError> {
         Ok(Activated::Raised)
+    }
+
+    async fn roll(&self) -> Result<Roll, StoreError> {
+        Self::refuse()
+    }
+
+    async fn call_roll(&self, _: Generation, _: &[Boot]) -> Result<Roll, StoreError> {
+        Self::refuse()
     }
 
     async fn sweep(&self, _: Token) -> Result<Option<u64>, StoreError> {

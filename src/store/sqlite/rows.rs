@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, Error, Row};
 
-use crate::id::Token;
+use crate::id::{Boot, Generation, Identity, Incarnation, Token};
 use crate::store::{MessageId, MessageState};
 use crate::time::WallTime;
 
@@ -80,6 +80,32 @@ pub(super) fn id(row: &Row<'_>, index: usize) -> rusqlite::Result<MessageId> {
 
 pub(super) fn token(row: &Row<'_>, index: usize) -> rusqlite::Result<Token> {
     row.get(index).map(as_token)
+}
+
+/// Whoever [`Identity`]'s text names; nobody if it is empty.
+pub(super) fn holder(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Identity>> {
+    let text = row.get_ref(index)?.as_str()?;
+    let identity = || {
+        let (node, incarnation) = text.rsplit_once('/')?;
+        let incarnation = Incarnation(incarnation.parse().ok()?);
+        Some(Identity { node: node.parse().ok()?, incarnation })
+    };
+    match identity() {
+        None if !text.is_empty() => Err(unreadable(index, Type::Text, FromSqlError::InvalidType)),
+        holder => Ok(holder),
+    }
+}
+
+/// One row of the roll.
+pub(super) fn boot(row: &Row<'_>, node: usize, nonce: usize) -> rusqlite::Result<Boot> {
+    let name = row.get_ref(node)?.as_str()?;
+    let name =
+        name.parse().map_err(|error| unreadable(node, Type::Text, FromSqlError::other(error)))?;
+    Ok(Boot { node: name, nonce: row.get::<_, i64>(nonce)?.cast_unsigned() })
+}
+
+pub(super) fn generation(row: &Row<'_>, index: usize) -> rusqlite::Result<Generation> {
+    count(row, index).map(Generation::stored)
 }
 
 /// A number that is never negative.

@@ -1,7 +1,9 @@
 //! The tables of the SQLite store, their version, and the settings of a connection.
 //!
-//! The version is kept in `PRAGMA user_version`. A file with a newer one is left alone: what a newer
-//! Fencepost promises about its rows, this one cannot know.
+//! The version is kept in `PRAGMA user_version`. A file with an older one is migrated when it is
+//! opened, a file with a newer one is left alone: what a newer Fencepost promises about its rows,
+//! this one cannot know. The version is only looked at when a file is opened, so the processes that
+//! share a file must have ended before a newer Fencepost opens it.
 
 use std::time::Duration;
 
@@ -10,14 +12,18 @@ use rusqlite::{Connection, Error, ErrorCode};
 use super::transaction::{Done, unavailable, write};
 use crate::store::{MessageState, StoreError};
 
-/// The version of [`TABLES`].
-pub(super) const VERSION: i64 = 1;
+/// What leads from each version to the next; the first makes the tables of an empty database. Files
+/// have these versions, so a step that was released is never changed: a change is a further step.
+const STEPS: &[&str] = &[TABLES, GENERATIONS];
+
+/// The version that all the steps lead to.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// How often, and with which pause, a busy file is asked again for a write-ahead log.
 const BUSY_ATTEMPTS: u32 = 200;
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
-/// A row per message and one row for the fence.
+/// Version 1: a row per message and one row for the fence.
 ///
 /// Payloads lie apart, so that a change of state rewrites a short row and not a megabyte. The
 /// partial indexes hold only what is still to be done, so that looking for work costs the same
@@ -53,8 +59,17 @@ const TABLES: &str = "
         seq   INTEGER PRIMARY KEY,                   -- that of the outbox
         bytes BLOB NOT NULL
     ) STRICT;
+";
 
-    PRAGMA user_version = 1;
+/// Version 2: the generation and who started it, and whose store it is.
+const GENERATIONS: &str = "
+    ALTER TABLE fence ADD COLUMN generation INTEGER NOT NULL DEFAULT 0; -- cold starts; 0: none yet
+    ALTER TABLE fence ADD COLUMN cluster TEXT NOT NULL DEFAULT '';      -- its name; '': none yet
+
+    CREATE TABLE roll (
+        node  TEXT NOT NULL PRIMARY KEY,
+        nonce INTEGER NOT NULL              -- the bits of an unsigned number
+    ) STRICT, WITHOUT ROWID;
 ";
 
 // The numbers in the SQL of this directory are those of the states. A partial index is only used
@@ -97,17 +112,25 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
     }
 }
 
-/// Creates the tables in an empty database.
+/// Takes the database to this version, from an empty one or an older version.
 ///
-/// Done and checked in one transaction, so that of several processes that start at once one creates
-/// and the others find.
-pub(super) fn create(connection: &Connection) -> Result<(), StoreError> {
-    let found = write(connection, |tx| match version(tx)? {
-        0 => {
-            tx.execute_batch(TABLES)?;
-            Ok(Done::Changed(VERSION))
+/// Looked at and done in one transaction, so that of several processes that start at once one does
+/// it and the others find it done.
+pub(super) fn migrate(connection: &Connection) -> Result<(), StoreError> {
+    // Versions only rise: no lock is needed to see that there is nothing to do.
+    if version(connection).map_err(unavailable)? == VERSION {
+        return Ok(());
+    }
+    let found = write(connection, |tx| {
+        let found = version(tx)?;
+        let steps = usize::try_from(found).ok().and_then(|found| STEPS.get(found..));
+        // None: a newer version. No steps: another process was faster.
+        let Some(steps @ [_, ..]) = steps else { return Ok(Done::Unchanged(found)) };
+        for step in steps {
+            tx.execute_batch(step)?;
         }
-        found => Ok(Done::Unchanged(found)),
+        tx.pragma_update(None, "user_version", VERSION)?;
+        Ok(Done::Changed(VERSION))
     })?;
     check(found)
 }
@@ -117,7 +140,7 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn check(found: i64) -> Result<(), StoreError> {
-    if found == VERSION || found == 0 {
+    if (0..=VERSION).contains(&found) {
         return Ok(());
     }
     Err(StoreError::Unavailable(format!(

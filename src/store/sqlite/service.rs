@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::SqliteOutbox;
-use crate::id::{Identity, Token};
+use crate::id::{Boot, Generation, Identity, Token};
 use crate::store::{
-    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Settled, Settlement, Store, StoreError,
+    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Roll, Settled, Settlement, Store, StoreError,
 };
 use crate::time::WallTime;
 
@@ -43,8 +43,22 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    async fn activate(&self, token: Token, holder: Identity) -> Result<Activated, StoreError> {
-        self.with(move |outbox, now| outbox.activate(token, holder, now)).await
+    async fn activate(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<Activated, StoreError> {
+        self.with(move |outbox, now| outbox.activate(generation, token, holder, now)).await
+    }
+
+    async fn roll(&self) -> Result<Roll, StoreError> {
+        self.with(|outbox, _| outbox.roll()).await
+    }
+
+    async fn call_roll(&self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {
+        let boots = boots.to_vec();
+        self.with(move |outbox, _| outbox.call_roll(seen, &boots)).await
     }
 
     async fn sweep(&self, token: Token) -> Result<Option<u64>, StoreError> {

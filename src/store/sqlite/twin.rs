@@ -1,20 +1,26 @@
 //! The SQLite store against its twin: the same rules, written down a second time, dumbly and in
 //! memory. Random operations with random tokens, ids and clocks must be answered alike and lead to
-//! the same rows; and whatever the answers, no token but the floor changes a row (F1), and states
-//! change only along the known ways (D4).
+//! the same rows; and whatever the answers, no token but the floor changes a row (F1), states change
+//! only along the known ways (D4), and the floor outlives every roll call (F4).
+
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::tests::{at, current, message, next, node};
+use super::tests::{at, boot, current, message, next, node};
 use super::*;
-use crate::store::{Counts, Doubt};
+use crate::id::{Boot, Generation, Term};
+use crate::store::{Activated, Counts, Doubt, Roll};
 
 use MessageState::{Claimed, Delivered, Failed, InDoubt, Pending};
 
 #[derive(Debug, Clone)]
 enum Op {
     Enqueue(usize),
-    Activate(u64, u64),
+    /// Generation, token, holder.
+    Activate(u64, u64, u64),
+    /// The generation that was seen; numbers of nodes, and their nonces.
+    CallRoll(u64, Vec<(u64, u64)>),
     Sweep(u64),
     /// The last number says how many attempts ago the call was meant for.
     Claim(u64, usize, u64),
@@ -27,9 +33,17 @@ const IDS: [&str; 3] = ["a", "b", "c"];
 /// Stands for the floor of the moment, so that not every operation is refused.
 const FLOOR: u64 = 99;
 
+/// Stands for the generation of the moment.
+const CURRENT: u64 = 99;
+
 impl Op {
-    /// The operation with that token filled in.
-    fn with(mut self, floor: u64) -> Self {
+    /// The operation with that token and that generation filled in.
+    fn with(mut self, floor: u64, current: u64) -> Self {
+        if let Self::Activate(generation, ..) | Self::CallRoll(generation, _) = &mut self
+            && *generation == CURRENT
+        {
+            *generation = current;
+        }
         if let Self::Sweep(token)
         | Self::Claim(token, ..)
         | Self::Settle(token, ..)
@@ -44,6 +58,8 @@ impl Op {
 
 fn ops() -> impl Strategy<Value = Vec<(u64, Op)>> {
     let token = prop_oneof![6 => Just(FLOOR), 1 => 0..12u64];
+    let generation = prop_oneof![4 => Just(CURRENT), 1 => 0..6u64];
+    let nonce = prop_oneof![0..3u64, Just(u64::MAX)];
     let id = 0..IDS.len();
     let settlement = prop_oneof![
         Just(Settlement::Delivered),
@@ -61,7 +77,9 @@ fn ops() -> impl Strategy<Value = Vec<(u64, Op)>> {
     let late = prop_oneof![8 => Just(0u64), 1 => Just(1u64)];
     let op = prop_oneof![
         2 => id.clone().prop_map(Op::Enqueue),
-        1 => (0..12u64, 1..3u64).prop_map(|(token, holder)| Op::Activate(token, holder)),
+        1 => (generation.clone(), 0..12u64, 1..3u64).prop_map(|(g, t, h)| Op::Activate(g, t, h)),
+        1 => (generation, prop::collection::vec((1..4u64, nonce), 0..4))
+            .prop_map(|(seen, boots)| Op::CallRoll(seen, boots)),
         1 => token.clone().prop_map(Op::Sweep),
         5 => (token.clone(), id.clone(), late.clone()).prop_map(|(t, i, l)| Op::Claim(t, i, l)),
         4 => (token.clone(), id.clone(), settlement, late.clone())
@@ -90,7 +108,10 @@ struct TwinRow {
 #[derive(Debug, Default)]
 struct Twin {
     floor: u64,
+    /// 0: nobody in this generation.
     holder: u64,
+    generation: u64,
+    roll: Vec<Boot>,
     rows: Vec<TwinRow>,
 }
 
@@ -107,15 +128,10 @@ impl Twin {
         let floor = Token(self.floor);
         match op.clone() {
             Op::Enqueue(id) => format!("{:?}", self.enqueue(id, now)),
-            Op::Activate(token, holder) => {
-                let raised = token > self.floor;
-                if raised {
-                    (self.floor, self.holder) = (token, holder);
-                }
-                let mine = token > 0 && (self.floor, self.holder) == (token, holder);
-                let answer = if mine { Activated::Raised } else { Activated::Behind { floor } };
-                format!("{answer:?}")
+            Op::Activate(generation, token, holder) => {
+                format!("{:?}", self.activate(generation, token, holder))
             }
+            Op::CallRoll(seen, boots) => format!("{:?}", self.call_roll(seen, boots)),
             Op::Sweep(token) => format!("{:?}", self.sweep(token, now)),
             Op::Claim(token, ..) if !self.may_write(token) => {
                 format!("{:?}", Claim::Fenced { floor })
@@ -140,6 +156,39 @@ impl Twin {
                 format!("{:?}", self.resolve(token, id, &proof, now))
             }
         }
+    }
+
+    fn activate(&mut self, generation: u64, token: u64, holder: u64) -> Activated {
+        if generation == self.generation {
+            if token > self.floor {
+                (self.floor, self.holder) = (token, holder);
+            }
+            if (self.floor, self.holder) == (token, holder) {
+                return Activated::Raised;
+            }
+        }
+        let generation = Generation::stored(self.generation);
+        Activated::Behind { floor: Token(self.floor), generation }
+    }
+
+    /// `None`: refused.
+    fn call_roll(&mut self, seen: u64, boots: Vec<(u64, u64)>) -> Option<Roll> {
+        // Nodes sort as their numbers do, and the same node twice is the same key twice.
+        let distinct: BTreeMap<u64, u64> = boots.iter().copied().collect();
+        if boots.is_empty() || distinct.len() < boots.len() {
+            return None;
+        }
+        if seen == self.generation {
+            self.generation += 1;
+            self.holder = 0;
+            self.roll = distinct.into_iter().map(numbered).collect();
+        }
+        Some(self.roll())
+    }
+
+    fn roll(&self) -> Roll {
+        let generation = Generation::stored(self.generation);
+        Roll { generation, floor: Term(self.floor), boots: self.roll.clone() }
     }
 
     fn enqueue(&mut self, id: usize, now: u64) -> Enqueued {
@@ -273,6 +322,10 @@ impl Twin {
     }
 }
 
+fn numbered((number, nonce): (u64, u64)) -> Boot {
+    boot(&format!("n{number}"), nonce)
+}
+
 fn window_over(entry: &mut Entry) {
     entry.state = InDoubt;
     entry.parked = true;
@@ -293,8 +346,13 @@ fn run(outbox: &mut SqliteOutbox, now: u64, op: &Op) -> String {
     let at_now = at(now);
     match op.clone() {
         Op::Enqueue(m) => format!("{:?}", outbox.enqueue(&id(m), b"payload", at_now).unwrap()),
-        Op::Activate(token, holder) => {
-            format!("{:?}", outbox.activate(Token(token), node("n", holder), at_now).unwrap())
+        Op::Activate(generation, token, holder) => {
+            let (generation, holder) = (Generation::stored(generation), node("n", holder));
+            format!("{:?}", outbox.activate(generation, Token(token), holder, at_now).unwrap())
+        }
+        Op::CallRoll(seen, boots) => {
+            let boots: Vec<_> = boots.into_iter().map(numbered).collect();
+            format!("{:?}", outbox.call_roll(Generation::stored(seen), &boots).ok())
         }
         Op::Sweep(token) => format!("{:?}", outbox.sweep(Token(token), at_now).unwrap()),
         Op::Claim(token, m, late) => {
@@ -314,7 +372,7 @@ fn run(outbox: &mut SqliteOutbox, now: u64, op: &Op) -> String {
 
 fn token_of(op: &Op) -> Option<u64> {
     match *op {
-        Op::Enqueue(_) | Op::Activate(..) => None,
+        Op::Enqueue(_) | Op::Activate(..) | Op::CallRoll(..) => None,
         Op::Sweep(token)
         | Op::Claim(token, ..)
         | Op::Settle(token, ..)
@@ -340,7 +398,8 @@ proptest! {
         let mut twin = Twin::default();
         let mut rows: Vec<Entry> = Vec::new();
         for (now, op) in ops {
-            let op = op.with(twin.floor);
+            let op = op.with(twin.floor, twin.generation);
+            let before = twin.floor;
             let allowed = token_of(&op).is_none_or(|token| twin.may_write(token));
             prop_assert_eq!(run(&mut outbox, now, &op), twin.run(now, &op), "{:?} at {}", op, now);
 
@@ -352,6 +411,10 @@ proptest! {
             let expected: Vec<Entry> = twin.rows.iter().map(|row| row.entry.clone()).collect();
             prop_assert_eq!(&entries, &expected);
             rows = entries;
+
+            let roll = outbox.roll().unwrap();
+            prop_assert!(roll.floor >= Term(before), "F4: {:?} lowered the floor", op);
+            prop_assert_eq!(roll, twin.roll());
         }
 
         let pending: Vec<_> = rows.iter().filter(|e| e.state == Pending).map(|e| &e.id).collect();

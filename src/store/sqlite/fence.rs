@@ -1,0 +1,210 @@
+//! The fence row: how high the floor is and who raised it, in which generation, for which cluster;
+//! and the roll of that generation.
+
+use std::collections::BTreeSet;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, params};
+
+use super::SqliteOutbox;
+use super::rows::{as_wall, boot, generation as generation_at, holder, millis, signed, token};
+use super::transaction::{Done, unavailable, write};
+use crate::election::MAX_VOTERS;
+use crate::id::{Boot, Generation, Identity, Term, Token};
+use crate::store::{Activated, Roll, StoreError};
+use crate::time::WallTime;
+
+/// A generation that the store is never in is bound as NULL, which equals nothing.
+const RAISE: &str = "UPDATE fence SET floor = ?1, holder = ?2, raised_ms = ?3
+    WHERE floor < ?1 AND generation = ?4";
+pub(super) const FENCE: &str = "SELECT floor, holder, generation, cluster, raised_ms FROM fence";
+/// One statement, so that floor, generation and roll are those of one moment. In the order of
+/// [`NodeId`](crate::id::NodeId), which is that of the bytes.
+pub(super) const ROLL: &str =
+    "SELECT floor, generation, node, nonce FROM fence LEFT JOIN roll ORDER BY node";
+const STRIKE_ROLL: &str = "DELETE FROM roll";
+const ENTER_BOOT: &str = "INSERT INTO roll (node, nonce) VALUES (?1, ?2)";
+/// Nodes count their incarnations anew in each generation, so the old holder's name may soon be
+/// another's: nobody holds what was raised before.
+const NEXT_GENERATION: &str = "UPDATE fence SET generation = ?1, holder = ''";
+const BIND: &str = "UPDATE fence SET cluster = ?1";
+
+/// The fence as people and audits see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// The highest token that was ever activated; 0 before the first.
+    pub floor: Token,
+    /// Who activated it, unless the generation began after that.
+    pub holder: Option<Identity>,
+    /// The generation that the store is in.
+    pub generation: Generation,
+    /// The cluster that the store belongs to, once it is bound to one.
+    pub cluster: Option<String>,
+    /// When the floor was raised last, by the store's clock.
+    pub raised: Option<WallTime>,
+}
+
+/// A store that was not bound to a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BindError {
+    /// It belongs to another cluster. Two clusters elect without knowing of each other, so in one
+    /// store each would fence the other out.
+    #[error("the store belongs to cluster {theirs:?}, not to {ours:?}")]
+    OtherCluster {
+        /// The name that was to be bound.
+        ours: String,
+        /// The name that the store keeps.
+        theirs: String,
+    },
+    /// A cluster has a name.
+    #[error("the name of the cluster that the store shall belong to is empty")]
+    NoName,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl SqliteOutbox {
+    /// Raises the floor to `token` for `holder`, if it is lower and the store is in `generation`.
+    ///
+    /// # Errors
+    /// The store failed, or the token is larger than any term.
+    pub fn activate(
+        &mut self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+        now: WallTime,
+    ) -> Result<Activated, StoreError> {
+        if Term::from(token) > Term::MAX {
+            return Err(StoreError::Unavailable(format!("token {token} is larger than any term")));
+        }
+        write(&self.connection, |tx| {
+            let name = holder.to_string();
+            let raise = params![signed(token), name, millis(now), column(generation)];
+            if tx.prepare_cached(RAISE)?.execute(raise)? == 1 {
+                return Ok(Done::Changed(Activated::Raised));
+            }
+            let stands = read_fence(tx)?;
+            // An earlier call, whose answer was lost, may have raised it.
+            let mine = stands.generation == generation
+                && stands.floor == token
+                && stands.holder == Some(holder);
+            let Fence { floor, generation, .. } = stands;
+            let behind = Activated::Behind { floor, generation };
+            Ok(Done::Unchanged(if mine { Activated::Raised } else { behind }))
+        })
+    }
+
+    /// The roll of the generation that the store is in.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn roll(&mut self) -> Result<Roll, StoreError> {
+        read_roll(&self.connection).map_err(unavailable)
+    }
+
+    /// Starts the generation after `seen` with these boots, unless the store has moved on from
+    /// `seen`, and tells the roll that now stands. The floor stays, and nobody holds it.
+    ///
+    /// # Errors
+    /// The store failed, there is no generation after `seen`, or the boots are not one each of 1 to
+    /// [`MAX_VOTERS`] nodes.
+    pub fn call_roll(&mut self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {
+        let next = check_roll(seen, boots).map_err(StoreError::Unavailable)?;
+        write(&self.connection, |tx| {
+            let stands = read_roll(tx)?;
+            // Also what a repeated call finds, after the first one succeeded.
+            if stands.generation != seen {
+                return Ok(Done::Unchanged(stands));
+            }
+            tx.prepare_cached(NEXT_GENERATION)?.execute([column(next)])?;
+            tx.prepare_cached(STRIKE_ROLL)?.execute([])?;
+            let mut enter = tx.prepare_cached(ENTER_BOOT)?;
+            for boot in boots {
+                enter.execute(params![boot.node.as_str(), boot.nonce.cast_signed()])?;
+            }
+            Ok(Done::Changed(read_roll(tx)?))
+        })
+    }
+
+    /// The fence, for people and audits.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn fence(&mut self) -> Result<Fence, StoreError> {
+        read_fence(&self.connection).map_err(unavailable)
+    }
+
+    /// Makes the store that of the cluster of this name, for ever (M2).
+    ///
+    /// # Errors
+    /// It belongs to another cluster, the name is empty, or the store failed.
+    pub fn bind_cluster(&mut self, cluster: &str) -> Result<(), BindError> {
+        if cluster.is_empty() {
+            return Err(BindError::NoName);
+        }
+        let bound = write(&self.connection, |tx| match read_fence(tx)?.cluster {
+            Some(bound) => Ok(Done::Unchanged(bound)),
+            None => {
+                tx.prepare_cached(BIND)?.execute([cluster])?;
+                Ok(Done::Changed(cluster.to_owned()))
+            }
+        })?;
+        if bound == cluster {
+            return Ok(());
+        }
+        Err(BindError::OtherCluster { ours: cluster.to_owned(), theirs: bound })
+    }
+}
+
+/// The generation after `seen`, or why these boots cannot start it.
+fn check_roll(seen: Generation, boots: &[Boot]) -> Result<Generation, String> {
+    if boots.is_empty() {
+        return Err("a roll call without boots would start a generation that nobody is in".into());
+    }
+    if boots.len() > MAX_VOTERS {
+        return Err(format!(
+            "a roll call of {} boots: there are at most {MAX_VOTERS} voters",
+            boots.len()
+        ));
+    }
+    let mut nodes = BTreeSet::new();
+    if let Some(twice) = boots.iter().find(|boot| !nodes.insert(boot.node)) {
+        return Err(format!("a roll call that lists {} twice", twice.node));
+    }
+    let next = seen.number.checked_add(1).filter(|next| *next <= Generation::MAX_NUMBER);
+    next.map(Generation::stored)
+        .ok_or_else(|| format!("there is no generation after {}", seen.number))
+}
+
+/// As the store keeps it; nothing for a generation that no store is ever in.
+fn column(generation: Generation) -> Option<i64> {
+    i64::try_from(generation.number).ok().filter(|_| generation.roll == 0)
+}
+
+fn read_fence(connection: &Connection) -> rusqlite::Result<Fence> {
+    connection.prepare_cached(FENCE)?.query_row([], |row| {
+        Ok(Fence {
+            floor: token(row, 0)?,
+            holder: holder(row, 1)?,
+            generation: generation_at(row, 2)?,
+            cluster: row.get(3).map(|name: String| (!name.is_empty()).then_some(name))?,
+            raised: row.get::<_, Option<i64>>(4)?.map(as_wall),
+        })
+    })
+}
+
+fn read_roll(connection: &Connection) -> rusqlite::Result<Roll> {
+    let mut roll = Roll::default();
+    let mut select = connection.prepare_cached(ROLL)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        roll.floor = token(row, 0)?.into();
+        roll.generation = generation_at(row, 1)?;
+        if row.get_ref(2)? != ValueRef::Null {
+            roll.boots.push(boot(row, 2, 3)?);
+        }
+    }
+    Ok(roll)
+}

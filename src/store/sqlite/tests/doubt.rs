@@ -1,0 +1,125 @@
+//! In doubt, and out of it by proof.
+
+use super::*;
+
+#[test]
+fn claims_of_the_deposed_are_in_doubt_and_say_so() {
+    let mut outbox = outbox();
+    claim(&mut outbox, 5, 10);
+    assert_eq!(outbox.sweep(Token(5), at(11)), Ok(Some(0)));
+    raise(&mut outbox, 6);
+    let claimed = Some(MessageState::Claimed);
+    assert_eq!(claim(&mut outbox, 6, 12), Claim::NotPending { state: claimed });
+    assert_eq!(settle(&mut outbox, 6, &Settlement::Delivered), Settled::Refused { state: claimed });
+    assert_eq!(outbox.sweep(Token(6), at(13)), Ok(Some(1)));
+    assert_eq!(outbox.sweep(Token(6), at(13)), Ok(Some(0)));
+    let doubt = Doubt {
+        attempt: Attempt { id: message("m"), number: 1 },
+        token: Token(5),
+        reason: "claimed by 5, whose holder was deposed; outcome unknown".into(),
+    };
+    assert_eq!(outbox.doubts(9), Ok(vec![doubt]));
+    let doubtful = Some(MessageState::InDoubt);
+    let never = resolve(&mut outbox, 6, &Proof::NeverSent, 14);
+    assert_eq!(never, Settled::Refused { state: doubtful }, "it was not the resolver's claim");
+    let pending = Settled::Now(MessageState::Pending);
+    assert_eq!(resolve(&mut outbox, 6, &Proof::SinkLacksIt, 14), pending);
+    let again = resolve(&mut outbox, 6, &Proof::SinkLacksIt, 14);
+    assert_eq!(again, Settled::Refused { state: Some(MessageState::Pending) });
+    assert_eq!(claim(&mut outbox, 6, 15), GRANTED);
+    assert_eq!(only_entry(&mut outbox).attempts, 2);
+}
+
+#[test]
+fn a_claim_that_was_never_sent_is_given_back() {
+    let mut outbox = outbox();
+    claim(&mut outbox, 5, 10);
+    for _ in 0..2 {
+        assert_eq!(settle(&mut outbox, 5, &in_doubt("stopped")), DOUBTFUL);
+    }
+    let given_back = resolve(&mut outbox, 5, &Proof::NeverSent, 11);
+    assert_eq!(given_back, Settled::Now(MessageState::Pending));
+    let entry = only_entry(&mut outbox);
+    assert_eq!((entry.token, entry.reason.as_deref()), (Some(Token(5)), Some("stopped")));
+}
+
+/// A repeat that was under way while the message was claimed, sent and put in doubt anew.
+#[test]
+fn a_late_word_about_an_earlier_attempt_changes_nothing() {
+    let mut outbox = outbox();
+    let first = next(&mut outbox, "m");
+    for _ in 0..2 {
+        claim(&mut outbox, 5, 10);
+        settle(&mut outbox, 5, &in_doubt("timeout"));
+        if current(&mut outbox, "m").number == 1 {
+            let pending = Settled::Now(MessageState::Pending);
+            assert_eq!(resolve(&mut outbox, 5, &Proof::SinkLacksIt, 11), pending);
+        }
+    }
+    let late = outbox.resolve(Token(5), &first, &Proof::SinkLacksIt, at(12));
+    assert_eq!(late, Ok(Settled::Refused { state: Some(MessageState::InDoubt) }));
+    resolve(&mut outbox, 5, &Proof::SinkLacksIt, 13);
+    let late = outbox.claim(Token(5), &first, at(1), at(14));
+    assert_eq!(late, Ok(Claim::NotPending { state: Some(MessageState::Pending) }));
+    claim(&mut outbox, 5, 15);
+    let late = outbox.settle(Token(5), &first, &Settlement::Delivered, at(16));
+    assert_eq!(late, Ok(Settled::Refused { state: Some(MessageState::Claimed) }));
+}
+
+#[test]
+fn a_deduplication_window_counts_from_the_first_claim() {
+    let mut outbox = outbox();
+    let window = Proof::Deduplicated { window: Duration::from_millis(100) };
+    for now in [1_000, 1_060] {
+        claim(&mut outbox, 5, now);
+        settle(&mut outbox, 5, &in_doubt("timeout"));
+        assert_eq!(resolve(&mut outbox, 5, &window, now), Settled::Now(MessageState::Pending));
+    }
+    let granted = Claim::Granted { send_within: Some(Duration::from_millis(1)) };
+    assert_eq!(claim(&mut outbox, 5, 1_099), granted);
+    let late = Claim::Granted { send_within: Some(Duration::ZERO) };
+    assert_eq!(claim(&mut outbox, 5, 1_200), late, "whoever has the claim may be sending");
+    settle(&mut outbox, 5, &in_doubt("timeout"));
+    for _ in 0..2 {
+        assert_eq!(resolve(&mut outbox, 5, &window, 1_100), DOUBTFUL);
+    }
+    assert_eq!(outbox.doubts(9), Ok(vec![]), "it is parked");
+    let entry = only_entry(&mut outbox);
+    assert!(entry.parked);
+    assert_eq!(entry.reason.as_deref(), Some("timeout; the deduplication window is over"));
+    assert_eq!(
+        resolve(&mut outbox, 5, &window, 1_001),
+        DOUBTFUL,
+        "a stepped clock unparks nothing"
+    );
+    let proved = resolve(&mut outbox, 5, &Proof::SinkHasIt, 2_000);
+    assert_eq!(proved, Settled::Now(MessageState::Delivered));
+    assert!(!only_entry(&mut outbox).parked);
+}
+
+#[test]
+fn a_released_message_is_parked_when_its_window_ends_before_it_is_claimed() {
+    let mut outbox = outbox();
+    claim(&mut outbox, 5, 1_000);
+    settle(&mut outbox, 5, &in_doubt("timeout"));
+    resolve(&mut outbox, 5, &Proof::Deduplicated { window: Duration::from_millis(100) }, 1_001);
+    let over = Claim::NotPending { state: Some(MessageState::InDoubt) };
+    for _ in 0..2 {
+        assert_eq!(claim(&mut outbox, 5, 1_100), over);
+    }
+    assert!(only_entry(&mut outbox).parked);
+}
+
+#[test]
+fn a_parked_message_keeps_the_first_reason() {
+    let mut outbox = outbox();
+    claim(&mut outbox, 5, 10);
+    settle(&mut outbox, 5, &in_doubt("timeout"));
+    for reason in ["first", "second"] {
+        assert_eq!(resolve(&mut outbox, 5, &Proof::Park { reason: reason.into() }, 11), DOUBTFUL);
+    }
+    let parked = outbox.entries(Some(MessageState::InDoubt)).unwrap();
+    assert_eq!(parked[0].reason.as_deref(), Some("first"));
+    let never = resolve(&mut outbox, 5, &Proof::NeverSent, 12);
+    assert_eq!(never, Settled::Refused { state: Some(MessageState::InDoubt) });
+}

@@ -1,0 +1,64 @@
+//! Stands in for a store where there is none: leadership only.
+
+use super::{
+    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Roll, Settled, Settlement, Store, StoreError,
+};
+use crate::id::{Boot, Generation, Identity, Token};
+use crate::time::WallTime;
+
+/// No store: every activation succeeds at once, and nothing is ever kept. For a cluster that only
+/// elects; its voters start anew by [`crate::election::ColdStart::ByAllVoters`], and its guards
+/// say that no fence backs them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unfenced;
+
+fn refuse<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unavailable("this cluster has no store".into()))
+}
+
+impl Store for Unfenced {
+    fn is_fence(&self) -> bool {
+        false
+    }
+
+    async fn activate(
+        &self,
+        _: Generation,
+        _: Token,
+        _: Identity,
+    ) -> Result<Activated, StoreError> {
+        Ok(Activated::Raised)
+    }
+
+    async fn roll(&self) -> Result<Roll, StoreError> {
+        refuse()
+    }
+
+    async fn call_roll(&self, _: Generation, _: &[Boot]) -> Result<Roll, StoreError> {
+        refuse()
+    }
+
+    async fn sweep(&self, _: Token) -> Result<Option<u64>, StoreError> {
+        refuse()
+    }
+
+    async fn pending(&self, _: usize) -> Result<Vec<Outgoing>, StoreError> {
+        refuse()
+    }
+
+    async fn claim(&self, _: Token, _: &Attempt, _: WallTime) -> Result<Claim, StoreError> {
+        refuse()
+    }
+
+    async fn settle(&self, _: Token, _: &Attempt, _: Settlement) -> Result<Settled, StoreError> {
+        refuse()
+    }
+
+    async fn doubts(&self, _: usize) -> Result<Vec<Doubt>, StoreError> {
+        refuse()
+    }
+
+    async fn resolve(&self, _: Token, _: &Attempt, _: Proof) -> Result<Settled, StoreError> {
+        refuse()
+    }
+}
