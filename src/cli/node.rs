@@ -86,16 +86,15 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
 /// The outbox, once it is sure that it is this cluster's and no other's.
 fn open_own_outbox(config: &NodeConfig) -> Result<SqliteOutbox, Report> {
     let mut outbox = super::outbox::open(&config.sqlite)?;
-    let shown = config.sqlite.display();
-    outbox.bind_cluster(&config.cluster).map_err(|error| match error {
+    let bound = outbox.bind_cluster(&config.cluster).map_err(|error| match error {
         BindError::OtherCluster { .. } => miette!(
             help = "a store serves one cluster: give this node the name of that cluster, or a store \
                     of its own",
-            "{shown}: {error}"
+            "{error}"
         ),
-        error => Report::from_err(error)
-            .wrap_err(format!("cannot make {shown} the store of cluster {:?}", config.cluster)),
-    })?;
+        error => Report::from_err(error),
+    });
+    bound.wrap_err_with(|| format!("cannot use the outbox {}", config.sqlite.display()))?;
     Ok(outbox)
 }
 
