@@ -6,7 +6,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use fencepost::election::{HardState, Role, SteppedDown};
+use fencepost::election::{HardState, Rejoins, Release, Role, SteppedDown};
 use fencepost::{Boot, Generation, Identity, Instant, NodeId, Term, Token};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -140,10 +140,14 @@ pub enum Kind {
         from: Identity,
         /// To.
         to: NodeId,
+        /// The sender's generation.
+        generation: Generation,
         /// The sender's term.
         term: Term,
         /// What kind of message.
         what: MessageKind,
+        /// For a vote request: the lease that was released for it.
+        release: Option<Release>,
         /// For a vote reply: whom it names and whether it grants the vote.
         vote: Option<(Identity, bool)>,
         /// When its copies arrive.
@@ -153,6 +157,8 @@ pub enum Kind {
     Elected {
         /// The node and its incarnation.
         leader: Identity,
+        /// In this generation.
+        generation: Generation,
         /// In this term.
         term: Term,
         /// By these voters.
@@ -176,6 +182,70 @@ pub enum Kind {
         /// Why.
         reason: SteppedDown,
     },
+    /// A node remembers nothing, or must not act on it any more, and rejoins.
+    Rejoins {
+        /// The node's start.
+        boot: Boot,
+        /// Why.
+        reason: Rejoins,
+    },
+    /// A node became operational.
+    Rejoined {
+        /// As this.
+        who: Identity,
+        /// In this generation.
+        generation: Generation,
+        /// By a roll call.
+        by_roll: bool,
+    },
+    /// A node's disk held something that cannot be trusted.
+    DiskDamaged {
+        /// The node.
+        node: NodeId,
+    },
+    /// A leader's activation asked its election to give the leadership of a term up.
+    AskedToStepDown {
+        /// The node.
+        node: NodeId,
+        /// The term.
+        term: Term,
+    },
+    /// A leader released its lease before its end.
+    Released {
+        /// The node.
+        node: NodeId,
+        /// The term it led.
+        term: Term,
+        /// Whom it asked to take over.
+        successor: Option<NodeId>,
+    },
+    /// A voter gave its vote in spite of a promise, because of a release.
+    PromiseReleased {
+        /// The voter.
+        node: NodeId,
+        /// Whom it had promised in its term, if it knew.
+        promised_to: Option<Identity>,
+        /// Its term until then.
+        term: Term,
+        /// What freed it.
+        release: Release,
+    },
+    /// A leader caught a voter's clock outside the bound, or saw it back inside.
+    ClockWatch {
+        /// The leader.
+        node: NodeId,
+        /// The voter.
+        peer: NodeId,
+        /// Whether it may lie within the bound.
+        within: bool,
+    },
+    /// A node refused another's list of voters.
+    VotersClash {
+        /// The node.
+        node: NodeId,
+        /// The other.
+        peer: NodeId,
+    },
     /// A guard was handed out. It is valid while the lease of its term is.
     GuardIssued {
         /// The holder.
@@ -189,6 +259,8 @@ pub enum Kind {
         node: NodeId,
         /// Its role.
         role: Role,
+        /// Its generation.
+        generation: Generation,
         /// Its term.
         term: Term,
         /// The leader of that term.
@@ -344,6 +416,17 @@ pub enum MessageKind {
     Heartbeat,
     HeartbeatAck,
     NewerTerm,
+    TakeOver,
+    Leaving,
+    Rejoining,
+    Known,
+    Register,
+    Registered,
+    RollCall,
+    NewerGeneration,
+    Superseded,
+    Voters,
+    Observing,
 }
 
 /// When the copies of a message arrive: at most two, kept inline because most events are messages.

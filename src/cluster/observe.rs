@@ -69,6 +69,9 @@ impl Observer for LogObserver {
             NodeEvent::Election(Event::Released { term, successor }) => {
                 info!(%term, ?successor, "lease released");
             }
+            NodeEvent::Election(Event::PromiseReleased { release, .. }) => {
+                debug!(leader = %release.leader, term = %release.term, "freed by a release");
+            }
             NodeEvent::Election(Event::ClockWatch { peer, at_least_ppm, at_most_ppm, within }) => {
                 if *within {
                     info!(%peer, at_least_ppm, at_most_ppm, "its clock is back within the bound");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::known::CrashVector;
 use super::machine::HardState;
-use super::message::Message;
+use super::message::{Message, Release};
 use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
 use crate::time::Instant;
 
@@ -88,6 +88,15 @@ pub enum Event {
         term: Term,
         /// The best voter, if there was a healthy one.
         successor: Option<NodeId>,
+    },
+    /// This voter gave its vote in spite of its promise, because the candidate brought a release.
+    PromiseReleased {
+        /// Whom it had promised, in its own term, if that is known.
+        promised_to: Option<Identity>,
+        /// Its own term until then.
+        term: Term,
+        /// What freed it.
+        release: Release,
     },
     /// A voter's clock runs at a rate outside the configured bound, relative to this leader's: its
     /// acknowledgements do not count. Or, `within`: it is back inside.

@@ -224,6 +224,8 @@ impl Election {
         effects: &mut Vec<Effect>,
     ) {
         let promised = self.is_promised_against(now, from, release);
+        let freed = release.filter(|_| !promised && self.is_promised_against(now, from, None));
+        let (promised_to, promised_in) = (self.promised_to, self.hard.term);
         if mutant!(PromisedTermGoesBack) && term < self.hard.term && !promised {
             self.hard.term = term;
             self.hard.vote = None;
@@ -248,6 +250,10 @@ impl Election {
             self.state = State::Follower;
             let wait = self.draw_wait(self.fixed.nanos.election_timeout);
             self.campaign_at = self.campaign_at.max(now.plus(wait));
+            if let Some(release) = freed {
+                let event = Event::PromiseReleased { promised_to, term: promised_in, release };
+                effects.push(Effect::Event(event));
+            }
             if release.is_some() {
                 // Promised to the old leader until now; from now on to the new one.
                 reach!("handover_voted_for");

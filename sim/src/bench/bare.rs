@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use std::ops::Add;
 use std::time::Duration;
 
-use fencepost::election::{Config, Effect, Election, HardState, Input, Message, Timing};
+use fencepost::election::{Config, Effect, Election, HardState, Input, Message};
 use fencepost::store::{MessageId, Outgoing, Settlement, SqliteOutbox};
 use fencepost::{Generation, Instant, NodeId, Token, WallTime};
 use rand::RngExt;
@@ -96,10 +96,10 @@ pub(super) fn run(voters: u32, messages: u32, horizon: Duration, seed: u64) -> T
         (1..=voters).map(|n| format!("n{n}").parse().expect("a short name")).collect();
     let mut cores: Vec<Election> = (0..names.len())
         .map(|index| {
-            let config =
-                Config { me: names[index], voters: names.clone(), timing: Timing::default() };
+            let config = Config::of_voter(names[index], names.clone());
             let seed = seed.wrapping_mul(31).wrapping_add(index as u64);
-            Election::new(config, HardState::first_boot(), seed, Instant(0)).expect("valid")
+            Election::new(config, Some(HardState::at_first_start(&names)), seed, Instant(0))
+                .expect("valid")
         })
         .collect();
     let mut outbox = SqliteOutbox::in_memory().expect("a database in memory");

@@ -1,6 +1,6 @@
 //! The election alone: plain values, no network, one thread.
 
-use fencepost::election::{Config, Effect, Election, Event, HardState, Input, Message, Timing};
+use fencepost::election::{Config, Effect, Election, Event, HardState, Input, Message};
 use fencepost::{Instant, NodeId};
 
 use super::cpu_seconds;
@@ -29,9 +29,8 @@ impl Trio {
     fn new() -> Self {
         let names: Vec<NodeId> = (0..3).map(node).collect();
         let voters = (0..3).map(|index| {
-            let config =
-                Config { me: names[index], voters: names.clone(), timing: Timing::default() };
-            Election::new(config, HardState::first_boot(), index as u64, Instant(0))
+            let config = Config::of_voter(names[index], names.clone());
+            Election::new(config, Some(HardState::at_first_start(&names)), index as u64, Instant(0))
                 .expect("the default timing is valid")
         });
         Self {
@@ -50,7 +49,10 @@ impl Trio {
             match effect {
                 Effect::Send { to, message } => self.inbox.push((to, message)),
                 Effect::Event(Event::Elected { .. }) => self.elections += 1,
-                Effect::Persist(_) | Effect::Event(_) => {}
+                Effect::Persist(_)
+                | Effect::Event(_)
+                | Effect::ReadRoll
+                | Effect::CallRoll { .. } => {}
             }
         }
     }
@@ -100,7 +102,8 @@ pub(super) fn elections_per_cpu_second() -> f64 {
                 trio.step();
             }
             let leader = trio.leader().expect("just seen");
-            trio.handle(leader, Input::Resign);
+            let term = trio.voters[leader].term();
+            trio.handle(leader, Input::Resign { term });
         }
         let spent = cpu_seconds() - begin;
         if spent >= MEASURE {

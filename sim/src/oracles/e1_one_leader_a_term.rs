@@ -1,4 +1,4 @@
-//! E1: in a term at most one (node, incarnation) is elected, and that one at most once.
+//! E1: in a term of a generation at most one (node, incarnation) is elected, and that one at most once.
 //!
 //! Guards the election layer: the term is the fencing token, so two elections in one term would
 //! hand out one token twice. "Election Safety" of Raft: Ongaro, "Consensus: Bridging Theory and
@@ -24,8 +24,8 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut elected = BTreeMap::new();
     for (index, event) in history.events().iter().enumerate() {
-        let Kind::Elected { leader, term, .. } = event.kind else { continue };
-        match elected.entry(term) {
+        let Kind::Elected { leader, generation, term, .. } = event.kind else { continue };
+        match elected.entry((generation, term)) {
             Entry::Vacant(entry) => {
                 entry.insert(leader);
             }
@@ -44,7 +44,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
 mod tests {
     use fencepost::{Identity, Incarnation, Term};
 
-    use super::super::testing::{Script, node};
+    use super::super::testing::{GENERATION, Script, node};
     use super::*;
 
     #[test]
@@ -72,12 +72,26 @@ mod tests {
     }
 
     #[test]
+    fn terms_of_two_generations_are_two_terms() {
+        let second = Identity { node: node(2), incarnation: Incarnation(1) };
+        let generation = fencepost::Generation::stored(GENERATION.number + 1);
+        let certificate = vec![second];
+        let again = Kind::Elected { leader: second, generation, term: Term(1), certificate };
+        Script::new().elected(1, 1, &[1, 2]).push(again).check(&ORACLE);
+    }
+
+    #[test]
     fn another_incarnation_of_the_leader_is_another_leader() {
         let second = Identity { node: node(1), incarnation: Incarnation(2) };
         Script::new()
             .elected(1, 1, &[1, 2])
             .bad()
-            .push(Kind::Elected { leader: second, term: Term(1), certificate: vec![second] })
+            .push(Kind::Elected {
+                leader: second,
+                generation: GENERATION,
+                term: Term(1),
+                certificate: vec![second],
+            })
             .check(&ORACLE);
     }
 }

@@ -2,14 +2,15 @@
 //! it says is durable before it is said.
 //!
 //! Guards the election layer: every argument about majorities needs voters that keep their word
-//! across a restart. Ongaro 2014, §3.4 (one vote a term) and §3.8 (term and vote are persisted
+//! across a restart. An incarnation is one of a generation: what a voter promised in an older one
+//! is void, and one that rejoins has promised nothing. Ongaro 2014, §3.4 (one vote a term) and §3.8 (term and vote are persisted
 //! before a reply). Who asks for votes, or is elected, says "I voted for myself", so that vote must
 //! be durable as well.
 
 use std::collections::BTreeMap;
 
 use fencepost::election::HardState;
-use fencepost::{Identity, Term};
+use fencepost::{Generation, Identity, Incarnation, Term};
 
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
@@ -36,22 +37,29 @@ struct Promise {
 
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
-    let mut promises: BTreeMap<Identity, Promise> = BTreeMap::new();
+    let mut promises: BTreeMap<(Generation, Identity), Promise> = BTreeMap::new();
     for (index, event) in history.events().iter().enumerate() {
         match &event.kind {
             Kind::Started { node, hard } | Kind::Persisted { node, hard } => {
+                if hard.incarnation == Incarnation::NONE {
+                    continue;
+                }
                 let me = Identity { node: *node, incarnation: hard.incarnation };
-                if let Some(promise) = promises.get_mut(&me) {
+                let key = (hard.generation, me);
+                if let Some(promise) = promises.get_mut(&key) {
                     if let Some(flaw) = promise.renew(hard) {
                         report.add(index, event, || format!("{me} {}", flaw()));
                     }
                 } else {
                     let HardState { term, vote, .. } = *hard;
-                    promises.insert(me, Promise { shown: term, durable: term, vote });
+                    promises.insert(key, Promise { shown: term, durable: term, vote });
                 }
             }
-            Kind::Sent { from, term, what, vote, .. } => {
-                let Some(promise) = promises.get_mut(from) else {
+            // What a node says while it rejoins promises nothing: that it says no more is E5.
+            Kind::Sent { from, .. } if from.incarnation == Incarnation::NONE => {}
+            Kind::Sent { what: MessageKind::Register, .. } => {}
+            Kind::Sent { from, generation, term, what, vote, .. } => {
+                let Some(promise) = promises.get_mut(&(*generation, *from)) else {
                     report.add(index, event, || {
                         format!("{from} sent something in term {term} with nothing durable")
                     });
@@ -80,8 +88,8 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 }
                 promise.shown = promise.shown.max(*term);
             }
-            Kind::Elected { leader, term, .. } => {
-                let voted = promises.get(leader).is_some_and(|promise| {
+            Kind::Elected { leader, generation, term, .. } => {
+                let voted = promises.get(&(*generation, *leader)).is_some_and(|promise| {
                     promise.durable == *term && promise.vote == Some(*leader)
                 });
                 if !voted {

@@ -42,7 +42,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 processes.remove(node);
                 continue;
             }
-            Kind::Started { node, hard } => {
+            Kind::Started { node, hard } | Kind::Persisted { node, hard } => {
                 processes.entry(*node).or_default().incarnation = Some(hard.incarnation);
                 continue;
             }

@@ -1,5 +1,6 @@
 //! S1: (leader, term) of a status is one value: whoever names a leader in a term names the one that
-//! was elected in it, all nodes name the same one, and within a boot the term never goes back.
+//! was elected in it, all nodes name the same one, and within a boot the term never goes
+//! back while the generation stays.
 //!
 //! Guards the service, not a layer: status is information, never permission. But a torn pair (the
 //! leader of one term beside another term, seen in jgroups-raft) is how applications get misled. A
@@ -8,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fencepost::election::Role;
-use fencepost::{NodeId, Term};
+use fencepost::{Generation, NodeId, Term};
 
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
@@ -24,19 +25,22 @@ pub const ORACLE: Oracle = Oracle {
 
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
-    let mut shown: BTreeMap<NodeId, Term> = BTreeMap::new();
-    let mut named: BTreeMap<Term, NodeId> = BTreeMap::new();
-    let mut elected: BTreeSet<(Term, NodeId)> = BTreeSet::new();
+    let mut shown: BTreeMap<NodeId, (Generation, Term)> = BTreeMap::new();
+    let mut named: BTreeMap<(Generation, Term), NodeId> = BTreeMap::new();
+    let mut elected: BTreeSet<(Generation, Term, NodeId)> = BTreeSet::new();
     for (index, event) in history.events().iter().enumerate() {
         match event.kind {
             Kind::Booted { node, .. } | Kind::Down { node, .. } => {
                 shown.remove(&node);
             }
-            Kind::Elected { leader, term, .. } => {
-                elected.insert((term, leader.node));
+            Kind::Elected { leader, generation, term, .. } => {
+                elected.insert((generation, term, leader.node));
             }
-            Kind::Status { node, role, term, leader } => {
-                if let Some(last) = shown.insert(node, term).filter(|last| *last > term) {
+            Kind::Status { node, role, generation, term, leader } => {
+                if let Some((_, last)) = shown
+                    .insert(node, (generation, term))
+                    .filter(|(since, last)| *last > term && *since >= generation)
+                {
                     report.add(index, event, || {
                         format!("the status of {node} went back from term {last} to {term}")
                     });
@@ -51,12 +55,12 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                     });
                 }
                 let Some(leader) = leader.or(leads.then_some(node)) else { continue };
-                let first = *named.entry(term).or_insert(leader);
+                let first = *named.entry((generation, term)).or_insert(leader);
                 if first != leader {
                     report.add(index, event, || {
                         format!("{node} shows {leader} as leader of term {term}, others {first}")
                     });
-                } else if !elected.contains(&(term, leader)) {
+                } else if !elected.contains(&(generation, term, leader)) {
                     report.add(index, event, || {
                         format!("{node} shows {leader} as leader of term {term} without election")
                     });

@@ -18,6 +18,9 @@ use crate::history::{
 /// A sink with a window of ten seconds.
 pub const DEDUP: SinkKind = SinkKind::Dedup { window: Duration::from_secs(10) };
 
+/// The generation in which everything happens that does not name another.
+pub const GENERATION: Generation = Generation { number: 1, roll: 0 };
+
 const MS: u64 = 1_000_000;
 
 pub fn node(number: u32) -> NodeId {
@@ -134,7 +137,8 @@ impl Script {
     pub fn sent(self, from: u32, to: u32, term: u64, what: MessageKind) -> Self {
         let arrives = Arrivals::At([Some(SimTime(self.now.0 + MS)), None]);
         let (from, to, term) = (id(from), node(to), Term(term));
-        self.push(Kind::Sent { from, to, term, what, vote: None, arrives })
+        let (generation, vote, release) = (GENERATION, None, None);
+        self.push(Kind::Sent { from, to, generation, term, what, vote, release, arrives })
     }
 
     /// A granted vote that arrives in the same instant.
@@ -148,12 +152,14 @@ impl Script {
         let arrives = Arrivals::At([times.next(), times.next()]);
         let vote = Some((id(to), granted));
         let (from, to, term) = (id(from), node(to), Term(term));
-        self.push(Kind::Sent { from, to, term, what: MessageKind::VoteReply, vote, arrives })
+        let (generation, what, release) = (GENERATION, MessageKind::VoteReply, None);
+        self.push(Kind::Sent { from, to, generation, term, what, vote, release, arrives })
     }
 
     pub fn elected(self, number: u32, term: u64, voters: &[u32]) -> Self {
         let certificate = voters.iter().map(|&voter| id(voter)).collect();
-        self.push(Kind::Elected { leader: id(number), term: Term(term), certificate })
+        let (leader, generation, term) = (id(number), GENERATION, Term(term));
+        self.push(Kind::Elected { leader, generation, term, certificate })
     }
 
     pub fn lease(self, number: u32, term: u64, until_ms: u64) -> Self {
@@ -172,7 +178,7 @@ impl Script {
 
     pub fn status(self, number: u32, role: Role, term: u64, leader: Option<u32>) -> Self {
         let (node, leader) = (node(number), leader.map(node));
-        self.push(Kind::Status { node, role, term: Term(term), leader })
+        self.push(Kind::Status { node, role, generation: GENERATION, term: Term(term), leader })
     }
 
     // -- delivery
@@ -273,5 +279,11 @@ impl Script {
 }
 
 fn hard(term: u64, vote: Option<u32>) -> HardState {
-    HardState { incarnation: Incarnation::FIRST, term: Term(term), vote: vote.map(id) }
+    HardState {
+        generation: GENERATION,
+        incarnation: Incarnation::FIRST,
+        term: Term(term),
+        vote: vote.map(id),
+        ..HardState::default()
+    }
 }

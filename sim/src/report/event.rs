@@ -1,5 +1,6 @@
 //! Events as lines that people can read: the moment, the node, and what happened to it.
 
+use fencepost::election::Release;
 use fencepost::{Identity, Instant, NodeId};
 
 use crate::history::{Arrivals, Event, Kind, SimTime};
@@ -29,7 +30,15 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
         | Kind::Status { node, .. }
         | Kind::ClaimStarted { node, .. }
         | Kind::SendStarted { node, .. }
-        | Kind::SendEnded { node, .. } => Some(*node),
+        | Kind::SendEnded { node, .. }
+        | Kind::DiskDamaged { node }
+        | Kind::AskedToStepDown { node, .. }
+        | Kind::Released { node, .. }
+        | Kind::PromiseReleased { node, .. }
+        | Kind::ClockWatch { node, .. }
+        | Kind::VotersClash { node, .. } => Some(*node),
+        Kind::Rejoins { boot, .. } => Some(boot.node),
+        Kind::Rejoined { who, .. } => Some(who.node),
         Kind::Sent { from, .. } => Some(from.node),
         Kind::Elected { leader, .. } => Some(leader.node),
         Kind::GuardIssued { holder, .. } => Some(holder.node),
@@ -84,8 +93,9 @@ pub fn text(kind: &Kind) -> String {
             let vote = vote.unwrap_or_default();
             format!("sends {what:?}{vote} in term {term} to {to}: {fate}")
         }
-        Kind::Elected { term, certificate, .. } => {
-            format!("elected in term {term} by {}", identities(certificate))
+        Kind::Elected { generation, term, certificate, .. } => {
+            let by = identities(certificate);
+            format!("elected in term {term} of generation {generation} by {by}")
         }
         Kind::LeaseExtended { term, until, .. } => {
             format!("lease of term {term} lasts until {} on its clock", own(*until))
@@ -93,6 +103,28 @@ pub fn text(kind: &Kind) -> String {
         Kind::SteppedDown { term, reason, .. } => {
             format!("leads term {term} no longer: {reason:?}")
         }
+        Kind::Rejoins { boot, reason } => format!("rejoins as {boot}: {reason:?}"),
+        Kind::Rejoined { who, generation, by_roll } => {
+            let how = if *by_roll { "by the roll" } else { "by registering" };
+            format!("operational as {who} in generation {generation}, {how}")
+        }
+        Kind::DiskDamaged { .. } => "finds its hard state damaged".to_owned(),
+        Kind::AskedToStepDown { term, .. } => format!("asked to give term {term} up"),
+        Kind::Released { term, successor, .. } => {
+            let whom = successor.map_or("nobody".to_owned(), |node| node.to_string());
+            format!("releases the lease of term {term}, asks {whom} to take over")
+        }
+        Kind::PromiseReleased { promised_to, term, release, .. } => {
+            let whom = promised_to.map_or("nobody".to_owned(), |leader| leader.to_string());
+            let Release { leader, term: released } = release;
+            format!(
+                "freed of its promise to {whom} in term {term} by the release of {leader} in term \
+                 {released}"
+            )
+        }
+        Kind::ClockWatch { peer, within: true, .. } => format!("trusts the clock of {peer} again"),
+        Kind::ClockWatch { peer, .. } => format!("sees the clock of {peer} outside the bound"),
+        Kind::VotersClash { peer, .. } => format!("refuses the list of voters of {peer}"),
         Kind::GuardIssued { holder, token } => format!("guard with token {token} for {holder}"),
         Kind::Status { role, term, leader, .. } => {
             let leader = leader.map_or("nobody".to_owned(), |node| node.to_string());
@@ -179,9 +211,11 @@ mod tests {
         let sent = line(Kind::Sent {
             from,
             to: node(2),
+            generation: Generation::stored(1),
             term: Term(4),
             what: MessageKind::VoteReply,
             vote: Some((from, false)),
+            release: None,
             arrives: Arrivals::At([Some(SimTime(1)), Some(SimTime(2_000))]),
         });
         assert!(sent.contains("  n1    sends VoteReply not for "), "{sent}");

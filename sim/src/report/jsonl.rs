@@ -91,7 +91,7 @@ pub fn line(scenario: &Scenario, mutant: Option<Mutant>, seed: &SeedReport) -> S
         Verdict::Vacuous(why) => reasons.extend(why.iter().map(String::as_str)),
         Verdict::Panicked(message) => reasons.push(message.as_str()),
     }
-    let reached = REACH_POINTS.iter().zip(stats.reach).filter(|(_, count)| *count > 0);
+    let reached = REACH_POINTS.iter().zip(stats.reach.0).filter(|(_, count)| *count > 0);
     let line = Line {
         scenario: &scenario.name,
         seed: seed.seed,

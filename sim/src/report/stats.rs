@@ -7,6 +7,30 @@ use fencepost::probe::REACH_POINTS;
 use crate::history::{Kind, MessageState};
 use crate::run::RunOutcome;
 
+/// A count for each of [`REACH_POINTS`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach(pub [u64; REACH_POINTS.len()]);
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self([0; REACH_POINTS.len()])
+    }
+}
+
+impl std::ops::Deref for Reach {
+    type Target = [u64; REACH_POINTS.len()];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Reach {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
 /// The counts of one run, or the sums over many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -45,7 +69,7 @@ pub struct Stats {
     /// Messages that ended pending or claimed.
     pub unfinished: u64,
     /// How often each reach point was reached, in the order of [`REACH_POINTS`].
-    pub reach: [u64; REACH_POINTS.len()],
+    pub reach: Reach,
 }
 
 impl Stats {
@@ -56,7 +80,7 @@ impl Stats {
             runs: 1,
             simulated_ns: events.last().map_or(0, |event| event.at.0),
             events: events.len() as u64,
-            reach: outcome.reach.map(u64::from),
+            reach: Reach(outcome.reach.map(u64::from)),
             ..Self::default()
         };
         let mut elections = 0_u64;
@@ -118,7 +142,7 @@ impl Stats {
         self.in_doubt += other.in_doubt;
         self.parked += other.parked;
         self.unfinished += other.unfinished;
-        for (sum, count) in self.reach.iter_mut().zip(other.reach) {
+        for (sum, count) in self.reach.iter_mut().zip(other.reach.0) {
             *sum += count;
         }
     }
@@ -161,7 +185,8 @@ mod tests {
 
     fn elected(term: u64) -> Kind {
         let leader = Identity { node: node(1), incarnation: Incarnation::FIRST };
-        Kind::Elected { leader, term: Term(term), certificate: vec![leader] }
+        let generation = fencepost::Generation::stored(1);
+        Kind::Elected { leader, generation, term: Term(term), certificate: vec![leader] }
     }
 
     fn fault(kind: &'static str) -> Kind {

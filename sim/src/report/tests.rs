@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fencepost::probe::{Mutant, REACH_POINTS};
 
-use super::stats::Stats;
+use super::stats::{Reach, Stats};
 use super::summary::{failure, header, line, replay_command, vacuous};
 use super::text::{Paint, WIDTH};
 use super::total::Total;
@@ -36,7 +36,7 @@ fn enormous() -> BatchReport {
         in_doubt: count,
         parked: count,
         unfinished: count,
-        reach: [count; REACH_POINTS.len()],
+        reach: Reach([count; REACH_POINTS.len()]),
     };
     let cpu = Duration::from_millis(12_345);
     BatchReport { stats, cpu, wall: cpu, ..BatchReport::default() }

@@ -94,7 +94,7 @@ impl Total {
                 n(stats.unfinished, "unfinished"),
             ],
         );
-        let points = || REACH_POINTS.iter().zip(stats.reach);
+        let points = || REACH_POINTS.iter().zip(stats.reach.0);
         let reached = points().filter(|(_, count)| *count > 0);
         let reached = reached.map(|((name, _), count)| format!("{name} {}", short(count)));
         row("reached", or_none(reached.collect()));

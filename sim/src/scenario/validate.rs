@@ -35,7 +35,9 @@ pub(super) fn timing(timing: &Timing, section: &Section, problems: &mut Problems
         ConfigError::NoVoters
         | ConfigError::TooManyVoters { .. }
         | ConfigError::DuplicateVoter { .. }
-        | ConfigError::NotAVoter { .. } => {
+        | ConfigError::NotAVoter { .. }
+        | ConfigError::ObserverVotes { .. }
+        | ConfigError::PriorityOutOfRange { .. } => {
             unreachable!("timing says nothing about voters: {error}")
         }
     };

@@ -68,17 +68,36 @@ impl Recorder {
 
     /// A message of the election left its sender.
     pub fn sent(&self, to: NodeId, message: &Message, arrives: Arrivals) {
-        let (what, vote) = match &message.body {
-            Body::PreVote => (MessageKind::PreVote, None),
-            Body::PreVoteReply { .. } => (MessageKind::PreVoteReply, None),
-            Body::VoteRequest => (MessageKind::VoteRequest, None),
-            Body::VoteReply { to, granted } => (MessageKind::VoteReply, Some((*to, *granted))),
-            Body::Heartbeat { .. } => (MessageKind::Heartbeat, None),
-            Body::HeartbeatAck { .. } => (MessageKind::HeartbeatAck, None),
-            Body::NewerTerm { .. } => (MessageKind::NewerTerm, None),
+        let what = match &message.body {
+            Body::PreVote => MessageKind::PreVote,
+            Body::PreVoteReply { .. } => MessageKind::PreVoteReply,
+            Body::VoteRequest { .. } => MessageKind::VoteRequest,
+            Body::VoteReply { .. } => MessageKind::VoteReply,
+            Body::Heartbeat { .. } => MessageKind::Heartbeat,
+            Body::HeartbeatAck { .. } => MessageKind::HeartbeatAck,
+            Body::NewerTerm { .. } => MessageKind::NewerTerm,
+            Body::TakeOver { .. } => MessageKind::TakeOver,
+            Body::Leaving => MessageKind::Leaving,
+            Body::Rejoining { .. } => MessageKind::Rejoining,
+            Body::Known { .. } => MessageKind::Known,
+            Body::Register { .. } => MessageKind::Register,
+            Body::Registered { .. } => MessageKind::Registered,
+            Body::RollCall { .. } => MessageKind::RollCall,
+            Body::NewerGeneration => MessageKind::NewerGeneration,
+            Body::Superseded { .. } => MessageKind::Superseded,
+            Body::Voters { .. } => MessageKind::Voters,
+            Body::Observing => MessageKind::Observing,
         };
-        let (from, term) = (message.from, message.term);
-        self.record(Kind::Sent { from, to, term, what, vote, arrives });
+        let vote = match &message.body {
+            Body::VoteReply { to, granted, .. } => Some((*to, *granted)),
+            _ => None,
+        };
+        let release = match message.body {
+            Body::VoteRequest { release } => release,
+            _ => None,
+        };
+        let (from, generation, term) = (message.from, message.generation, message.term);
+        self.record(Kind::Sent { from, to, generation, term, what, vote, release, arrives });
     }
 
     /// Who was handed the last guard.
@@ -120,27 +139,66 @@ impl Observer for NodeRecorder {
         let kind = match event {
             NodeEvent::Started(hard) => Kind::Started { node, hard: hard.clone() },
             NodeEvent::Persisted(hard) => Kind::Persisted { node, hard: hard.clone() },
-            NodeEvent::Election(election::Event::Elected { term, certificate }) => Kind::Elected {
-                // The first vote is the candidate's own.
-                leader: certificate.first().copied().unwrap_or(nobody(node)),
-                term: *term,
-                certificate: certificate.clone(),
+            NodeEvent::Election(event) => match self.of_election(event) {
+                Some(kind) => kind,
+                None => return,
             },
-            NodeEvent::Election(election::Event::LeaseExtended { term, until }) => {
-                Kind::LeaseExtended { node, term: *term, until: *until }
-            }
-            NodeEvent::Election(election::Event::SteppedDown { term, reason }) => {
-                Kind::SteppedDown { node, term: *term, reason: *reason }
-            }
-            NodeEvent::Election(election::Event::Ignored(_)) => return,
-            NodeEvent::Status(status) => {
-                Kind::Status { node, role: status.role, term: status.term, leader: status.leader }
-            }
+            NodeEvent::DiskDamaged { .. } => Kind::DiskDamaged { node },
+            NodeEvent::Asked { term } => Kind::AskedToStepDown { node, term: *term },
+            NodeEvent::Status(status) => Kind::Status {
+                node,
+                role: status.role,
+                generation: status.generation,
+                term: status.term,
+                leader: status.leader,
+            },
             NodeEvent::GuardIssued { token, holder } => {
                 Kind::GuardIssued { holder: *holder, token: *token }
             }
         };
         self.recorder.record(kind);
+    }
+}
+
+impl NodeRecorder {
+    fn of_election(&self, event: &election::Event) -> Option<Kind> {
+        use election::Event;
+        let node = self.node;
+        Some(match event {
+            Event::Elected { term, generation, certificate, .. } => Kind::Elected {
+                // The first vote is the candidate's own.
+                leader: certificate.first().copied().unwrap_or(nobody(node)),
+                generation: *generation,
+                term: *term,
+                certificate: certificate.clone(),
+            },
+            Event::LeaseExtended { term, until } => {
+                Kind::LeaseExtended { node, term: *term, until: *until }
+            }
+            Event::SteppedDown { term, reason } => {
+                Kind::SteppedDown { node, term: *term, reason: *reason }
+            }
+            Event::Rejoining { boot, reason } => Kind::Rejoins { boot: *boot, reason: *reason },
+            Event::Rejoined { incarnation, generation, by_roll, .. } => Kind::Rejoined {
+                who: Identity { node, incarnation: *incarnation },
+                generation: *generation,
+                by_roll: *by_roll,
+            },
+            Event::Released { term, successor } => {
+                Kind::Released { node, term: *term, successor: *successor }
+            }
+            Event::PromiseReleased { promised_to, term, release } => Kind::PromiseReleased {
+                node,
+                promised_to: *promised_to,
+                term: *term,
+                release: *release,
+            },
+            Event::ClockWatch { peer, within, .. } => {
+                Kind::ClockWatch { node, peer: *peer, within: *within }
+            }
+            Event::VotersClash { peer, .. } => Kind::VotersClash { node, peer: *peer },
+            Event::Ignored(_) => return None,
+        })
     }
 }
 

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use fencepost::cluster::{Activation, Watched};
+use fencepost::NodeId;
+use fencepost::cluster::{Activation, ElectionCommand, Watched};
 use fencepost::delivery::DispatcherConfig;
-use fencepost::election::{Config, Message, Timing};
+use fencepost::election::{ColdStart, Config, Message, Timing};
 use fencepost::node::tcp::TcpTransport;
 use fencepost::node::{Driver, Node, Transport};
-use fencepost::store::{
-    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Roll, Settled, Settlement, Store, StoreError,
-};
-use fencepost::{Boot, Generation, Identity, NodeId, Token, WallTime};
+use fencepost::store::Unfenced;
 use rand::Rng;
 use tokio::sync::mpsc;
 use tracing::info;
@@ -149,7 +147,12 @@ impl Cluster {
     ) -> Result<(), String> {
         let node = self.places.voters()[place.0];
         let voters = self.places.voters().to_vec();
-        let config = Config { me: node, voters, timing: self.timing.clone() };
+        let cold_start = match self.sink {
+            Some(_) => ColdStart::ByStore,
+            None => ColdStart::ByAllVoters,
+        };
+        let timing = self.timing.clone();
+        let config = Config { cold_start, timing, ..Config::of_voter(node, voters) };
         let seed = stream(self.seed, &format!("node {node}"), u64::from(boot)).next_u64();
         let clock = SimClock { clocks: Arc::clone(&self.clocks), place };
         let disk = SimDisk { disks: Arc::clone(&self.disks), place };
@@ -209,6 +212,7 @@ impl Cluster {
 }
 
 /// A node without work: the election, and guards that no fence backs.
+#[allow(clippy::too_many_arguments)] // each is a different part of the world
 async fn election_only<T: Transport>(
     config: Config,
     seed: u64,
@@ -219,6 +223,8 @@ async fn election_only<T: Transport>(
     stop: Arc<Watched<bool>>,
 ) -> Result<(), String> {
     let (commands, receiver) = mpsc::channel(1);
+    // Nobody reads them: without a store, nothing is asked of it.
+    let (rolls, _requests) = mpsc::channel(1);
     let lease = Arc::new(Watched::default());
     let driver = Driver::start(
         config,
@@ -228,79 +234,28 @@ async fn election_only<T: Transport>(
         disk,
         observer.clone(),
         receiver,
+        rolls,
         Arc::clone(&lease),
     );
     let driver = driver.await.map_err(|error| error.to_string())?;
     let activation = Activation {
         me: driver.me(),
-        store: Arc::new(NoFence),
+        store: Arc::new(Unfenced),
         clock,
         lease,
         guard: Arc::new(Watched::new(None)),
-        commands,
+        commands: commands.clone(),
         observer,
     };
     let activation = tokio::spawn(activation.run());
     let ender = tokio::spawn(async move {
         stop.wait_for(|stop| stop.then_some(())).await;
-        // With it goes its end of the driver's command channel.
         activation.abort();
+        let _ = commands.send(ElectionCommand::Leave).await;
     });
     let result = driver.run().await.map_err(|error| error.to_string());
     ender.abort();
     result
-}
-
-/// Stands in for a store where nothing is stored: every activation succeeds at once.
-struct NoFence;
-
-impl NoFence {
-    fn refuse<T>() -> Result<T, StoreError> {
-        Err(StoreError::Unavailable("an election-only run has no store".into()))
-    }
-}
-
-impl Store for NoFence {
-    async fn activate(
-        &self,
-        _: Generation,
-        _: Token,
-        _: Identity,
-    ) -> Result<Activated, StoreError> {
-        Ok(Activated::Raised)
-    }
-
-    async fn roll(&self) -> Result<Roll, StoreError> {
-        Self::refuse()
-    }
-
-    async fn call_roll(&self, _: Generation, _: &[Boot]) -> Result<Roll, StoreError> {
-        Self::refuse()
-    }
-
-    async fn sweep(&self, _: Token) -> Result<Option<u64>, StoreError> {
-        Self::refuse()
-    }
-
-    async fn pending(&self, _: usize) -> Result<Vec<Outgoing>, StoreError> {
-        Self::refuse()
-    }
-
-    async fn claim(&self, _: Token, _: &Attempt, _: WallTime) -> Result<Claim, StoreError> {
-        Self::refuse()
-    }
-
-    async fn settle(&self, _: Token, _: &Attempt, _: Settlement) -> Result<Settled, StoreError> {
-        Self::refuse()
-    }
-
-    async fn doubts(&self, _: usize) -> Result<Vec<Doubt>, StoreError> {
-        Self::refuse()
-    }
-
-    async fn resolve(&self, _: Token, _: &Attempt, _: Proof) -> Result<Settled, StoreError> {
-        Self::refuse()
-    }
 }
 
 /// The fast transport: the link plugin, one mailbox a voter.

@@ -4,7 +4,7 @@ use fencepost::{Identity, Incarnation, Term};
 
 use crate::history::{Arrivals, Kind, MessageKind, SimTime};
 use crate::oracles::e3_majority_certificate::ORACLE;
-use crate::oracles::testing::{Script, id, node};
+use crate::oracles::testing::{GENERATION, Script, id, node};
 
 #[test]
 fn a_majority_of_granted_votes_is_fine() {
@@ -38,15 +38,18 @@ fn two_lives_of_one_voter_are_one_voter() {
     let its_vote = Kind::Sent {
         from: second,
         to: node(1),
+        generation: GENERATION,
         term: Term(1),
         what: MessageKind::VoteReply,
         vote: Some((id(1), true)),
+        release: None,
         arrives: Arrivals::At([Some(SimTime(0)), None]),
     };
     // Both were granted, and three of five would do.
     let certificate = vec![id(1), id(2), second];
     let script = Script::with_voters(5).grants(2, 1, 1).push(its_vote).bad();
-    script.push(Kind::Elected { leader: id(1), term: Term(1), certificate }).check(&ORACLE);
+    let (leader, generation, term) = (id(1), GENERATION, Term(1));
+    script.push(Kind::Elected { leader, generation, term, certificate }).check(&ORACLE);
 }
 
 #[test]
@@ -68,9 +71,11 @@ fn a_transport_that_knows_no_arrivals_is_believed() {
     let vote = |arrives| Kind::Sent {
         from: id(2),
         to: node(1),
+        generation: GENERATION,
         term: Term(2),
         what: MessageKind::VoteReply,
         vote: Some((id(1), true)),
+        release: None,
         arrives,
     };
     Script::new().push(vote(Arrivals::Untold)).elected(1, 2, &[1, 2]).check(&ORACLE);

@@ -5,7 +5,7 @@ use fencepost::{Identity, Incarnation, Term, Token};
 use crate::history::Kind;
 use crate::history::MessageKind::Heartbeat;
 use crate::oracles::e4_own_election::ORACLE;
-use crate::oracles::testing::{Script, node};
+use crate::oracles::testing::{GENERATION, Script, node};
 
 fn leading() -> Script {
     Script::new().booted(1, 1).started(1, 0, None).elected(1, 1, &[1, 2])
@@ -58,6 +58,7 @@ fn raising_the_floor_may_commit_late() {
 fn another_life_of_the_node_is_not_entitled() {
     let second = Identity { node: node(1), incarnation: Incarnation(2) };
     let script = leading().bad().push(Kind::GuardIssued { holder: second, token: Token(1) });
-    let elected = Kind::Elected { leader: second, term: Term(2), certificate: vec![second] };
+    let (generation, term, certificate) = (GENERATION, Term(2), vec![second]);
+    let elected = Kind::Elected { leader: second, generation, term, certificate };
     script.bad().push(elected).check(&ORACLE);
 }
