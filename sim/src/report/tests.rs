@@ -9,7 +9,7 @@ use super::stats::{Reach, Stats};
 use super::summary::{failure, header, line, replay_command, vacuous};
 use super::text::{Paint, WIDTH};
 use super::total::Total;
-use crate::faults::plan::FAULT_KINDS;
+use crate::faults::kind::FAULT_KINDS;
 use crate::history::SimTime;
 use crate::oracles::Violation;
 use crate::run::Verdict;

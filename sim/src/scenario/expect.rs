@@ -5,7 +5,7 @@ use fencepost::probe::{Mutant, REACH_POINTS};
 use super::Expect;
 use super::field::{Section, Value, count, fixed, names};
 use super::problem::{Problems, suggest};
-use crate::faults::plan::FAULT_KINDS;
+use crate::faults::kind::FAULT_KINDS;
 
 /// The properties that a scenario may expect to be broken: those that have an oracle.
 pub const PROPERTIES: &[&str] = &[
