@@ -7,7 +7,7 @@ use fencepost::probe::Mutant;
 use super::arguments::ExhaustiveArguments;
 use super::error::{self, CliError};
 use super::{Exit, jobs, say, say_line};
-use crate::exhaustive::{Findings, Flaw, HARMLESS, KILLS, SCOPES, Scope, Search};
+use crate::exhaustive::{Effort, Findings, Flaw, HARMLESS, KILLS, SCOPES, Scope, Search};
 use crate::report::text::{Paint, grouped, wrap};
 use crate::scenario::units::parse_duration;
 
@@ -30,7 +30,7 @@ pub fn exhaustive(arguments: &ExhaustiveArguments) -> miette::Result<Exit> {
     let mut exit = Exit::Ok;
     match (mutant, scopes.as_slice()) {
         (None, []) => {
-            for scope in SCOPES.iter().filter(|scope| scope.ci) {
+            for scope in SCOPES.iter().filter(|scope| scope.effort < Effort::Hours) {
                 exit = exit.worse(search(&Search { limit, ..Search::of(scope, jobs) }, paint));
             }
             exit = exit.worse(planted(paint));
@@ -106,7 +106,7 @@ fn of_mutant<'s>(mutant: Mutant, named: &[&'s Scope]) -> Vec<&'s Scope> {
         return scopes;
     }
     // Of the others nothing is known.
-    SCOPES.iter().filter(|scope| scope.ci).collect()
+    SCOPES.iter().filter(|scope| scope.effort == Effort::Seconds).collect()
 }
 
 /// The properties that a bug is meant to break, as far as they are looked at here.
@@ -118,7 +118,10 @@ fn meant(mutant: Mutant) -> Vec<Flaw> {
 
 fn list(paint: Paint) {
     for scope in SCOPES {
-        let when = if scope.ci { "" } else { ", by name only" };
+        let when = match scope.effort {
+            Effort::Seconds | Effort::Minutes => "",
+            Effort::Hours => "; by name only",
+        };
         say_line(&paint.strong(&format!("{:<18} {}{when}", scope.name, scope.bounds())));
         say_line(&wrap("    ", scope.about));
         let kills = KILLS.iter().filter(|kill| kill.scope == scope.name);

@@ -26,6 +26,7 @@ impl Cluster {
                 power_cuts: scope.power_cuts,
                 give_ups: scope.give_ups,
                 handovers: scope.handovers,
+                campaigns: scope.campaigns,
             },
             touched: if scope.anew == Anew::ByAllVoters { scope.voters } else { 0 },
             flaw: None,
@@ -45,6 +46,7 @@ impl Cluster {
                 state.asked[usize::from(index)] = 1;
             }
             sent.extend_from_slice(&first.sent);
+            state.flaw = state.flaw.or(self.is_wanted(&first.violations));
         }
         if scope.begin == Begin::Operational {
             history.reach(self.node(&state, 0).election.generation(), Term::ZERO);
@@ -91,7 +93,7 @@ impl Cluster {
             }
             return;
         }
-        if term.0 < self.scope.terms {
+        if term.0 < self.scope.terms && state.left.campaigns > 0 {
             push(Step::Campaign);
         }
         let top = history.top(election.generation());

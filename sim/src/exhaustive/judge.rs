@@ -65,8 +65,16 @@ fn of_event(
         Event::Elected { certificate, known, .. } => {
             certified(voters, certificate, known, violations);
         }
-        Event::Rejoined { by_roll: true, .. } => {
-            let boots = after.hard_state().roll.boots.len();
+        Event::Rejoined { by_roll: true, term, generation, .. } => {
+            let roll = &after.hard_state().roll;
+            if *term < roll.floor {
+                let (who, floor) = (after.me(), roll.floor);
+                let text = format!(
+                    "{who} begins in term {term} of generation {generation}, below its floor {floor}"
+                );
+                violations.push(Violation::new(Flaw::F4, text));
+            }
+            let boots = roll.boots.len();
             let all = voters.anew() == Anew::ByAllVoters;
             if boots < if all { voters.names.len() } else { voters.majority() } {
                 violations.push(no_majority("a roll", boots, voters));

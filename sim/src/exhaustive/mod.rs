@@ -27,4 +27,4 @@ mod trace;
 
 pub use check::{Counterexample, Findings, Search};
 pub use flaw::Flaw;
-pub use scope::{HARMLESS, Harmless, KILLS, Kill, SCOPES, Scope};
+pub use scope::{Effort, HARMLESS, Harmless, KILLS, Kill, SCOPES, Scope};

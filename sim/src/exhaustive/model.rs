@@ -51,6 +51,8 @@ pub struct Left {
     pub give_ups: u8,
     /// So many handovers.
     pub handovers: u8,
+    /// So many campaigns; the largest number is no bound.
+    pub campaigns: u8,
 }
 
 /// What can happen.
@@ -268,7 +270,7 @@ impl Cluster {
         fits.then_some(touched)
     }
 
-    fn is_wanted(&self, violations: &[Violation]) -> Option<Flaw> {
+    pub(super) fn is_wanted(&self, violations: &[Violation]) -> Option<Flaw> {
         let flaws = violations.iter().map(|violation| violation.flaw);
         flaws.into_iter().find(|flaw| self.wanted.contains(flaw))
     }
@@ -460,6 +462,7 @@ impl State {
             Step::PowerCut => self.left.power_cuts -= 1,
             Step::GiveUp => self.left.give_ups -= 1,
             Step::HandOver { .. } => self.left.handovers -= 1,
+            Step::Campaign if self.left.campaigns < u8::MAX => self.left.campaigns -= 1,
             _ => {}
         }
         if cut > 0 {

@@ -35,7 +35,17 @@ impl Cluster {
         let left = state.left;
         let crashes = left.wipes > 0 || left.power_cuts > 0 || left.give_ups > 0;
         let newest = self.scope.voters <= 3 || self.scope.wipes <= 1;
-        !crashes && newest && self.is_last(state) && self.mutant.is_none()
+        // Bugs in counting votes leave the promises of voters as they are.
+        let kept = self.mutant.is_none_or(|mutant| {
+            let counting = [
+                Mutant::NoVectorsInVotes,
+                Mutant::VectorsFilteredLocally,
+                Mutant::LateVoteCounted,
+                Mutant::NoQuarantine,
+            ];
+            counting.contains(&mutant)
+        });
+        !crashes && newest && kept && self.is_last(state)
     }
 
     /// Whether no further generation can begin, within the scope.

@@ -125,7 +125,9 @@ impl Voters {
             election.handle(SOON + quarantine, Input::Tick, &mut effects);
         }
         election.forget_time(FAR);
-        Evaluated { node: Node { election, boots, disk, said: None }, effects, violations: vec![] }
+        let node = Node { election, boots, disk, said: None };
+        let violations = super::judge::local(self, &node, &node.election, Step::Ask, &effects);
+        Evaluated { node, effects, violations }
     }
 
     /// What a step does to a voter, by the production code. With `cut`, the power fails before the
@@ -135,7 +137,7 @@ impl Voters {
     pub fn evaluate(&self, index: u8, node: &Node, step: Step, cut: u8, world: &World) -> Evaluated {
         probe::begin_run(self.mutant);
         match step {
-            Step::Wipe => return self.boot(index, node.boots + 1, None),
+            Step::Wipe => return self.wipe(index, node.boots + 1),
             Step::PowerCut => return self.restart(index, node.clone()),
             _ => {}
         }
@@ -163,10 +165,44 @@ impl Voters {
         let mut violations = super::judge::local(self, node, &after.election, step, &effects);
         self.follow(&mut after, &effects, &mut violations);
         if cut > 0 {
-            let Evaluated { node, .. } = self.restart(index, after);
+            let Evaluated { node, violations: more, .. } = self.restart(index, after);
+            violations.extend(more);
             return Evaluated { node, effects, violations };
         }
         Evaluated { node: after, effects, violations }
+    }
+
+    /// Whether a boot's question and the answers to it are one with its start. The only wipe there
+    /// is leaves nobody behind who registered before: all that the others know of the voter is its
+    /// first incarnation, whenever they are asked, and they do not change by being asked.
+    pub fn knows_at_once(&self) -> bool {
+        let bugs = [Mutant::RollListsNodes, Mutant::WipedVotesAtOnce];
+        self.scope.wipes == 1
+            && self.scope.anew == Anew::Never
+            && self.scope.give_ups == 0
+            && self.mutant.is_none_or(|mutant| !bugs.contains(&mutant))
+    }
+
+    fn wipe(&self, index: u8, boots: u8) -> Evaluated {
+        let mut started = self.boot(index, boots, None);
+        let election = &mut started.node.election;
+        if !self.knows_at_once() || election.role() != Role::Rejoining {
+            return started;
+        }
+        started.effects.clear();
+        let generation = HardState::at_first_start(&self.names).generation;
+        let (to, incarnation) = (election.boot(), Incarnation::FIRST);
+        for &node in self.names.iter().filter(|name| **name != to.node) {
+            if election.registers_as().is_some() {
+                break;
+            }
+            let from = Identity { node, incarnation };
+            let body = Body::Known { to, incarnation };
+            let message = self.message(from, generation, Term::ZERO, body);
+            election.handle(SOON, Input::Message(message), &mut started.effects);
+        }
+        election.forget_time(FAR);
+        started
     }
 
     fn restart(&self, index: u8, node: Node) -> Evaluated {
