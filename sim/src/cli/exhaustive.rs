@@ -23,8 +23,7 @@ pub fn exhaustive(arguments: &ExhaustiveArguments) -> miette::Result<Exit> {
     let mutant = arguments.mutant.as_deref().map(error::mutant).transpose()?;
     let limit = arguments.time.as_deref().map(limit).transpose()?;
     let named = |name: &String| Scope::named(name).ok_or_else(|| unknown(name));
-    let scopes: Vec<&Scope> =
-        arguments.scope.iter().map(named).collect::<Result<_, CliError>>()?;
+    let scopes: Vec<&Scope> = arguments.scope.iter().map(named).collect::<Result<_, CliError>>()?;
 
     say_line(&paint.faint(&columns(["scope", "states", "unique", "depth", "seconds", ""])));
     let mut exit = Exit::Ok;

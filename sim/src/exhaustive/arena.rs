@@ -24,10 +24,7 @@ pub struct Arena<T> {
 impl<T: Eq + Hash> Arena<T> {
     /// Without a value.
     pub fn new() -> Self {
-        Self {
-            numbers: Mutex::default(),
-            chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
-        }
+        Self { numbers: Mutex::default(), chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect() }
     }
 
     /// The number of a value, kept from now on. Equal values have one number.

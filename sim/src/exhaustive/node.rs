@@ -134,7 +134,14 @@ impl Voters {
     /// write of that number, counted from 1, and the voter starts again with its disk.
     ///
     /// An assertion that fails in the production code is a violation too.
-    pub fn evaluate(&self, index: u8, node: &Node, step: Step, cut: u8, world: &World) -> Evaluated {
+    pub fn evaluate(
+        &self,
+        index: u8,
+        node: &Node,
+        step: Step,
+        cut: u8,
+        world: &World,
+    ) -> Evaluated {
         probe::begin_run(self.mutant);
         match step {
             Step::Wipe => return self.wipe(index, node.boots + 1),
@@ -143,9 +150,8 @@ impl Voters {
         }
         let mut election = node.election.clone();
         let mut effects = Vec::new();
-        let run = catch_unwind(AssertUnwindSafe(|| {
-            self.run(&mut election, step, world, &mut effects)
-        }));
+        let run =
+            catch_unwind(AssertUnwindSafe(|| self.run(&mut election, step, world, &mut effects)));
         let now = match run {
             Ok(now) => now,
             Err(panic) => {

@@ -18,7 +18,8 @@ pub fn tell(cluster: &Cluster, path: &[(State, Option<Action>)]) -> String {
     for (number, (state, action)) in steps.enumerate() {
         let line = format!("{}", cluster.describe(state, action));
         let _ = writeln!(text, "{}", wrap(&format!("{:>4}. ", number + 1), &line));
-        violations = cluster.follow(state, action).map(|(_, violations)| violations).unwrap_or_default();
+        violations =
+            cluster.follow(state, action).map(|(_, violations)| violations).unwrap_or_default();
     }
     let flaw = path.last().and_then(|(state, _)| state.flaw);
     for violation in violations.iter().filter(|violation| Some(violation.flaw) == flaw) {
@@ -45,7 +46,8 @@ impl Cluster {
                 if after.term() > before.term() && step != Step::Campaign && news.is_empty() {
                     news.push(format!("it is in term {}", after.term()));
                 }
-                if after.role() == Role::Candidate && step != Step::Campaign
+                if after.role() == Role::Candidate
+                    && step != Step::Campaign
                     && before.role() != Role::Candidate
                 {
                     news.push(format!("it campaigns in term {}", after.term()));
@@ -148,7 +150,10 @@ fn said(message: &Message) -> String {
     let term = message.term;
     match &message.body {
         Body::VoteRequest { release: Some(release) } => {
-            format!("{name}, term {term}, with the release of {} in {}", release.leader, release.term)
+            format!(
+                "{name}, term {term}, with the release of {} in {}",
+                release.leader, release.term
+            )
         }
         Body::VoteReply { .. } => format!("vote of {}, term {term}", message.from),
         Body::Known { incarnation, .. } => format!("it is known as incarnation {incarnation}"),
