@@ -26,7 +26,6 @@ use std::time::Duration;
 use fencepost::election::Timing;
 use fencepost::probe::Mutant;
 
-pub use self::expect::PROPERTIES;
 pub use self::print::print;
 pub use self::problem::{Problem, ScenarioError};
 pub use self::swarm::{DrawKind, Ranges, Swarm};
