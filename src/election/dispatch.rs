@@ -58,6 +58,9 @@ impl Election {
                 self.meet_newer(now, message.generation, effects);
             }
         }
+        if mutant!(WipedVotesAtOnce) && !rejoins && matches!(self.state, State::Rejoining(_)) {
+            self.vote_at_once(now, message.generation, effects);
+        }
         match &mut self.state {
             State::Rejoining(_) => return self.rejoining_receive(now, message, effects),
             State::Observer(_) => return self.observer_receive(now, message, effects),
@@ -211,9 +214,6 @@ impl Election {
         match &mut self.state {
             State::Rejoining(rejoining) => rejoining.forget_answers(),
             State::Observer(_) => self.observe_generation(generation),
-            _ if mutant!(WipedVotesAtOnce) && self.hard.generation == Generation::NONE => {
-                self.hard.generation = generation;
-            }
             _ => {
                 reach!("generation_ended");
                 self.drop_state(now, Rejoins::OlderGeneration, effects);

@@ -272,7 +272,10 @@ impl Election {
             heartbeat: as_nanos(timing.heartbeat),
             lease: as_nanos(timing.lease),
             promise: as_nanos(timing.promise),
-            quarantine: as_nanos(timing.quarantine),
+            quarantine: match mutant!(NoQuarantine) {
+                true => 0,
+                false => as_nanos(timing.quarantine),
+            },
             election_timeout: as_nanos(timing.election_timeout),
             jitter: as_nanos(timing.jitter),
         };
@@ -303,11 +306,6 @@ impl Election {
             election.hard = HardState { config: id, ..HardState::default() };
             election.state = State::Observer(Observing::new(now));
         } else if !election.hard.is_operational(id) {
-            if mutant!(WipedVotesAtOnce) {
-                election.hard.incarnation = Incarnation::FIRST;
-                election.promised_until = now;
-                return Ok(election);
-            }
             let reason = match election.hard.incarnation {
                 Incarnation::NONE => Rejoins::RemembersNothing,
                 _ => Rejoins::OtherVoters,

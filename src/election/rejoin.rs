@@ -71,11 +71,7 @@ impl Election {
         self.leader = None;
         self.view = Arc::default();
         self.forgetful.clear();
-        let quarantine = match mutant!(NoQuarantine) {
-            true => 0,
-            false => self.fixed.nanos.quarantine,
-        };
-        let quarantine_until = now.plus(quarantine);
+        let quarantine_until = now.plus(self.fixed.nanos.quarantine);
         self.promised_to = None;
         self.promised_until = self.promised_until.max(quarantine_until);
         self.state = State::Rejoining(Box::new(Rejoining {
@@ -255,16 +251,26 @@ impl Election {
             return;
         }
         self.heard = roll.generation;
-        let term = match mutant!(TokenForgottenByWipe) {
-            true => Term::ZERO,
-            false => self.hard.term,
-        };
-        let mut hard = HardState::on_roll(self.fixed.id, Arc::clone(roll), term);
-        if mutant!(TokenForgottenByWipe) {
-            hard.term = Term::ZERO;
+        let mut hard = HardState::on_roll(self.fixed.id, Arc::clone(roll), self.hard.term);
+        if mutant!(FloorNeverLearned) {
+            hard.term = self.hard.term;
         }
         let wait = self.draw_start_wait();
         self.become_operational(now, hard, wait, true, effects);
+    }
+
+    /// The bug that all of this is about.
+    pub(super) fn vote_at_once(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        effects: &mut Vec<Effect>,
+    ) {
+        let incarnation = Incarnation::FIRST;
+        let hard =
+            HardState { generation, config: self.fixed.id, incarnation, ..HardState::default() };
+        self.promised_until = now;
+        self.become_operational(now, hard, self.fixed.nanos.election_timeout, false, effects);
     }
 
     fn become_operational(
