@@ -209,7 +209,7 @@ impl Election {
     ) {
         self.heard = generation;
         match &mut self.state {
-            State::Rejoining(rejoining) => rejoining.forget_answers(),
+            State::Rejoining(rejoining) => rejoining.meet_newer(),
             State::Observer(_) => self.observe_generation(generation),
             _ if mutant!(WipedVotesAtOnce) && self.hard.generation == Generation::NONE => {
                 self.hard.generation = generation;

@@ -56,10 +56,17 @@ impl Rejoining {
         now < self.quarantine_until
     }
 
-    /// What was said in an older generation is void.
-    pub(super) fn forget_answers(&mut self) {
+    /// Asks anew.
+    fn forget_answers(&mut self) {
         self.answers.clear();
         self.registering = None;
+    }
+
+    /// What was said in an older generation is void: who remembered nothing then may be on the roll
+    /// of the newer one.
+    pub(super) fn meet_newer(&mut self) {
+        self.forget_answers();
+        self.cold.forget_others();
     }
 }
 
@@ -300,9 +307,6 @@ impl Election {
         if heard > self.heard {
             return self.meet_newer(now, heard, effects);
         }
-        if self.notice_forgetful(now, node, effects) {
-            return;
-        }
         let to = Boot { node, nonce };
         let incarnation = self.hard.known.of(node);
         let roll = &self.hard.roll;
@@ -312,8 +316,9 @@ impl Election {
             false => roll.boots.contains(&to),
         };
         if first && listed {
+            // It need not rejoin, so it is none of those that forgot.
             self.send(node, Body::RollCall { roll: Arc::clone(roll) }, effects);
-        } else {
+        } else if !self.notice_forgetful(now, node, effects) {
             self.send(node, Body::Known { to, incarnation }, effects);
         }
     }
