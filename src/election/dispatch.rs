@@ -144,6 +144,7 @@ impl Election {
         if self.hard.known.of(identity.node) < identity.incarnation {
             std::sync::Arc::make_mut(&mut self.hard.known).learn(identity);
             self.persist(effects);
+            self.watch_anew(identity.node);
         }
     }
 
