@@ -39,8 +39,8 @@ struct Registering {
     incarnation: Incarnation,
     /// Asks anew if it takes longer.
     give_up: Instant,
-    /// Who knows it.
-    by: Vec<NodeId>,
+    /// Who knows it, unless that life of theirs is over.
+    by: Vec<Identity>,
     /// What they know.
     known: CrashVector,
     /// The highest term of theirs.
@@ -165,7 +165,7 @@ impl Election {
                 self.on_known(now, from.node, incarnation, effects);
             }
             Body::Registered { to, incarnation, known } if to == me => {
-                self.on_registered(now, from.node, term, incarnation, &known, effects);
+                self.on_registered(now, from, term, incarnation, &known, effects);
             }
             _ => {}
         }
@@ -206,7 +206,7 @@ impl Election {
     fn on_registered(
         &mut self,
         now: Instant,
-        from: NodeId,
+        from: Identity,
         term: Term,
         incarnation: Incarnation,
         known: &CrashVector,
@@ -224,12 +224,17 @@ impl Election {
             reach!("register_refused");
             return self.drop_state(now, Rejoins::Superseded, effects);
         }
-        if !registering.by.contains(&from) {
-            registering.by.push(from);
+        match registering.by.iter_mut().find(|voter| voter.node == from.node) {
+            Some(voter) => voter.incarnation = voter.incarnation.max(from.incarnation),
+            None => registering.by.push(from),
         }
         registering.known.merge(known);
         registering.term = registering.term.max(term);
-        if registering.by.len() < needed {
+        // As with votes: what a voter knew in a life that one of the others knows to be over, it may
+        // have forgotten in the next.
+        let known = &registering.known;
+        let count = registering.by.iter().filter(|v| v.incarnation >= known.of(v.node)).count();
+        if count < needed {
             return;
         }
         let identity = Identity { node: me, incarnation };
