@@ -158,6 +158,8 @@ impl Election {
                 let boot = Boot { node: from.node, nonce };
                 self.hear_forgetful(now, boot, term, heard, effects);
             }
+            // Who is in no generation has no answer to give.
+            _ if generation == Generation::NONE => {}
             Body::RollCall { roll } if roll.generation == generation => {
                 self.on_roll(now, &roll, effects);
             }
@@ -191,8 +193,12 @@ impl Election {
         if rejoining.answers.len() < needed {
             return;
         }
-        let highest = rejoining.answers.iter().map(|(_, known)| *known).max();
-        let incarnation = Incarnation(highest.unwrap_or(Incarnation::NONE).0 + 1);
+        let highest = rejoining.answers.iter().map(|(_, known)| known.0).max();
+        // There is a next one: a node does not start that often, unless somebody lies.
+        let Some(next) = highest.unwrap_or_default().checked_add(1) else {
+            return rejoining.forget_answers();
+        };
+        let incarnation = Incarnation(next);
         rejoining.registering = Some(Registering {
             incarnation,
             give_up,
