@@ -147,6 +147,7 @@ impl Election {
         if self.hard.known.of(identity.node) < identity.incarnation {
             std::sync::Arc::make_mut(&mut self.hard.known).learn(identity);
             self.persist(effects);
+            self.watch_anew(identity.node);
         }
     }
 
@@ -212,7 +213,7 @@ impl Election {
     ) {
         self.heard = generation;
         match &mut self.state {
-            State::Rejoining(rejoining) => rejoining.forget_answers(),
+            State::Rejoining(rejoining) => rejoining.meet_newer(),
             State::Observer(_) => self.observe_generation(generation),
             _ => {
                 reach!("generation_ended");

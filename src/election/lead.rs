@@ -318,6 +318,16 @@ impl Election {
         within
     }
 
+    /// A new life of a voter may be on another machine, whose clock began at another time.
+    pub(super) fn watch_anew(&mut self, node: NodeId) {
+        let Some(voter) = self.voter_index(node) else { return };
+        let State::Leader(leading) = &mut self.state else { return };
+        leading.clocks[voter] = Readings::default();
+        if self.suspects.contains(&node) {
+            Arc::make_mut(&mut self.suspects).retain(|suspect| *suspect != node);
+        }
+    }
+
     /// The lease lasts L from the sending of the latest heartbeat that a majority acknowledged.
     fn extend_lease(&mut self, effects: &mut Vec<Effect>) {
         let State::Leader(leading) = &mut self.state else { return };
