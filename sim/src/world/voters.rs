@@ -10,7 +10,7 @@ use fencepost::NodeId;
 use fencepost::cluster::{Activation, ElectionCommand, Watched};
 use fencepost::delivery::DispatcherConfig;
 use fencepost::election::{ColdStart, Config, Message, Timing};
-use fencepost::node::tcp::TcpTransport;
+use fencepost::node::tcp::{TcpConfig, TcpTransport};
 use fencepost::node::{Driver, Node, Transport};
 use fencepost::store::Unfenced;
 use rand::Rng;
@@ -123,8 +123,14 @@ impl Cluster {
                     .voter_places()
                     .map(|p| (self.places.voters()[p.0], SocketAddr::new(address(p), PORT)))
                     .collect();
-                let listen = SocketAddr::new(address(place), PORT);
-                let bound = TcpTransport::bind(listen, "sim".into(), node, peers).await;
+                let config = TcpConfig {
+                    cluster: "sim".into(),
+                    me: node,
+                    listen: Some(SocketAddr::new(address(place), PORT)),
+                    voters: peers,
+                    process: u64::from(boot),
+                };
+                let bound = TcpTransport::bind(config).await;
                 let inner = bound.expect("a fresh process can bind its own port");
                 let transport = Recorded { inner, recorder: Arc::clone(&self.recorder) };
                 self.run_node(place, boot, transport, stop).await
@@ -300,5 +306,9 @@ impl<T: Transport> Transport for Recorded<T> {
 
     async fn recv(&mut self) -> Message {
         self.inner.recv().await
+    }
+
+    async fn flush(&mut self) {
+        self.inner.flush().await;
     }
 }
