@@ -62,7 +62,11 @@ fn a_good_file_is_read() {
     assert_eq!(config.election.timing.heartbeat, Duration::from_millis(50));
     assert_eq!(config.election.timing.lease, Timing::default().lease);
     assert_eq!(config.listen.unwrap().port(), 7401);
-    assert_eq!(config.data.unwrap(), Path::new("/etc/mail/data/n1"), "relative to the file");
+    assert_eq!(
+        config.data.as_deref(),
+        Some(Path::new("/etc/mail/data/n1")),
+        "relative to the file"
+    );
     assert_eq!(config.sink_file, Path::new("/var/mail/sent.log"), "absolute");
     assert_eq!((config.dispatcher().poll, config.dispatcher().batch), (Duration::from_secs(1), 7));
 }
