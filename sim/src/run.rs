@@ -107,7 +107,7 @@ pub fn run_plan(plan: &Plan, options: &RunOptions) -> RunOutcome {
 
 fn judge(plan: &Plan, history: &History) -> Verdict {
     let setting = Setting {
-        voters: plan.nodes().collect(),
+        voters: plan.voter_nodes().collect(),
         sink: plan.workload.map_or(SinkKind::Plain, |workload| workload.sink),
         leader_within: plan.heal,
         delivers: plan.workload.is_some(),

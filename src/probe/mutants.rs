@@ -83,8 +83,6 @@ mutants! {
     PromiseOverwritten = 20, "promise_overwritten", ["L1"];
     /// A release names a node, not an incarnation and a term.
     ReleaseByNode = 21, "release_by_node", ["L4"];
-    /// A restarted process is taken for the holder that it was.
-    RestartedSameHolder = 22, "restarted_same_holder", ["L4", "F2"];
     /// Leadership is released before the work has stopped.
     ReleasedBeforeWorkStopped = 23, "released_before_work_stopped", ["L3"];
     /// A leader goes on renewing after its lease has ended.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::faults::plan::{Network, Plan, Transport, Workload};
+use crate::faults::plan::{DiskMode, Network, Plan, Transport, Workload};
 use crate::oracles::SinkKind;
 use crate::run::{RunOptions, Verdict, run_plan};
 use crate::search::fresh;
@@ -54,6 +54,8 @@ impl Load {
             scenario: self.name.to_owned(),
             seed,
             voters: self.voters,
+            observers: 0,
+            disk: DiskMode::Kept,
             transport: Transport::Links,
             timing: fencepost::election::Timing::default(),
             network: Network::default(),

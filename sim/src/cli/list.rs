@@ -3,7 +3,7 @@
 use fencepost::probe::{Mutant, REACH_POINTS};
 
 use super::{Exit, Subject, find, say_line};
-use crate::faults::plan::FAULT_KINDS;
+use crate::faults::kind::FAULT_KINDS;
 use crate::oracles;
 use crate::report::text::{Paint, wrap};
 

@@ -4,13 +4,16 @@
 //! not drowned by common ones; and half of the faults gather around a few moments, because what
 //! breaks a protocol is one fault in the middle of another.
 
+mod bounces;
+
 use std::time::Duration;
 
 use fencepost::election::Timing;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use self::bounces::shuffle;
 use super::pick::{chance, log_duration, log_uniform, one_of, uniform, uniform_duration};
-use super::plan::{Fault, Links, Noise, PlannedFault, Target, node};
+use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Size, Target};
 use crate::scenario::units::Between;
 use crate::scenario::{DrawKind, Ranges, Swarm};
 use crate::streams::stream;
@@ -22,7 +25,7 @@ use Target::{All, Database, Follower, Leader, Others, Sink};
 pub fn all(
     swarm: &Swarm,
     seed: u64,
-    voters: u32,
+    size: Size,
     horizon: Duration,
     timing: &Timing,
     faults: &mut Vec<PlannedFault>,
@@ -50,7 +53,7 @@ pub fn all(
             uniform_duration(rng, whole)
         };
         let kind = weighted(rng, &kinds);
-        let mut draw = Draw { rng, voters, horizon, timing, ranges: &swarm.ranges };
+        let mut draw = Draw { rng, size, horizon, timing, ranges: &swarm.ranges };
         let drawn = draw.faults(kind);
         faults
             .extend(drawn.into_iter().map(|(after, fault)| PlannedFault { at: at + after, fault }));
@@ -71,7 +74,7 @@ fn weighted(rng: &mut Xoshiro256PlusPlus, kinds: &[(K, u32)]) -> K {
 
 struct Draw<'d> {
     rng: &'d mut Xoshiro256PlusPlus,
-    voters: u32,
+    size: Size,
     horizon: Duration,
     timing: &'d Timing,
     ranges: &'d Ranges,
@@ -130,7 +133,15 @@ impl Draw<'_> {
             }
             K::Kill | K::Stop => {
                 let node = self.node();
-                self.bounce(node, kind == K::Stop)
+                self.bounce(vec![node], kind == K::Stop, Harm::None)
+            }
+            K::KillWiped | K::StopWiped => {
+                let node = self.node();
+                self.bounce(vec![node], kind == K::StopWiped, Harm::Wipe)
+            }
+            K::Torn => {
+                let node = self.node();
+                self.bounce(vec![node], false, Harm::Tear)
             }
             K::WallStep => {
                 let Between { low, high } = self.ranges.step_ms;
@@ -140,7 +151,11 @@ impl Draw<'_> {
             }
             K::Rate => self.rate(self.ranges.ppm),
             K::RateOutside => self.rate(self.ranges.ppm_outside),
-            K::Rolling => return self.rolling(),
+            K::Rolling => return self.rolling(Harm::None),
+            K::RollingWiped => return self.rolling(Harm::Wipe),
+            K::KillMajorityWiped => return self.kill_majority_wiped(),
+            K::KillAllWiped => return self.kill_all_wiped(),
+            K::WipedCutOff => return self.wiped_cut_off(),
             K::StaleAnswer => return self.stale_answer(),
             K::LateWrite => return self.late_write(),
             K::LateAnswers => return self.late_answers(),
@@ -161,21 +176,20 @@ impl Draw<'_> {
         match uniform(self.rng, 0, 9) {
             0 | 1 => Leader,
             2 | 3 => Follower,
-            _ => Target::Node(node(uniform(self.rng, 1, self.voters.into()) as u32)),
+            _ => self.size.node(uniform(self.rng, 1, self.size.nodes().into()) as u32),
         }
     }
 
     /// All nodes in random order.
     fn shuffled(&mut self) -> Vec<Target> {
-        let mut nodes: Vec<Target> = (1..=self.voters).map(|n| Target::Node(node(n))).collect();
-        for last in (1..nodes.len()).rev() {
-            nodes.swap(last, uniform(self.rng, 0, last as u64) as usize);
-        }
+        let mut nodes: Vec<Target> =
+            (1..=self.size.nodes()).map(|number| self.size.node(number)).collect();
+        shuffle(self.rng, &mut nodes);
         nodes
     }
 
     fn link(&mut self) -> Links {
-        if self.voters < 2 || chance(self.rng, 30) {
+        if self.size.nodes() < 2 || chance(self.rng, 30) {
             return both(vec![Leader], vec![Follower]);
         }
         let nodes = self.shuffled();
@@ -196,11 +210,12 @@ impl Draw<'_> {
     }
 
     fn halves(&mut self) -> Links {
-        if self.voters < 2 {
+        if self.size.nodes() < 2 {
             return both(vec![Leader], vec![Others]);
         }
         let mut from = self.shuffled();
-        let mut to = from.split_off(uniform(self.rng, 1, u64::from(self.voters) - 1) as usize);
+        let last = u64::from(self.size.nodes()) - 1;
+        let mut to = from.split_off(uniform(self.rng, 1, last) as usize);
         from.sort();
         to.sort();
         // The database stands on one side of the partition, on the other, or is seen by both.
@@ -241,26 +256,11 @@ impl Draw<'_> {
         Noise { loss_ppm, duplicate_ppm, reorder_ppm: some(percent) }
     }
 
-    fn bounce(&mut self, node: Target, graceful: bool) -> Fault {
-        let down = self.log(self.ranges.down);
-        Fault::Bounce { node, graceful, down, slow_start: self.log(self.ranges.slow_start) }
-    }
-
     fn rate(&mut self, far: Between<u32>) -> Fault {
         let ppm = log_uniform(self.rng, far.low.into(), far.high.into());
         let ppm = i32::try_from(ppm).expect("a rate that was read");
         let node = self.node();
         Fault::Rate { node, ppm: self.sign(ppm), lasts: self.log(self.ranges.rate) }
-    }
-
-    fn rolling(&mut self) -> Drawn {
-        let graceful = chance(self.rng, 50);
-        let most = (self.horizon / 2 / self.voters).max(Duration::from_millis(1));
-        let least = Duration::from_millis(200).min(most);
-        let gap = self.log(Between { low: least, high: most });
-        (0..self.voters)
-            .map(|i| (gap * i, self.bounce(Target::Node(node(i + 1)), graceful)))
-            .collect()
     }
 
     /// A pause that outlasts the lease.

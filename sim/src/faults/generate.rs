@@ -9,34 +9,44 @@ use std::time::Duration;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::draw;
-use super::pick::{uniform, uniform_duration, uniform_i64};
-use super::plan::{Fault, Plan, PlannedFault, Target, Workload, node};
+use super::pick::{chance, one_of, uniform, uniform_duration, uniform_i64};
+use super::plan::{Fault, Harm, Plan, PlannedFault, Size, Workload};
 use crate::scenario::units::Between;
-use crate::scenario::{FaultLine, FaultSpec, Scenario, WorkloadSpec};
+use crate::scenario::{FaultLine, FaultSpec, HarmSpec, Scenario, WorkloadSpec};
 use crate::streams::stream;
 
 /// Renders `seed` to the plan that a run executes.
 pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
-    let voters = uniform_u32(&mut stream(seed, "plan/voters", 0), scenario.voters);
+    let size = Size {
+        voters: uniform_u32(&mut stream(seed, "plan/voters", 0), scenario.voters),
+        observers: uniform_u32(&mut stream(seed, "plan/observers", 0), scenario.observers),
+    };
+    let disk = one_of(&mut stream(seed, "plan/disk", 0), &scenario.disks);
     let horizon = uniform_duration(&mut stream(seed, "plan/horizon", 0), scenario.horizon);
     let heal = uniform_duration(&mut stream(seed, "plan/heal", 0), scenario.heal);
     let mut faults = Vec::new();
     for (index, line) in scenario.faults.iter().enumerate() {
-        expand(line, voters, &mut stream(seed, "plan/fault", index as u64), &mut faults);
+        expand(line, size, &mut stream(seed, "plan/fault", index as u64), &mut faults);
     }
     if let Some(swarm) = &scenario.swarm {
-        draw::all(swarm, seed, voters, horizon, &scenario.timing, &mut faults);
+        draw::all(swarm, seed, size, horizon, &scenario.timing, &mut faults);
     }
     faults.retain(|planned| planned.at < horizon);
     for planned in &mut faults {
         planned.fault.clip(horizon - planned.at);
+        // A line may be meant for the seeds that keep their disks; the plan says what is done.
+        if let Fault::Bounce { harm, .. } = &mut planned.fault {
+            *harm = disk.fit(*harm);
+        }
     }
     // Faults of one moment keep the order of the scenario.
     faults.sort_by_key(|planned| planned.at);
     Plan {
         scenario: scenario.name.clone(),
         seed,
-        voters,
+        voters: size.voters,
+        observers: size.observers,
+        disk,
         transport: scenario.transport,
         timing: scenario.timing.clone(),
         network: scenario.network,
@@ -63,7 +73,7 @@ fn uniform_u32(rng: &mut Xoshiro256PlusPlus, range: Between<u32>) -> u32 {
 /// Adds what one line of the scenario comes to.
 fn expand(
     line: &FaultLine,
-    voters: u32,
+    size: Size,
     rng: &mut Xoshiro256PlusPlus,
     faults: &mut Vec<PlannedFault>,
 ) {
@@ -78,21 +88,23 @@ fn expand(
         FaultSpec::Noise { links, noise, lasts } => {
             Fault::Noise { links: links.clone(), noise: *noise, lasts: pick(*lasts) }
         }
-        FaultSpec::Bounce { node, graceful, down, slow_start } => Fault::Bounce {
-            node: *node,
+        FaultSpec::Bounce { nodes, graceful, harm, down, slow_start } => Fault::Bounce {
+            nodes: nodes.clone(),
             graceful: *graceful,
             down: pick(*down),
             slow_start: pick(*slow_start),
+            harm: harm_of(*harm, rng),
         },
-        FaultSpec::Rolling { graceful, gap, down, slow_start } => {
+        FaultSpec::Rolling { graceful, harm, gap, down, slow_start } => {
             let gap = pick(*gap);
-            faults.extend((0..voters).map(|index| PlannedFault {
+            faults.extend((0..size.nodes()).map(|index| PlannedFault {
                 at: at + gap * index,
                 fault: Fault::Bounce {
-                    node: Target::Node(node(index + 1)),
+                    nodes: vec![size.node(index + 1)],
                     graceful: *graceful,
-                    down: pick(*down),
-                    slow_start: pick(*slow_start),
+                    down: uniform_duration(rng, *down),
+                    slow_start: uniform_duration(rng, *slow_start),
+                    harm: harm_of(*harm, rng),
                 },
             }));
             return;
@@ -108,4 +120,9 @@ fn expand(
         }
     };
     faults.push(PlannedFault { at, fault });
+}
+
+/// What a bounce does to the disk, if the line leaves that to the seed.
+fn harm_of(spec: HarmSpec, rng: &mut Xoshiro256PlusPlus) -> Harm {
+    if spec.sometimes && chance(rng, 50) { Harm::None } else { spec.harm }
 }

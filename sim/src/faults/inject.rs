@@ -1,5 +1,6 @@
 //! Injecting the faults of a plan into the running world, and ending all of them.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use fencepost::node::STOP_LIMIT;
 use madsim::net::NetSim;
 use madsim::runtime::Handle;
 
-use super::plan::{Fault, Links, Noise, PlannedFault, Target, Transport};
+use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Target, Transport};
 use crate::history::Kind;
 use crate::world::place::Place;
 use crate::world::timer::nanos;
@@ -28,22 +29,22 @@ pub struct Injector {
     handle: Handle,
     /// madsim's node of each machine.
     machines: Arc<Vec<madsim::task::NodeId>>,
-    /// By voter: how many pauses hold it.
+    /// By node: how many pauses hold it.
     pauses: Arc<Mutex<Vec<u32>>>,
-    /// By voter: the deviations of the clock rate that hold, newest last.
+    /// By node: the deviations of the clock rate that hold, newest last.
     rates: Arc<Mutex<Vec<Vec<i32>>>>,
 }
 
 impl Injector {
     /// Injects into that cluster; `machines` are madsim's nodes, in the order of the places.
     pub fn new(cluster: Arc<Cluster>, handle: Handle, machines: Vec<madsim::task::NodeId>) -> Self {
-        let voters = cluster.places.voters().len();
+        let nodes = cluster.places.nodes().len();
         Self {
             cluster,
             handle,
             machines: Arc::new(machines),
-            pauses: Arc::new(Mutex::new(vec![0; voters])),
-            rates: Arc::new(Mutex::new(vec![Vec::new(); voters])),
+            pauses: Arc::new(Mutex::new(vec![0; nodes])),
+            rates: Arc::new(Mutex::new(vec![Vec::new(); nodes])),
         }
     }
 
@@ -76,8 +77,9 @@ impl Injector {
                 self.each(&pairs, |from, to| self.cluster.links.hasten(from, to, by));
             }
             Fault::Noise { links, noise, lasts } => self.noise(&links, noise, lasts).await,
-            Fault::Bounce { node, graceful, down, slow_start } => {
-                self.bounce(self.node(node), graceful, down, slow_start).await;
+            Fault::Bounce { nodes, graceful, harm, down, slow_start } => {
+                let places: BTreeSet<Place> = self.group(&nodes, &[]).into_iter().collect();
+                self.bounce(places, graceful, harm, down, slow_start).await;
             }
             Fault::WallStep { node, by_ms } => {
                 let node = self.node(node);
@@ -120,36 +122,71 @@ impl Injector {
     }
 
     /// A bounce of a process that is down already is none.
-    async fn bounce(&self, node: NodeId, graceful: bool, down: Duration, slow_start: Duration) {
-        let Cluster { recorder, timer, switches, .. } = &*self.cluster;
-        if recorder.is_down(node) {
+    async fn bounce(
+        &self,
+        mut running: BTreeSet<Place>,
+        graceful: bool,
+        harm: Harm,
+        down: Duration,
+        slow_start: Duration,
+    ) {
+        let Cluster { recorder, timer, switches, places, .. } = &*self.cluster;
+        let is_up = |place: &Place| !recorder.is_down(places.node(*place));
+        running.retain(is_up);
+        let mut ended = Vec::new();
+        if graceful {
+            for place in &running {
+                switches[place.0].stop();
+            }
+            let give_up = timer.now() + nanos(STOP_LIMIT + STOP_SLACK);
+            while timer.now() < give_up && !running.is_empty() {
+                timer.sleep(STOP_LOOK).await;
+                // Another bounce may have been faster.
+                running.retain(is_up);
+                let by_itself = |place: &Place| switches[place.0].ended.load(Ordering::Relaxed);
+                for place in running.iter().copied().filter(by_itself).collect::<Vec<_>>() {
+                    running.remove(&place);
+                    self.end(place, true, harm);
+                    ended.push(place);
+                }
+            }
+        }
+        for place in running {
+            self.end(place, false, harm);
+            ended.push(place);
+        }
+        if ended.is_empty() {
             return;
         }
-        let place = self.place(node);
-        let machine = self.machines[place.0];
-        let switches = &switches[place.0];
-        let mut by_itself = false;
-        if graceful {
-            switches.stop();
-            let give_up = timer.now() + nanos(STOP_LIMIT + STOP_SLACK);
-            while timer.now() < give_up && !by_itself && !recorder.is_down(node) {
-                timer.sleep(STOP_LOOK).await;
-                by_itself = switches.ended.load(Ordering::Relaxed);
-            }
-            if recorder.is_down(node) {
-                return; // another bounce was faster
-            }
-        }
-        recorder.record(Kind::Down { node, graceful: by_itself });
-        self.handle.kill(machine);
         timer.sleep(down).await;
-        switches.slow_start.store(nanos(slow_start), Ordering::Relaxed);
+        for place in ended {
+            self.start(place, harm, slow_start);
+        }
+        timer.sleep(slow_start).await;
+    }
+
+    fn end(&self, place: Place, by_itself: bool, harm: Harm) {
+        let node = self.cluster.places.node(place);
+        self.cluster.recorder.record(Kind::Down { node, graceful: by_itself });
+        // While the disk still knows which write was under way.
+        if harm == Harm::Tear {
+            self.cluster.disks.tear(place);
+        }
+        self.cluster.disks.cut_short(place);
+        self.handle.kill(self.machines[place.0]);
+    }
+
+    fn start(&self, place: Place, harm: Harm, slow_start: Duration) {
+        let machine = self.machines[place.0];
+        if harm == Harm::Wipe {
+            self.cluster.disks.wipe(place);
+        }
+        self.cluster.switches[place.0].slow_start.store(nanos(slow_start), Ordering::Relaxed);
         self.handle.restart(machine);
         // The new process must not run while the machine stands still.
         if self.count_pause(place, 0) > 0 {
             self.handle.pause(machine);
         }
-        timer.sleep(slow_start).await;
     }
 
     async fn rate(&self, node: NodeId, ppm: i32, lasts: Duration) {
@@ -169,7 +206,7 @@ impl Injector {
         let ppm = rates[place.0].last().copied().unwrap_or(0);
         if ppm != before {
             let reading = self.cluster.clocks.set_rate(place, ppm);
-            let node = self.cluster.places.voters()[place.0];
+            let node = self.cluster.places.node(place);
             let within_bound = ppm.unsigned_abs() <= self.cluster.timing.max_drift_ppm;
             self.cluster.recorder.record(Kind::ClockRate { node, reading, ppm, within_bound });
         }
@@ -198,7 +235,7 @@ impl Injector {
     /// The directed links that are meant, each once.
     fn pairs(&self, links: &Links) -> Vec<(Place, Place)> {
         let (from, to) = (self.group(&links.from, &links.to), self.group(&links.to, &links.from));
-        let mut pairs = std::collections::BTreeSet::new();
+        let mut pairs = BTreeSet::new();
         for &a in &from {
             for &b in &to {
                 if a != b {
@@ -219,12 +256,13 @@ impl Injector {
             match target {
                 Target::Database => group.push(places.database()),
                 Target::Sink => group.push(places.sink()),
-                Target::All => group.extend(places.voter_places()),
+                Target::All => group.extend(places.node_places()),
+                Target::Majority => group.extend(self.majority()),
                 Target::Others => {
                     let named: Vec<_> =
                         other_side.iter().filter(|t| **t != Target::Others).copied().collect();
                     let other_side = self.group(&named, &[]);
-                    group.extend(places.voter_places().filter(|p| !other_side.contains(p)));
+                    group.extend(places.node_places().filter(|p| !other_side.contains(p)));
                 }
                 Target::Node(_) | Target::Leader | Target::Follower => {
                     group.push(self.place(self.node(*target)));
@@ -234,10 +272,26 @@ impl Injector {
         group
     }
 
+    /// Whoever leads at this moment, or did last.
+    fn leader(&self) -> NodeId {
+        self.cluster.recorder.last_holder().unwrap_or(self.cluster.places.voters()[0])
+    }
+
+    /// The leader and those that follow it in order, the ones that run before those that do not.
+    fn majority(&self) -> Vec<Place> {
+        let Cluster { places, recorder, .. } = &*self.cluster;
+        let mut voters: Vec<Place> = places.voter_places().collect();
+        let leader = voters.iter().position(|place| places.node(*place) == self.leader());
+        voters.rotate_left(leader.unwrap_or(0));
+        voters.sort_by_key(|place| recorder.is_down(places.node(*place)));
+        voters.truncate(voters.len() / 2 + 1);
+        voters
+    }
+
     /// The node that is meant at this moment.
     fn node(&self, target: Target) -> NodeId {
         let voters = self.cluster.places.voters();
-        let leader = self.cluster.recorder.last_holder().unwrap_or(voters[0]);
+        let leader = self.leader();
         match target {
             Target::Node(node) => node,
             Target::Follower => {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::plan::{Fault, Links, Noise, PlannedFault, Target};
+use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Target};
 use crate::scenario::units::{duration, probability, step};
 
 impl fmt::Display for Target {
@@ -11,6 +11,7 @@ impl fmt::Display for Target {
             Self::Node(node) => node.fmt(f),
             Self::Leader => f.write_str("leader"),
             Self::Follower => f.write_str("follower"),
+            Self::Majority => f.write_str("majority"),
             Self::Others => f.write_str("others"),
             Self::All => f.write_str("all"),
             Self::Database => f.write_str("db"),
@@ -19,17 +20,18 @@ impl fmt::Display for Target {
     }
 }
 
+fn list(f: &mut fmt::Formatter<'_>, targets: &[Target]) -> fmt::Result {
+    for (index, target) in targets.iter().enumerate() {
+        write!(f, "{}{target}", if index > 0 { ", " } else { "" })?;
+    }
+    Ok(())
+}
+
 impl fmt::Display for Links {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = |f: &mut fmt::Formatter<'_>, targets: &[Target]| {
-            for (index, target) in targets.iter().enumerate() {
-                write!(f, "{}{target}", if index > 0 { ", " } else { "" })?;
-            }
-            Ok(())
-        };
-        side(f, &self.from)?;
+        list(f, &self.from)?;
         f.write_str(if self.both_ways { " <-> " } else { " -> " })?;
-        side(f, &self.to)
+        list(f, &self.to)
     }
 }
 
@@ -62,13 +64,18 @@ impl fmt::Display for Fault {
             Self::Noise { links, noise, lasts } => {
                 write!(f, "noise = \"{links}\", {noise}, for = \"{}\"", duration(*lasts))
             }
-            Self::Bounce { node, graceful, down, slow_start } => {
-                let verb = if *graceful { "stop" } else { "kill" };
-                write!(f, "{verb} = \"{node}\", down = \"{}\"", duration(*down))?;
+            Self::Bounce { nodes, graceful, harm, down, slow_start } => {
+                f.write_str(if *graceful { "stop = \"" } else { "kill = \"" })?;
+                list(f, nodes)?;
+                write!(f, "\", down = \"{}\"", duration(*down))?;
                 if !slow_start.is_zero() {
                     write!(f, ", slow_start = \"{}\"", duration(*slow_start))?;
                 }
-                Ok(())
+                f.write_str(match harm {
+                    Harm::None => "",
+                    Harm::Wipe => ", wipe = true",
+                    Harm::Tear => ", torn = true",
+                })
             }
             Self::WallStep { node, by_ms } => {
                 write!(f, "wall = \"{node}\", step = \"{}\"", step(*by_ms))

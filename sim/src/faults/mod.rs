@@ -3,6 +3,7 @@
 mod draw;
 pub mod generate;
 pub mod inject;
+pub mod kind;
 mod line;
 mod pick;
 pub mod plan;

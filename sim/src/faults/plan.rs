@@ -17,6 +17,10 @@ pub struct Plan {
     pub seed: u64,
     /// How many voters there are; their names are [`node`]`(1..=voters)`.
     pub voters: u32,
+    /// How many observers there are; their names are [`observer`]`(1..=observers)`.
+    pub observers: u32,
+    /// What a restarted process finds on its disk.
+    pub disk: DiskMode,
     /// How the nodes reach each other.
     pub transport: Transport,
     /// The timing of every node.
@@ -34,15 +38,86 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The nodes, in order.
-    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+    /// The voters in order.
+    pub fn voter_nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.voters).map(node)
+    }
+
+    /// The observers in order.
+    pub fn observer_nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.observers).map(observer)
+    }
+
+    /// All nodes in order: the voters, then the observers.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        self.voter_nodes().chain(self.observer_nodes())
     }
 }
 
-/// The node with that number: 1 is `n1`.
+/// The voter with that number: 1 is `n1`.
 pub fn node(number: u32) -> NodeId {
     format!("n{number}").parse().expect("a letter and a number name a node")
+}
+
+/// The observer with that number: 1 is `o1`.
+pub fn observer(number: u32) -> NodeId {
+    format!("o{number}").parse().expect("a letter and a number name a node")
+}
+
+/// How many nodes a cluster has, and how they are numbered when all count alike.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub voters: u32,
+    pub observers: u32,
+}
+
+impl Size {
+    /// Voters and observers.
+    pub fn nodes(self) -> u32 {
+        self.voters + self.observers
+    }
+
+    /// The node with that number, from 1: the voters, then the observers.
+    pub fn node(self, number: u32) -> Target {
+        Target::Node(match number.checked_sub(self.voters) {
+            None | Some(0) => node(number),
+            Some(beyond) => observer(beyond),
+        })
+    }
+}
+
+/// What the nodes of a cluster keep over a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskMode {
+    /// What was written.
+    Kept,
+    /// Nothing: the deployment wipes the disk whenever it starts a process.
+    Wiped,
+    /// Nothing: there is no disk.
+    None,
+}
+
+impl DiskMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Kept, Self::Wiped, Self::None];
+
+    /// The name in scenarios.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Wiped => "wiped",
+            Self::None => "none",
+        }
+    }
+
+    /// What comes of the harm that a bounce means to do.
+    pub fn fit(self, harm: Harm) -> Harm {
+        match self {
+            Self::Kept => harm,
+            Self::Wiped => Harm::Wipe,
+            Self::None => Harm::None,
+        }
+    }
 }
 
 /// How the nodes reach each other.
@@ -151,13 +226,16 @@ pub enum Fault {
         /// How long.
         lasts: Duration,
     },
-    /// A process ends and another one starts.
+    /// Processes end, all at once, and others start, all at once.
     Bounce {
         /// Whose.
-        node: Target,
-        /// Ends by itself after a stop signal; else it is killed.
+        nodes: Vec<Target>,
+        /// They end by themselves after a stop signal; else they are killed.
         graceful: bool,
-        /// From the end of the old process to the start of the new one.
+        /// What happens to their disks. In a cluster that wipes at start it is always a wipe, and
+        /// in one without disks nothing.
+        harm: Harm,
+        /// From the end of the last old process to the start of the new ones.
         down: Duration,
         /// From the start of the new process to the first step of the node's code.
         slow_start: Duration,
@@ -180,6 +258,17 @@ pub enum Fault {
     },
 }
 
+/// What a bounce does to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// Nothing.
+    None,
+    /// The new process finds it empty.
+    Wipe,
+    /// The write that was under way, or else the content, is damaged.
+    Tear,
+}
+
 /// The links between two groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Links {
@@ -196,13 +285,15 @@ pub struct Links {
 pub enum Target {
     /// That node.
     Node(NodeId),
-    /// The node that leads.
+    /// The voter that leads.
     Leader,
-    /// Some node that does not lead.
+    /// Some voter that does not lead.
     Follower,
+    /// The leader, and as many other voters as make a majority with it.
+    Majority,
     /// All nodes that are not on the other side of the link.
     Others,
-    /// All nodes.
+    /// All nodes, voters and observers.
     All,
     /// The database.
     Database,
@@ -217,43 +308,7 @@ impl Target {
     }
 }
 
-/// Every kind of fault, with what it means: what [`Fault::kind`] answers, in the order of reports.
-pub const FAULT_KINDS: &[(&str, &str)] = &[
-    ("pause", "a whole process stands still"),
-    ("kill", "a process is killed and started again"),
-    ("stop", "a process is stopped gracefully and started again"),
-    ("cut-node", "a node is cut off from all others"),
-    ("cut-link", "one link between two nodes is cut both ways"),
-    ("cut-one-way", "messages between nodes pass in one direction only"),
-    ("cut-halves", "the nodes are cut into groups"),
-    ("slow-link", "messages between nodes take longer"),
-    ("noise", "election messages are lost, doubled and reordered"),
-    ("db-outage", "the database cannot be reached, or its answers cannot"),
-    ("db-slow", "the database answers late"),
-    ("sink-outage", "the sink cannot be reached, or its answers cannot"),
-    ("sink-slow", "the sink answers late"),
-    ("wall-step", "a wall clock jumps"),
-    ("rate", "a monotonic clock runs fast or slow within the configured bound"),
-    ("rate-outside", "a monotonic clock runs fast or slow beyond the configured bound"),
-];
-
 impl Fault {
-    /// The kind of this fault, one of [`FAULT_KINDS`]. The timing says which clock rates are
-    /// within the bound.
-    pub fn kind(&self, timing: &Timing) -> &'static str {
-        match self {
-            Self::Pause { .. } => "pause",
-            Self::Cut { links, .. } => links.kind(Cause::Cut),
-            Self::Slow { links, .. } => links.kind(Cause::Slow),
-            Self::Noise { .. } => "noise",
-            Self::Bounce { graceful: false, .. } => "kill",
-            Self::Bounce { graceful: true, .. } => "stop",
-            Self::WallStep { .. } => "wall-step",
-            Self::Rate { ppm, .. } if ppm.unsigned_abs() <= timing.max_drift_ppm => "rate",
-            Self::Rate { .. } => "rate-outside",
-        }
-    }
-
     /// How long it takes until everything is as it was. A wall clock stays where it was put.
     pub fn duration(&self) -> Duration {
         match self {
@@ -280,42 +335,6 @@ impl Fault {
                 *slow_start = (limit - *down).min(*slow_start);
             }
             Self::WallStep { .. } => {}
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    Cut,
-    Slow,
-}
-
-impl Links {
-    fn kind(&self, cause: Cause) -> &'static str {
-        let nodes = |side: &[Target]| side.iter().any(|target| target.is_nodes());
-        // A cut between nodes that takes database and sink along is a cut between nodes.
-        if !nodes(&self.from) || !nodes(&self.to) {
-            let database = self.from.iter().chain(&self.to).any(|t| *t == Target::Database);
-            return match (cause, database) {
-                (Cause::Cut, true) => "db-outage",
-                (Cause::Cut, false) => "sink-outage",
-                (Cause::Slow, true) => "db-slow",
-                (Cause::Slow, false) => "sink-slow",
-            };
-        }
-        let one =
-            |side: &[Target]| matches!(side, [Target::Node(_) | Target::Leader | Target::Follower]);
-        let rest = |side: &[Target]| side.iter().any(|t| matches!(t, Target::Others | Target::All));
-        match cause {
-            Cause::Slow => "slow-link",
-            Cause::Cut if !self.both_ways => "cut-one-way",
-            Cause::Cut if one(&self.from) && one(&self.to) => "cut-link",
-            Cause::Cut
-                if one(&self.from) && rest(&self.to) || one(&self.to) && rest(&self.from) =>
-            {
-                "cut-node"
-            }
-            Cause::Cut => "cut-halves",
         }
     }
 }

@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use fencepost::Identity;
 use proptest::prelude::*;
 
-use super::plan::{FAULT_KINDS, Plan};
+use super::kind::FAULT_KINDS;
+use super::plan::{Harm, Plan};
 use super::{Fault, Target, generate};
+use crate::history::{Kind, Phase};
+use crate::run::{RunOptions, run_plan};
 use crate::scenario::{DrawKind, Expect, Scenario, print};
 
 const HEAD: &str = "name = \"test\"\ncluster = { voters = 3 }\nhorizon = \"60s\"\n";
@@ -23,10 +27,13 @@ fn with_faults(lines: &str) -> Scenario {
 fn everything() -> Scenario {
     let draw: Vec<String> = DrawKind::ALL.iter().map(|k| format!("{} = 1", k.name())).collect();
     scenario(&format!(
-        "name = \"all \\\"of\\\" it\\n\"\ncluster = {{ voters = \"1..7\" }}\nhorizon = \"20s..40s\"\n\
+        "name = \"all \\\"of\\\" it\\n\"\nhorizon = \"20s..40s\"\n\
+         cluster = {{ voters = \"1..7\", observers = \"0..3\", \
+         disk = [\"kept\", \"wiped\", \"none\"] }}\n\
          workload = {{ messages = \"0..3\", every = \"1ms..2s\", \
          sink = [\"dedup\", \"fenced\", \"plain\"], window = \"90s\" }}\n\
          network = {{ latency = \"1us..3ms\", loss = 0.015 }}\n\
+         faults = [{{ at = \"3s\", stop = \"n1, leader\", wipe = \"sometimes\" }}]\n\
          [swarm]\ncount = \"0..30\"\ndraw = {{ {} }}\n",
         draw.join(", ")
     ))
@@ -134,6 +141,120 @@ fn seeds_leave_out_some_kinds() {
     assert_eq!(counts, BTreeSet::from([1, 2]));
 }
 
+/// Only the draws of `kinds`, from many seeds of a cluster with observers.
+fn drawn(kind: &str) -> Vec<Plan> {
+    let swarm = scenario(&format!(
+        "name = \"one\"\ncluster = {{ voters = 5, observers = 2 }}\nhorizon = \"60s\"\n\
+         [swarm]\ncount = 1\ndraw = {{ {kind} = 1 }}\n"
+    ));
+    // What the horizon cuts off is another matter.
+    let whole = |plan: &Plan| {
+        plan.faults
+            .iter()
+            .all(|f| f.at + f.fault.duration() < plan.horizon - Duration::from_secs(9))
+    };
+    (0..200).map(|seed| generate(&swarm, seed)).filter(whole).collect()
+}
+
+#[test]
+fn a_wiped_node_comes_back_while_it_is_cut_off_and_is_then_healed() {
+    let plans = drawn("wiped-cut-off");
+    assert!(plans.len() > 50);
+    for plan in plans {
+        let [cut, kill] = &plan.faults[..] else { panic!("{plan}") };
+        let (Fault::Cut { links, lasts }, Fault::Bounce { nodes, harm, .. }) =
+            (&cut.fault, &kill.fault)
+        else {
+            panic!("{plan}")
+        };
+        assert_eq!(&links.from, nodes, "one and the same node");
+        assert!(links.both_ways && links.to.contains(&Target::Others), "{plan}");
+        assert_eq!(*harm, Harm::Wipe);
+        assert!(plan.voter_nodes().any(|voter| nodes[..] == [Target::Node(voter)]), "{plan}");
+        assert!(cut.at < kill.at, "{plan}");
+        assert!(kill.at + kill.fault.duration() < cut.at + *lasts, "{plan}");
+    }
+}
+
+#[test]
+fn a_majority_is_named_or_is_what_the_moment_makes_it() {
+    let mut groups = BTreeSet::new();
+    for plan in drawn("kill-majority-wiped") {
+        assert!(plan.faults.iter().all(|f| f.at == plan.faults[0].at), "at once: {plan}");
+        let hit: Vec<Target> = plan
+            .faults
+            .iter()
+            .flat_map(|planned| match &planned.fault {
+                Fault::Bounce { nodes, graceful: false, harm: Harm::Wipe, .. } => nodes.clone(),
+                other => panic!("{other}"),
+            })
+            .collect();
+        if hit != [Target::Majority] {
+            let distinct: BTreeSet<Target> = hit.iter().copied().collect();
+            assert_eq!((hit.len(), distinct.len()), (3, 3), "three of five voters: {plan}");
+        }
+        groups.insert(hit);
+    }
+    assert!(groups.contains(&vec![Target::Majority]) && groups.len() >= 5, "{groups:?}");
+}
+
+#[test]
+fn a_bounce_meets_all_that_it_names_at_once() {
+    let scenario = scenario(
+        r#"name = "x"
+        cluster = { voters = 3, observers = 2 }
+        horizon = "25s"
+        faults = [
+          { at = "2s", kill = "all", down = "1s" },
+          { at = "9s", stop = "n1, o1", down = "1s" },
+          { at = "14s", kill = "majority", down = "1s" },
+          { at = "20s", kill = "leader", down = "1s", wipe = true },
+        ]"#,
+    );
+    let outcome = run_plan(&generate(&scenario, 1), &RunOptions::default());
+    let (mut holder, mut start) = (None, 0);
+    let (mut downs, mut boots) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
+    let (mut kept, mut found, mut at_14_s) = (BTreeMap::new(), Vec::new(), None);
+    for event in outcome.history.events() {
+        match &event.kind {
+            Kind::Phase(Phase::Faults) => start = event.at.0,
+            Kind::GuardIssued { holder: Identity { node, .. }, .. } => holder = Some(*node),
+            Kind::Fault { line, .. } if line.contains("majority") => at_14_s = holder,
+            Kind::Down { node, graceful } => {
+                downs.entry((event.at.0, *graceful)).or_default().push(node.to_string());
+            }
+            Kind::Booted { node, boot: 2.. } => {
+                boots.entry(event.at.0 / 1_000_000).or_default().push(node.to_string());
+            }
+            Kind::Persisted { node, hard } => drop(kept.insert(*node, hard.clone())),
+            // An observer has nothing to remember.
+            Kind::Started { node, hard } if start > 0 && node.as_str().starts_with('n') => {
+                found.push((event.at.0 - start, kept.get(node) == Some(hard)));
+            }
+            _ => {}
+        }
+    }
+    let downs: Vec<_> =
+        downs.into_iter().map(|((at, by_itself), who)| (at, by_itself, who)).collect();
+    let [(_, false, all), stops @ .., (_, false, majority), (_, false, leader)] = &downs[..] else {
+        panic!("{downs:?}")
+    };
+    assert_eq!(all[..], ["n1", "n2", "n3", "o1", "o2"]);
+    let mut stopped: Vec<&String> = stops.iter().flat_map(|(_, _, who)| who).collect();
+    stopped.sort();
+    assert_eq!(stopped, ["n1", "o1"]);
+    assert!(stops.iter().all(|(_, by_itself, _)| *by_itself), "{downs:?}");
+    let led = at_14_s.expect("someone led").to_string();
+    assert!(majority.len() == 2 && majority.contains(&led), "{led} led: {downs:?}");
+    assert_eq!(leader.len(), 1);
+    let sizes: Vec<usize> = boots.values().map(Vec::len).collect();
+    assert_eq!(sizes, [5, 2, 2, 1], "what ended at once starts at once: {boots:?}");
+    // All find what they had written, but for the one whose disk was wiped.
+    let (before, after): (Vec<_>, Vec<_>) = found.iter().partition(|(at, _)| *at < 20_000_000_000);
+    assert!(before.len() >= 6 && before.iter().all(|(_, same)| *same), "{found:?}");
+    assert!(after.iter().all(|(_, same)| !same), "{found:?}");
+}
+
 fn read_back(plan: &Plan) -> Plan {
     let text = print(plan, &Expect::default());
     let scenario = scenario(&text);
@@ -152,6 +273,13 @@ fn is_explicit_and_in_bounds(plan: &Plan) {
         assert!(!lasting || fault.duration() > Duration::ZERO, "{planned}");
         if let Fault::Pause { node: Target::Node(node), .. } = fault {
             assert!(plan.nodes().any(|n| n == *node), "{planned}");
+        }
+        if let Fault::Bounce { nodes, harm, .. } = fault {
+            assert_eq!(plan.disk.fit(*harm), *harm, "{planned}");
+            for named in nodes {
+                let Target::Node(node) = named else { continue };
+                assert!(plan.nodes().any(|n| n == *node), "{planned}");
+            }
         }
         if let Fault::Rate { ppm, .. } = fault {
             assert!((100..=500_000).contains(&ppm.unsigned_abs()), "{planned}");

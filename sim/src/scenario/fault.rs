@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::field::{Section, Value, article, signed_numbers, steps, text};
+use super::bounce::{bounce, rolling};
+use super::field::{Section, Value, article, signed_numbers, steps};
 use super::links::{Ends, links, one_node};
 use super::problem::{Problems, suggest};
 use super::units::{Between, duration as written};
 use super::{FaultLine, FaultSpec};
-use crate::faults::plan::{Noise, Transport};
+use crate::faults::plan::{DiskMode, Noise, Transport};
 
 /// Each fault with the keys it takes besides `at`.
 const FAULTS: &[(&str, &[&str])] = &[
@@ -15,9 +16,9 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("cut", &["for"]),
     ("slow", &["by", "for"]),
     ("noise", &["loss", "duplicate", "reorder", "for"]),
-    ("kill", &["down", "slow_start"]),
-    ("stop", &["down", "slow_start"]),
-    ("rolling", &["gap", "down", "slow_start"]),
+    ("kill", &["down", "slow_start", "wipe", "torn"]),
+    ("stop", &["down", "slow_start", "wipe"]),
+    ("rolling", &["gap", "down", "slow_start", "wipe"]),
     ("wall", &["step"]),
     ("rate", &["ppm", "for"]),
 ];
@@ -26,7 +27,6 @@ const FAULTS: &[(&str, &[&str])] = &[
 const LATER: &[(&str, &str)] = &[
     ("when", "anchors on events are not supported yet: write at = \"1.2s\""),
     ("after", "anchors on events are not supported yet: write at = \"1.2s\""),
-    ("wipe", "wiped disks are not supported yet: leave it out"),
 ];
 
 /// The largest deviation of a clock's rate that can be simulated; at −1 000 000 it would stand.
@@ -34,8 +34,10 @@ pub(super) const MAX_PPM: u32 = 900_000;
 
 /// What a line has to fit to; none: that part of the file is itself wrong.
 #[derive(Clone, Copy)]
-pub(super) struct Around {
+pub(super) struct Around<'a> {
     pub voters: Option<Between<u32>>,
+    pub observers: Option<Between<u32>>,
+    pub disks: Option<&'a [DiskMode]>,
     pub horizon: Option<Between<Duration>>,
     pub transport: Option<Transport>,
 }
@@ -151,21 +153,20 @@ fn spec(
     around: Around,
     problems: &mut Problems,
 ) -> Option<FaultSpec> {
-    let voters = around.voters;
     // All fields are read before the first `?`, so that all that are wrong are reported.
     Some(match kind {
         "pause" => {
-            let node = one_node(kind, section, voters, problems);
+            let node = one_node(kind, section, around, problems);
             let lasts = section.need_some_time("for", problems);
             FaultSpec::Pause { node: node?, lasts: lasts? }
         }
         "cut" => {
-            let links = links(kind, Ends::Cut, section, voters, problems);
+            let links = links(kind, Ends::Cut, section, around, problems);
             let lasts = section.need_some_time("for", problems);
             FaultSpec::Cut { links: links?, lasts: lasts? }
         }
         "slow" => {
-            let links = links(kind, Ends::Slow, section, voters, problems);
+            let links = links(kind, Ends::Slow, section, around, problems);
             if links.as_ref().is_some_and(|l| l.from.iter().chain(&l.to).all(|t| t.is_nodes())) {
                 needs_links(kind, section, around, problems);
             }
@@ -174,43 +175,22 @@ fn spec(
             FaultSpec::Slow { links: links?, by: by?, lasts: lasts? }
         }
         "noise" => {
-            let links = links(kind, Ends::Noise, section, voters, problems);
+            let links = links(kind, Ends::Noise, section, around, problems);
             needs_links(kind, section, around, problems);
             let noise = noise(section, problems);
             let lasts = section.need_some_time("for", problems);
             FaultSpec::Noise { links: links?, noise: noise?, lasts: lasts? }
         }
-        "kill" | "stop" => {
-            let node = one_node(kind, section, voters, problems);
-            let down = section.duration_or("down", Duration::ZERO, problems);
-            let slow_start = section.duration_or("slow_start", Duration::ZERO, problems);
-            FaultSpec::Bounce {
-                node: node?,
-                graceful: kind == "stop",
-                down: down?,
-                slow_start: slow_start?,
-            }
-        }
-        "rolling" => {
-            let graceful = rolling(section, problems);
-            let gap = section.need_some_time("gap", problems);
-            let down = section.duration_or("down", Duration::ZERO, problems);
-            let slow_start = section.duration_or("slow_start", Duration::ZERO, problems);
-            FaultSpec::Rolling {
-                graceful: graceful?,
-                gap: gap?,
-                down: down?,
-                slow_start: slow_start?,
-            }
-        }
+        "kill" | "stop" => return bounce(kind, section, around, problems),
+        "rolling" => return rolling(section, around, problems),
         "wall" => {
-            let node = one_node(kind, section, voters, problems);
+            let node = one_node(kind, section, around, problems);
             let by_ms = section.need("step", "\"-4s\"", problems);
             let by_ms = by_ms.and_then(|value| steps("step", value, problems));
             FaultSpec::WallStep { node: node?, by_ms: by_ms? }
         }
         "rate" => {
-            let node = one_node(kind, section, voters, problems);
+            let node = one_node(kind, section, around, problems);
             let ppm = section.need("ppm", "5000", problems);
             let ppm = ppm.and_then(|value| rate(value, problems));
             let lasts = section.need_some_time("for", problems);
@@ -226,24 +206,6 @@ pub(super) fn noise(section: &Section, problems: &mut Problems) -> Option<Noise>
     let duplicate_ppm = section.probability("duplicate", problems);
     let reorder_ppm = section.probability("reorder", problems);
     Some(Noise { loss_ppm: loss_ppm?, duplicate_ppm: duplicate_ppm?, reorder_ppm: reorder_ppm? })
-}
-
-fn rolling(section: &Section, problems: &mut Problems) -> Option<bool> {
-    let value = section.get("rolling")?;
-    let how = text("rolling", value, "\"graceful\" or \"kill\"", problems)?;
-    match how {
-        "graceful" => Some(true),
-        "kill" => Some(false),
-        _ => {
-            problems.add(
-                value.span(),
-                format!("rolling = \"{how}\" is not a way to restart"),
-                "expected \"graceful\" or \"kill\"",
-                suggest(how, ["graceful", "kill"]),
-            );
-            None
-        }
-    }
 }
 
 fn rate(value: &Value, problems: &mut Problems) -> Option<Between<i32>> {
@@ -288,14 +250,16 @@ fn in_time(
             format!("expected less than {end}"),
             format!("move it before horizon = \"{end}\", or lengthen the horizon"),
         );
-    } else if let (Some(FaultSpec::Rolling { gap, .. }), Some(voters)) = (spec, around.voters) {
-        let last = at.high + gap.high * (voters.high.max(1) - 1);
+    } else if let (Some(FaultSpec::Rolling { gap, .. }), Some(voters), Some(observers)) =
+        (spec, around.voters, around.observers)
+    {
+        let nodes = voters.high.max(1) + observers.high;
+        let last = at.high + gap.high * (nodes - 1);
         if last >= horizon.low {
             problems.add(
                 section.place("gap"),
                 format!(
-                    "the last of {} bounces would come at {}, after the horizon",
-                    voters.high,
+                    "the last of {nodes} bounces would come at {}, after the horizon",
                     written(last)
                 ),
                 format!("expected all of them before {end}"),

@@ -1,15 +1,17 @@
-//! Whom a fault meets: `n1`, `leader`, `n1, n2 <-> n3`, `all -> db`.
+//! Whom a fault meets: `n1`, `leader`, `n1, o1`, `n1, n2 <-> n3`, `all -> db`.
 
 use std::ops::Range;
 
+use super::fault::Around;
 use super::field::{Section, text};
 use super::problem::{Problems, suggest};
 use super::units::Between;
-use crate::faults::plan::{Links, Target, node};
+use crate::faults::plan::{Links, Target, node, observer};
 
 const WORDS: &[(&str, Target)] = &[
     ("leader", Target::Leader),
     ("follower", Target::Follower),
+    ("majority", Target::Majority),
     ("others", Target::Others),
     ("all", Target::All),
     ("db", Target::Database),
@@ -31,12 +33,12 @@ pub(super) enum Ends {
 pub(super) fn one_node(
     key: &str,
     section: &Section,
-    voters: Option<Between<u32>>,
+    around: Around,
     problems: &mut Problems,
 ) -> Option<Target> {
     let value = section.get(key)?;
     let name = text(key, value, "a node, \"leader\" or \"follower\"", problems)?;
-    let found = target(name, value.span(), voters, problems)?;
+    let found = target(name, value.span(), around, problems)?;
     if matches!(found, Target::Node(_) | Target::Leader | Target::Follower) {
         return Some(found);
     }
@@ -50,12 +52,46 @@ pub(super) fn one_node(
     None
 }
 
+/// The nodes that the fault `key` meets: one or several.
+pub(super) fn nodes(
+    key: &str,
+    section: &Section,
+    around: Around,
+    problems: &mut Problems,
+) -> Option<Vec<Target>> {
+    let value = section.get(key)?;
+    let at = value.span();
+    let all = text(key, value, "nodes such as \"n1\", \"n1, n2\" or \"all\"", problems)?;
+    let found = targets(all, all, &at, around, problems)?;
+    let (message, label, help) =
+        if let Some(target) = found.iter().find(|t| !t.is_nodes() || **t == Target::Others) {
+            (
+                format!("{key} cannot meet \"{target}\""),
+                "expected nodes",
+                "name nodes such as \"n1\" or \"n1, n2\", or write \"leader\", \"follower\", \
+                 \"majority\" or \"all\"",
+            )
+        } else if let Some(target) = twice(&found) {
+            (format!("\"{target}\" is named twice"), "the same node", "name it once")
+        } else if found.len() > 1 && found.contains(&Target::All) {
+            (
+                "\"all\" leaves nobody to be named beside it".to_owned(),
+                "more than all",
+                "write \"all\", or name the nodes that are meant",
+            )
+        } else {
+            return Some(found);
+        };
+    problems.add(at, message, label, help);
+    None
+}
+
 /// The links that the fault `key` meets.
 pub(super) fn links(
     key: &str,
     ends: Ends,
     section: &Section,
-    voters: Option<Between<u32>>,
+    around: Around,
     problems: &mut Problems,
 ) -> Option<Links> {
     let value = section.get(key)?;
@@ -68,7 +104,7 @@ pub(super) fn links(
     } else {
         (all, None, true)
     };
-    let mut side = |text| targets(all, text, &at, voters, problems);
+    let mut side = |text| targets(all, text, &at, around, problems);
     let links = match right {
         Some(right) => {
             let (from, to) = (side(left), side(right));
@@ -99,7 +135,7 @@ fn targets(
     whole: &str,
     side: &str,
     at: &Range<usize>,
-    voters: Option<Between<u32>>,
+    around: Around,
     problems: &mut Problems,
 ) -> Option<Vec<Target>> {
     // Every name is looked at, so that all wrong ones are reported.
@@ -108,36 +144,15 @@ fn targets(
         .map(|name| {
             let name = name.trim();
             let place = problems.part(at, whole, name);
-            target(name, place, voters, problems)
+            target(name, place, around, problems)
         })
         .collect();
     found.into_iter().collect()
 }
 
-fn target(
-    name: &str,
-    at: Range<usize>,
-    voters: Option<Between<u32>>,
-    problems: &mut Problems,
-) -> Option<Target> {
-    let number =
-        name.strip_prefix('n').filter(|digits| digits.starts_with(|c| ('1'..='9').contains(&c)));
-    if let Some(number) = number.and_then(|digits| digits.parse::<u32>().ok()) {
-        let Some(voters) = voters else { return Some(Target::Node(node(number))) };
-        if number <= voters.low {
-            return Some(Target::Node(node(number)));
-        }
-        let help = if number <= voters.high {
-            format!(
-                "some seeds have only {} voters: name n1 to n{0}, or write \"leader\" or \
-                 \"follower\"",
-                voters.low
-            )
-        } else {
-            format!("the cluster has the nodes n1 to n{}", voters.low)
-        };
-        problems.add(at, format!("there is no node \"{name}\""), "no such node", help);
-        return None;
+fn target(name: &str, at: Range<usize>, around: Around, problems: &mut Problems) -> Option<Target> {
+    if let Some((letter, number)) = numbered(name) {
+        return one_of_the_nodes(name, letter, number, at, around, problems);
     }
     if let Some((_, target)) = WORDS.iter().find(|(word, _)| *word == name) {
         return Some(*target);
@@ -148,13 +163,67 @@ fn target(
         let help = format!("name a node such as n1, or write one of: {}", known.join(", "));
         ("a name is missing".to_owned(), help)
     } else {
-        let nodes: Vec<String> =
-            (1..=voters.map_or(3, |v| v.low)).map(|n| format!("n{n}")).collect();
+        let voters = around.voters.map_or(3, |v| v.low);
+        let observers = around.observers.map_or(0, |o| o.low);
+        let nodes: Vec<String> = (1..=voters)
+            .map(|n| format!("n{n}"))
+            .chain((1..=observers).map(|n| format!("o{n}")))
+            .collect();
         let help = suggest(name, nodes.iter().map(String::as_str).chain(known));
         (format!("\"{name}\" is neither a node nor a group"), help)
     };
     problems.add(at, message, "expected a node or a group", help);
     None
+}
+
+/// The letter and the number of a name such as `n12` or `o1`.
+fn numbered(name: &str) -> Option<(char, u32)> {
+    let letter = name.chars().next().filter(|letter| matches!(letter, 'n' | 'o'))?;
+    let digits = &name[1..];
+    let fine = digits.starts_with(|c| ('1'..='9').contains(&c));
+    digits.parse().ok().filter(|_| fine).map(|number| (letter, number))
+}
+
+/// That voter or observer, if every seed has it.
+fn one_of_the_nodes(
+    name: &str,
+    letter: char,
+    number: u32,
+    at: Range<usize>,
+    around: Around,
+    problems: &mut Problems,
+) -> Option<Target> {
+    let (target, what, count) = match letter {
+        'n' => (Target::Node(node(number)), "voters", around.voters),
+        _ => (Target::Node(observer(number)), "observers", around.observers),
+    };
+    let Some(Between { low, high }) = count else { return Some(target) };
+    if number <= low {
+        return Some(target);
+    }
+    let help = if number > high {
+        match (letter, low) {
+            ('n', _) => format!("the cluster has the nodes n1 to n{low}"),
+            (_, 0) if high == 0 => {
+                format!("the cluster has no observers: write observers = {number} in cluster")
+            }
+            _ => format!("the cluster has the observers o1 to o{high}"),
+        }
+    } else if low == 0 {
+        "some seeds have no observers: name a voter, or write \"all\"".to_owned()
+    } else {
+        format!(
+            "some seeds have only {low} {what}: name {letter}1 to {letter}{low}, or write \
+             \"leader\" or \"follower\""
+        )
+    };
+    problems.add(at, format!("there is no node \"{name}\""), "no such node", help);
+    None
+}
+
+/// The first target that stands in the list once more.
+fn twice(side: &[Target]) -> Option<Target> {
+    side.iter().enumerate().find(|(i, t)| side[..*i].contains(t)).map(|(_, t)| *t)
 }
 
 /// Whether the two sides make links at all.
@@ -169,9 +238,6 @@ fn sensible(
     let nodes = |side: &[Target]| side.iter().any(|t| t.is_nodes());
     let others = |side: &[Target]| side.contains(&Target::Others);
     let named = |side: &[Target]| side.iter().any(|t| t.is_nodes() && *t != Target::Others);
-    let twice = |side: &[Target]| {
-        side.iter().enumerate().find(|(i, t)| side[..*i].contains(t)).map(|(_, t)| *t)
-    };
     let both = from.iter().find(|t| **t != Target::All && to.contains(t)).copied();
     let (message, help) = if let Some(target) = twice(from).or_else(|| twice(to)) {
         (format!("\"{target}\" is named twice"), "name it once".to_owned())

@@ -4,6 +4,8 @@
 //! [`crate::faults::generate()`] makes them and yields a [`crate::faults::Plan`]. A plan prints as
 //! a scenario without choices and with its `seed`.
 
+mod bounce;
+mod cluster;
 mod expect;
 mod fault;
 mod field;
@@ -24,12 +26,11 @@ use std::time::Duration;
 use fencepost::election::Timing;
 use fencepost::probe::Mutant;
 
-pub use self::expect::PROPERTIES;
 pub use self::print::print;
 pub use self::problem::{Problem, ScenarioError};
 pub use self::swarm::{DrawKind, Ranges, Swarm};
 use self::units::Between;
-use crate::faults::plan::{Links, Network, Noise, Target, Transport};
+use crate::faults::plan::{DiskMode, Harm, Links, Network, Noise, Target, Transport};
 use crate::oracles::SinkKind;
 
 /// How long the liveness oracles get if a scenario does not say.
@@ -46,6 +47,10 @@ pub struct Scenario {
     pub seed: Option<u64>,
     /// How many voters.
     pub voters: Between<u32>,
+    /// How many observers.
+    pub observers: Between<u32>,
+    /// What the nodes keep over a restart: of these, each seed draws one; at least one.
+    pub disks: Vec<DiskMode>,
     /// How the nodes reach each other.
     pub transport: Transport,
     /// The timing of every node; keeps the lease rule.
@@ -109,14 +114,16 @@ pub enum FaultSpec {
         lasts: Between<Duration>,
     },
     Bounce {
-        node: Target,
+        nodes: Vec<Target>,
         graceful: bool,
+        harm: HarmSpec,
         down: Between<Duration>,
         slow_start: Between<Duration>,
     },
     /// One bounce for each node in turn.
     Rolling {
         graceful: bool,
+        harm: HarmSpec,
         /// From the start of one bounce to the start of the next.
         gap: Between<Duration>,
         down: Between<Duration>,
@@ -131,6 +138,15 @@ pub enum FaultSpec {
         ppm: Between<i32>,
         lasts: Between<Duration>,
     },
+}
+
+/// What a bounce does to the disk, as a line says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HarmSpec {
+    /// What.
+    pub harm: Harm,
+    /// Each seed decides, for each bounce, whether.
+    pub sometimes: bool,
 }
 
 /// The `[expect]` section.

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use fencepost::election::{MAX_VOTERS, Timing};
+use fencepost::election::Timing;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::field::{Section, Value, count, duration, fixed, names, positive, signed, text};
 use super::problem::{Problem, Problems, suggest};
 use super::units::Between;
-use super::{DEFAULT_HEAL, Expect, Scenario, WorkloadSpec, expect, fault, swarm, validate};
+use super::{
+    DEFAULT_HEAL, Expect, Scenario, WorkloadSpec, cluster, expect, fault, swarm, validate,
+};
 use crate::faults::plan::{Network, Transport};
 use crate::oracles::SinkKind;
 
@@ -59,13 +61,13 @@ fn document_of<'t>(
     let about = root.get("about").and_then(|value| text("about", value, "a sentence", problems));
     let seed = root.get("seed").and_then(|value| seed(value, problems));
     let cluster = root.need("cluster", "{ voters = 3 }", problems);
-    let (voters, transport) = cluster.map_or((None, None), |value| cluster_of(value, problems));
+    let cluster = cluster.map(|value| cluster::parse(value, problems)).unwrap_or_default();
     let timing = match root.get("timing") {
         Some(value) => timing(value, problems),
         None => Some(Timing::default()),
     };
     let network = match root.get("network") {
-        Some(value) => network(value, transport, problems),
+        Some(value) => network(value, cluster.transport, problems),
         None => Some(Network::default()),
     };
     let workload = match root.get("workload") {
@@ -79,7 +81,13 @@ fn document_of<'t>(
     let heal = root
         .duration_or("heal", DEFAULT_HEAL, problems)
         .and_then(|value| positive("heal", root.place("heal"), value, problems));
-    let around = fault::Around { voters, horizon, transport };
+    let around = fault::Around {
+        voters: cluster.voters,
+        observers: cluster.observers,
+        disks: cluster.disks.as_deref(),
+        horizon,
+        transport: cluster.transport,
+    };
     let faults = match root.get("faults") {
         Some(value) => fault::lines(value, around, problems),
         None => Some(Vec::new()),
@@ -87,7 +95,7 @@ fn document_of<'t>(
     let swarm = match root.get("swarm") {
         Some(value) => {
             let drift = timing.as_ref().map(|t| t.max_drift_ppm);
-            swarm::parse(value, transport, drift, problems).map(Some)
+            swarm::parse(value, around, drift, problems).map(Some)
         }
         None => Some(None),
     };
@@ -99,8 +107,10 @@ fn document_of<'t>(
         name: name?.to_owned(),
         about: about.map(str::to_owned),
         seed,
-        voters: voters?,
-        transport: transport?,
+        voters: cluster.voters?,
+        observers: cluster.observers?,
+        disks: cluster.disks?,
+        transport: cluster.transport?,
         timing: timing?,
         network: network?,
         workload: workload?,
@@ -128,67 +138,6 @@ fn seed(value: &Value, problems: &mut Problems) -> Option<u64> {
         );
     }
     seed
-}
-
-fn cluster_of(value: &Value, problems: &mut Problems) -> (Option<Between<u32>>, Option<Transport>) {
-    let Some(section) = Section::of("the cluster", value, problems) else { return (None, None) };
-    section.only(&["voters", "observers", "disk", "transport"], problems);
-    let voters = section.need("voters", "3", problems);
-    let voters = voters.and_then(|value| {
-        let voters = count("voters", value, problems)?;
-        let most = MAX_VOTERS as u32;
-        let (message, help) = if voters.low == 0 {
-            ("a cluster without voters cannot elect", "write voters = 1 at least".to_owned())
-        } else if voters.high > most {
-            ("too many voters", format!("at most {most} voters are supported"))
-        } else {
-            return Some(voters);
-        };
-        problems.add(value.span(), message, format!("expected 1 to {most}"), help);
-        None
-    });
-    if let Some(value) = section.get("observers") {
-        let observers = count("observers", value, problems);
-        if observers.is_some_and(|observers| observers.high > 0) {
-            problems.add(
-                value.span(),
-                "observers are not supported yet",
-                "expected 0",
-                "write observers = 0 or leave it out",
-            );
-        }
-    }
-    if let Some(value) = section.get("disk")
-        && let Some(disk) = text("disk", value, "\"kept\"", problems)
-        && disk != "kept"
-    {
-        let (message, help) = if matches!(disk, "wiped" | "none") {
-            (format!("disk = \"{disk}\" is not supported yet"), "write disk = \"kept\"".to_owned())
-        } else {
-            (format!("disk = \"{disk}\" is unknown"), suggest(disk, ["kept"]))
-        };
-        problems.add(value.span(), message, "expected \"kept\"", help);
-    }
-    let transport = match section.get("transport") {
-        None => Some(Transport::Links),
-        Some(value) => transport(value, problems),
-    };
-    (voters, transport)
-}
-
-fn transport(value: &Value, problems: &mut Problems) -> Option<Transport> {
-    let name = text("transport", value, "\"links\" or \"tcp\"", problems)?;
-    let all = [Transport::Links, Transport::Tcp];
-    let found = all.into_iter().find(|transport| transport.name() == name);
-    if found.is_none() {
-        problems.add(
-            value.span(),
-            format!("transport = \"{name}\" is unknown"),
-            "expected \"links\" or \"tcp\"",
-            suggest(name, all.map(Transport::name)),
-        );
-    }
-    found
 }
 
 fn timing(value: &Value, problems: &mut Problems) -> Option<Timing> {

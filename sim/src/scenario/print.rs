@@ -29,8 +29,10 @@ fn write(out: &mut impl Write, plan: &Plan, expect: &Expect) -> fmt::Result {
     }
     writeln!(
         out,
-        "cluster = {{ voters = {}, disk = \"kept\", transport = \"{}\" }}",
+        "cluster = {{ voters = {}, observers = {}, disk = \"{}\", transport = \"{}\" }}",
         plan.voters,
+        plan.observers,
+        plan.disk.name(),
         plan.transport.name()
     )?;
     let t = &plan.timing;

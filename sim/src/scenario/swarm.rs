@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fault::MAX_PPM;
+use super::fault::{Around, MAX_PPM};
 use super::field::{Section, Value, count, duration, positive, steps};
 use super::problem::{Problems, suggest};
 use super::units::Between;
-use crate::faults::plan::Transport;
+use crate::faults::plan::{Harm, Transport};
 
 /// What a seed draws.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,12 +141,41 @@ draw_kinds! {
     LateWrite = "late-write", 4;
     /// The others' answers to the leader come late, and then not at all.
     LateAnswers = "late-answers", 3;
+    /// Some node is killed and started again on an empty disk.
+    KillWiped = "kill-wiped", 3;
+    /// Some node is stopped gracefully and started again on an empty disk.
+    StopWiped = "stop-wiped", 2;
+    /// All nodes are restarted in turn, each on an empty disk.
+    RollingWiped = "rolling-wiped", 1;
+    /// A majority of the voters is killed at once and started again on empty disks.
+    KillMajorityWiped = "kill-majority-wiped", 1;
+    /// All nodes are killed at once and started again on empty disks.
+    KillAllWiped = "kill-all-wiped", 1;
+    /// Some node is killed and finds its disk damaged.
+    Torn = "torn", 1;
+    /// A voter that is cut off from all others is killed, comes back with an empty disk while it
+    /// is still cut off, and is then healed.
+    WipedCutOff = "wiped-cut-off", 2;
 }
 
 impl DrawKind {
     /// Whether the draw needs the link plugin.
     pub fn needs_links(self) -> bool {
         matches!(self, Self::SlowLink | Self::Noise | Self::LateAnswers)
+    }
+
+    /// What it does to disks.
+    pub(super) fn harm(self) -> Harm {
+        match self {
+            Self::KillWiped
+            | Self::StopWiped
+            | Self::RollingWiped
+            | Self::KillMajorityWiped
+            | Self::KillAllWiped
+            | Self::WipedCutOff => Harm::Wipe,
+            Self::Torn => Harm::Tear,
+            _ => Harm::None,
+        }
     }
 }
 
@@ -155,7 +184,7 @@ const MAX_COUNT: u32 = 1_000;
 
 pub(super) fn parse(
     value: &Value,
-    transport: Option<Transport>,
+    around: Around,
     max_drift_ppm: Option<u32>,
     problems: &mut Problems,
 ) -> Option<Swarm> {
@@ -176,8 +205,8 @@ pub(super) fn parse(
         None
     });
     let draw = match section.get("draw") {
-        Some(value) => draw(value, transport, problems),
-        None => Some(default_draw(transport)),
+        Some(value) => draw(value, around, problems),
+        None => Some(default_draw(around)),
     };
     let drift = max_drift_ppm.unwrap_or(0);
     let mut ranges = match section.get("ranges") {
@@ -203,20 +232,37 @@ pub(super) fn parse(
     Some(Swarm { count: number?, draw, ranges })
 }
 
-fn default_draw(transport: Option<Transport>) -> BTreeMap<DrawKind, u32> {
-    let tcp = transport == Some(Transport::Tcp);
+fn default_draw(around: Around) -> BTreeMap<DrawKind, u32> {
     DrawKind::ALL
         .iter()
-        .filter(|kind| kind.weight() > 0 && !(tcp && kind.needs_links()))
+        .filter(|kind| kind.weight() > 0 && obstacle(**kind, around).is_none())
         .map(|kind| (*kind, kind.weight()))
         .collect()
 }
 
-fn draw(
-    value: &Value,
-    transport: Option<Transport>,
-    problems: &mut Problems,
-) -> Option<BTreeMap<DrawKind, u32>> {
+/// Why no seed of that cluster could carry the draw out: what is wrong, what it takes, and what to
+/// write.
+fn obstacle(kind: DrawKind, around: Around) -> Option<(String, &'static str, &'static str)> {
+    let name = kind.name();
+    if kind.needs_links() && around.transport == Some(Transport::Tcp) {
+        return Some((
+            format!("{name} does not reach the tcp transport"),
+            "only with transport = \"links\"",
+            "write transport = \"links\" in cluster, or leave it out",
+        ));
+    }
+    let (harm, disks) = (kind.harm(), around.disks?);
+    if harm == Harm::None || disks.iter().any(|disk| disk.fit(harm) == harm) {
+        return None;
+    }
+    Some((
+        format!("{name} does nothing: this cluster keeps nothing on its disks"),
+        "only with disk = \"kept\"",
+        "write disk = \"kept\" in cluster, or leave it out",
+    ))
+}
+
+fn draw(value: &Value, around: Around, problems: &mut Problems) -> Option<BTreeMap<DrawKind, u32>> {
     let section = Section::of("draw", value, problems)?;
     let before = problems.found.len();
     let mut draw = BTreeMap::new();
@@ -230,13 +276,10 @@ fn draw(
         };
         let weight = section.get(name).and_then(|value| count(name, value, problems));
         let Some(weight) = weight.map(|weight| weight.high.min(1_000_000)) else { continue };
-        if weight > 0 && kind.needs_links() && transport == Some(Transport::Tcp) {
-            problems.add(
-                key.span(),
-                format!("{name} does not reach the tcp transport"),
-                "only with transport = \"links\"",
-                "write transport = \"links\" in cluster, or leave it out",
-            );
+        if weight > 0
+            && let Some((message, label, help)) = obstacle(*kind, around)
+        {
+            problems.add(key.span(), message, label, help);
         }
         if weight > 0 {
             draw.insert(*kind, weight);

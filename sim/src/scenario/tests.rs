@@ -1,5 +1,7 @@
 //! What a scenario file may hold, and what its errors look like.
 
+mod disks;
+
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use super::*;
@@ -157,8 +159,6 @@ fn impossible_clusters_are_refused() {
     cluster("{ voters = -1 }", &["whole number"]);
     cluster("{}", &["add voters = 3"]);
     cluster("3", &["the cluster is a number", "expected a table"]);
-    cluster("{ voters = 3, observers = 1 }", &["not supported yet", "observers = 0"]);
-    cluster("{ voters = 3, disk = \"wiped\" }", &["not supported yet", "disk = \"kept\""]);
     cluster("{ voters = 3, disk = \"keep\" }", &["did you mean \"kept\"?"]);
     cluster("{ voters = 3, transport = \"link\" }", &["did you mean \"links\"?"]);
     assert_eq!(parse("name = \"x\"\nhorizon = \"9s\"\ncluster = { voters = 4 }").voters.low, 4);
@@ -172,7 +172,7 @@ fn faults_on_nodes_that_do_not_exist_are_refused() {
     );
     fault_refused(r#"{ at = "1s", cut = "n1 -> n2, n9", for = "8s" }"#, &["\"n9\"", "n1 to n3"]);
     fault_refused(r#"{ at = "1s", kill = "laeder" }"#, &["did you mean \"leader\"?"]);
-    fault_refused(r#"{ at = "1s", kill = "db" }"#, &["kill cannot meet \"db\"", "name a node"]);
+    fault_refused(r#"{ at = "1s", kill = "db" }"#, &["kill cannot meet \"db\"", "name nodes"]);
     refused(
         "name = \"x\"\nhorizon = \"9s\"\ncluster = { voters = \"3..5\" }\n\
          faults = [{ at = \"1s\", kill = \"n4\" }]\n",
@@ -229,7 +229,7 @@ fn bad_values_are_refused_with_an_example() {
     fault_refused(r#"{ at = "1s", kill = "n1", stop = "n2" }"#, &["both \"kill\" and \"stop\""]);
     fault_refused(
         r#"{ at = "1s", kill = "n1", for = "1s" }"#,
-        &["kill takes: at, down, slow_start"],
+        &["kill takes: at, down, slow_start, wipe, torn"],
     );
     fault_refused(
         r#"{ at = "1s", rolling = "gracefull", gap = "1s" }"#,
@@ -271,10 +271,6 @@ fn what_is_planned_for_later_says_so() {
     fault_refused(
         r#"{ at = "1s", when = "leader(n2)", wall = "n1", step = "-4s" }"#,
         &["\"when\" is not supported yet", "write at = \"1.2s\""],
-    );
-    fault_refused(
-        r#"{ at = "20s", rolling = "graceful", gap = "3s", wipe = true }"#,
-        &["\"wipe\" is not supported yet", "leave it out"],
     );
 }
 
@@ -375,7 +371,7 @@ proptest::proptest! {
 }
 
 const DAMAGED: &str = r#"name = "test"
-cluster = { voters = "3..5", disk = "kept", transport = "links" }
+cluster = { voters = "3..5", observers = "0..2", disk = ["kept", "none"], transport = "links" }
 timing = { lease = "900ms", jitter = "50ms" }
 network = { latency = "300us..2ms", loss = 0.1 }
 workload = { messages = 20, every = "50ms", sink = ["dedup", "plain"], window = "5m" }
@@ -383,13 +379,14 @@ horizon = "60s"
 faults = [
   { at = "1s..2s", cut = "n1, n2 <-> n3, db", for = "5s" },
   { at = "3s", noise = "all <-> all", loss = 0.2, for = "3s" },
-  { at = "9s", rolling = "kill", gap = "3s", down = "500ms" },
+  { at = "9s", rolling = "kill", gap = "3s", down = "500ms", wipe = "sometimes" },
+  { at = "9s", kill = "n1, n2", torn = true },
   { at = "10s", wall = "leader", step = "-4s..4s" },
   { at = "11s", rate = "n1", ppm = 5000, for = "10s" },
 ]
 [swarm]
 count = "3..12"
-draw = { pause = 3, rate-outside = 2 }
+draw = { pause = 3, rate-outside = 2, kill-all-wiped = 1 }
 ranges = { pause = "1s..2s", ppm_outside = "50000..60000" }
 [expect]
 verdict = "ok"

@@ -18,7 +18,7 @@ use super::sinks::SinkServer;
 use super::timer::{Timer, nanos};
 use super::voters::{Cluster, Switches, address};
 use crate::faults::inject::Injector;
-use crate::faults::plan::Plan;
+use crate::faults::plan::{DiskMode, Plan};
 use crate::history::Kind;
 use crate::streams::stream;
 
@@ -36,7 +36,7 @@ impl World {
     /// Builds the world of a plan inside the running simulation; its processes start at once.
     pub fn build(plan: &Plan, handle: Handle) -> Self {
         let timer = Timer::new(TimeHandle::current());
-        let places = Places::new(plan.nodes().collect());
+        let places = Places::new(plan.voter_nodes(), plan.observer_nodes());
         let recorder = Arc::new(Recorder::new(timer.clone()));
         let cluster = Arc::new(Cluster {
             seed: plan.seed,
@@ -50,18 +50,18 @@ impl World {
             recorder,
             database: Arc::default(),
             sink_mailbox: Arc::default(),
-            mailboxes: places.voters().iter().map(|_| Arc::new(Mailbox::default())).collect(),
-            switches: places.voters().iter().map(|_| Switches::default()).collect(),
+            mailboxes: places.nodes().iter().map(|_| Arc::new(Mailbox::default())).collect(),
+            switches: places.nodes().iter().map(|_| Switches::default()).collect(),
             places,
         });
         lay_out(plan, &cluster);
 
         let mut machines = Vec::new();
-        for place in cluster.places.voter_places() {
+        for place in cluster.places.node_places() {
             let process = Arc::clone(&cluster);
             let machine = handle
                 .create_node()
-                .name(cluster.places.voters()[place.0].as_str())
+                .name(cluster.places.node(place).as_str())
                 .ip(address(place))
                 .init(move || Arc::clone(&process).run_process(place))
                 .build();
@@ -108,10 +108,13 @@ fn lay_out(plan: &Plan, cluster: &Cluster) {
         // Different origins, so that code which compares readings of two nodes goes wrong.
         let reading = Instant(origins.random_range(1_000_000_000..1_000_000_000_000_000));
         cluster.clocks.add(reading);
-        if let Some(&node) = cluster.places.voters().get(place) {
+        if let Some(&node) = cluster.places.nodes().get(place) {
             let (ppm, within_bound) = (0, true);
             cluster.recorder.record(Kind::ClockRate { node, reading, ppm, within_bound });
-            cluster.disks.add(stream(plan.seed, "disk", place as u64));
+            let number = place as u64;
+            let latencies = stream(plan.seed, "disk", number);
+            let damage = stream(plan.seed, "disk damage", number);
+            cluster.disks.add(plan.disk != DiskMode::None, latencies, damage);
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Disks: one durable slot of bytes for each voter, which survives its process.
+//! Disks: one durable slot of bytes for each node, which survives its process.
 //!
 //! A madsim plugin. Writing takes time, and becomes durable somewhere within it: a process that is
-//! killed meanwhile finds the old content or the new at its next start.
+//! killed meanwhile finds the old content or the new at its next start, unless a fault wipes the
+//! disk or tears what was being written. A node without a disk writes as if it had one, at once,
+//! and finds nothing at its next start.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -21,15 +23,20 @@ use super::timer::Timer;
 /// writer is told.
 const HALF_WRITE: std::ops::Range<u64> = 100_000..1_000_000;
 
-/// The plugin: the slots of all voters.
+/// The plugin: the slots of all nodes.
 pub struct Disks {
     timer: Timer,
     slots: Mutex<Vec<Slot>>,
 }
 
 struct Slot {
+    /// Whether the node has a disk.
+    is_there: bool,
     content: Option<Vec<u8>>,
-    random: Xoshiro256PlusPlus,
+    /// What the running process is writing.
+    under_way: Option<Vec<u8>>,
+    latencies: Xoshiro256PlusPlus,
+    damage: Xoshiro256PlusPlus,
 }
 
 impl Simulator for Disks {
@@ -39,13 +46,41 @@ impl Simulator for Disks {
 }
 
 impl Disks {
-    /// Adds the next voter's disk, empty, with its own stream of latencies.
-    pub fn add(&self, random: Xoshiro256PlusPlus) {
-        self.lock().push(Slot { content: None, random });
+    /// Adds the next node's disk, empty, or notes that it has none. What is torn is drawn apart
+    /// from the latencies, so that a torn write changes no later one.
+    pub fn add(&self, is_there: bool, latencies: Xoshiro256PlusPlus, damage: Xoshiro256PlusPlus) {
+        let (content, under_way) = (None, None);
+        self.lock().push(Slot { is_there, content, under_way, latencies, damage });
+    }
+
+    /// The process was killed: what it was writing is there, or is not.
+    pub fn cut_short(&self, place: Place) {
+        self.lock()[place.0].under_way = None;
+    }
+
+    /// Empties the disk. To be called between two processes.
+    pub fn wipe(&self, place: Place) {
+        self.lock()[place.0].content = None;
+    }
+
+    /// Damages the write that is under way, or else the content: it ends at some byte, or a bit of
+    /// it is flipped. To be called at the moment of a kill, before [`Disks::cut_short`]. A disk that
+    /// was never written stays empty.
+    pub fn tear(&self, place: Place) {
+        let slot = &mut self.lock()[place.0];
+        let Some(mut bytes) = slot.under_way.take().or_else(|| slot.content.take()) else { return };
+        if bytes.is_empty() || slot.damage.random_range(0..2) == 0 {
+            let end = slot.damage.random_range(0..bytes.len().max(1));
+            bytes.truncate(end);
+        } else {
+            let bit = slot.damage.random_range(0..bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        slot.content = Some(bytes);
     }
 
     async fn half_write(&self, place: Place) {
-        let half = self.lock()[place.0].random.random_range(HALF_WRITE);
+        let half = self.lock()[place.0].latencies.random_range(HALF_WRITE);
         self.timer.sleep(Duration::from_nanos(half)).await;
     }
 
@@ -54,7 +89,7 @@ impl Disks {
     }
 }
 
-/// One voter's disk: what the code under test is given.
+/// One node's disk: what the code under test is given.
 #[derive(Clone)]
 pub struct SimDisk {
     /// The plugin.
@@ -69,9 +104,127 @@ impl Disk for SimDisk {
     }
 
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), DiskError> {
+        {
+            let slot = &mut self.disks.lock()[self.place.0];
+            if !slot.is_there {
+                return Ok(());
+            }
+            slot.under_way = Some(bytes.clone());
+        }
         self.disks.half_write(self.place).await;
         self.disks.lock()[self.place.0].content = Some(bytes);
         self.disks.half_write(self.place).await;
+        self.disks.lock()[self.place.0].under_way = None;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fencepost::election::HardState;
+    use fencepost::node::{decode_hard_state, encode_hard_state};
+    use madsim::plugin::simulator;
+    use madsim::runtime::Runtime;
+    use madsim::time::TimeHandle;
+
+    use super::*;
+    use crate::streams::stream;
+
+    const HERE: Place = Place(0);
+
+    /// Runs `test` with one disk.
+    fn with_disk<F: Future>(
+        seed: u64,
+        is_there: bool,
+        test: impl FnOnce(SimDisk) -> F,
+    ) -> F::Output {
+        let runtime = Runtime::with_seed_and_config(seed, Config::default());
+        runtime.add_simulator::<Disks>();
+        runtime.block_on(async {
+            let disks = simulator::<Disks>();
+            disks.add(is_there, stream(seed, "disk", 0), stream(seed, "disk damage", 0));
+            test(SimDisk { disks, place: HERE }).await
+        })
+    }
+
+    fn record() -> Vec<u8> {
+        encode_hard_state(&HardState::default())
+    }
+
+    #[test]
+    fn what_is_written_stays_until_the_disk_is_wiped() {
+        with_disk(1, true, async |mut disk| {
+            assert_eq!(disk.read().await.unwrap(), None);
+            disk.write(record()).await.unwrap();
+            disk.disks.cut_short(HERE);
+            assert_eq!(disk.read().await.unwrap(), Some(record()));
+            disk.disks.wipe(HERE);
+            assert_eq!(disk.read().await.unwrap(), None);
+        });
+    }
+
+    #[test]
+    fn a_node_without_a_disk_writes_and_finds_nothing() {
+        with_disk(1, false, async |mut disk| {
+            disk.write(record()).await.unwrap();
+            assert_eq!(disk.read().await.unwrap(), None);
+            disk.disks.tear(HERE);
+            assert_eq!(disk.read().await.unwrap(), None);
+        });
+    }
+
+    #[test]
+    fn what_is_torn_is_noticed() {
+        let mut shorter = 0;
+        for seed in 0..50 {
+            with_disk(seed, true, async |mut disk| {
+                disk.disks.tear(HERE);
+                assert_eq!(disk.read().await.unwrap(), None, "nothing was there to be torn");
+                disk.write(record()).await.unwrap();
+                disk.disks.tear(HERE);
+                let found = disk.read().await.unwrap().expect("a damaged file is still a file");
+                assert!(decode_hard_state(&found).is_err(), "{found:?}");
+                shorter += u32::from(found.len() < record().len());
+            });
+        }
+        assert!((10..=40).contains(&shorter), "{shorter} of 50 end early, the others lost a bit");
+    }
+
+    #[test]
+    fn the_write_under_way_is_torn_rather_than_what_it_replaces() {
+        let old = vec![0; 1_000];
+        for seed in 0..20 {
+            with_disk(seed, true, async |mut disk| {
+                disk.write(old.clone()).await.unwrap();
+                let new = vec![255; 10];
+                let mut writer = disk.clone();
+                let writing = madsim::task::spawn(async move { writer.write(new).await });
+                let within = Duration::from_nanos(HALF_WRITE.start);
+                Timer::new(TimeHandle::current()).sleep(within).await;
+                writing.abort();
+                disk.disks.tear(HERE);
+                disk.disks.cut_short(HERE);
+                let found = disk.read().await.unwrap().unwrap();
+                assert!(found.len() <= 10 && found != [255; 10], "{found:?}");
+                // What a dead process was writing is no longer under way.
+                disk.disks.tear(HERE);
+                assert!(disk.read().await.unwrap().unwrap().len() <= 10);
+            });
+        }
+    }
+
+    #[test]
+    fn tearing_changes_no_latency() {
+        let elapsed = |tears| {
+            with_disk(1, true, async move |mut disk| {
+                disk.write(record()).await.unwrap();
+                if tears {
+                    disk.disks.tear(HERE);
+                }
+                disk.write(record()).await.unwrap();
+                disk.disks.lock()[0].latencies.random_range(0..u64::MAX)
+            })
+        };
+        assert_eq!(elapsed(false), elapsed(true));
     }
 }

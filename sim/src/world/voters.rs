@@ -1,4 +1,5 @@
-//! The nodes under test: the product's own [`Node`], with everything around it simulated.
+//! The nodes under test, voters and observers: the product's own [`Node`], with everything around
+//! it simulated.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -37,7 +38,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The port that the real TCP transport listens on in the simulation.
 const PORT: u16 = 7100;
 
-/// Everything that the voters of one run share.
+/// Everything that the nodes of one run share.
 pub struct Cluster {
     /// The seed of the run.
     pub seed: u64,
@@ -63,9 +64,9 @@ pub struct Cluster {
     pub database: SharedMailbox<DatabaseMail>,
     /// The sink's mailbox.
     pub sink_mailbox: SharedMailbox<SinkMail>,
-    /// Each voter's mailbox for the election.
+    /// Each node's mailbox for the election.
     pub mailboxes: Vec<SharedMailbox<Message>>,
-    /// Each voter's switches.
+    /// Each node's switches.
     pub switches: Vec<Switches>,
 }
 
@@ -89,16 +90,16 @@ impl Switches {
     }
 }
 
-/// The address of a voter in the simulated IP network.
+/// The address of a node in the simulated IP network.
 pub fn address(place: Place) -> IpAddr {
-    let number = u8::try_from(place.0 + 1).expect("few voters");
+    let number = u8::try_from(place.0 + 1).expect("few nodes");
     IpAddr::V4(Ipv4Addr::new(10, 0, 0, number))
 }
 
 impl Cluster {
-    /// One process of one voter, from start to end.
+    /// One process of one node, from start to end.
     pub async fn run_process(self: Arc<Self>, place: Place) {
-        let node = self.places.voters()[place.0];
+        let node = self.places.node(place);
         let switches = &self.switches[place.0];
         let boot = switches.boots.fetch_add(1, Ordering::Relaxed) + 1;
         let stop = Arc::new(Watched::new(false));
@@ -120,8 +121,8 @@ impl Cluster {
             plan::Transport::Tcp => {
                 let peers: BTreeMap<NodeId, SocketAddr> = self
                     .places
-                    .voter_places()
-                    .map(|p| (self.places.voters()[p.0], SocketAddr::new(address(p), PORT)))
+                    .node_places()
+                    .map(|p| (self.places.node(p), SocketAddr::new(address(p), PORT)))
                     .collect();
                 let config = TcpConfig {
                     cluster: "sim".into(),
@@ -151,14 +152,8 @@ impl Cluster {
         transport: T,
         stop: Arc<Watched<bool>>,
     ) -> Result<(), String> {
-        let node = self.places.voters()[place.0];
-        let voters = self.places.voters().to_vec();
-        let cold_start = match self.sink {
-            Some(_) => ColdStart::ByStore,
-            None => ColdStart::ByAllVoters,
-        };
-        let timing = self.timing.clone();
-        let config = Config { cold_start, timing, ..Config::of_voter(node, voters) };
+        let node = self.places.node(place);
+        let config = self.config_of(place);
         let seed = stream(self.seed, &format!("node {node}"), u64::from(boot)).next_u64();
         let clock = SimClock { clocks: Arc::clone(&self.clocks), place };
         let disk = SimDisk { disks: Arc::clone(&self.disks), place };
@@ -180,6 +175,20 @@ impl Cluster {
         node.run(stop).await.map_err(|error| error.to_string())
     }
 
+    /// What the node is told of its cluster.
+    fn config_of(&self, place: Place) -> Config {
+        let me = self.places.node(place);
+        let voters = self.places.voters().to_vec();
+        // A run without messages has no store either.
+        let cold_start = match self.sink {
+            Some(_) => ColdStart::ByStore,
+            None => ColdStart::ByAllVoters,
+        };
+        let observer = self.places.is_observer(place);
+        let timing = self.timing.clone();
+        Config { observer, cold_start, timing, ..Config::of_voter(me, voters) }
+    }
+
     fn remote_store(&self, place: Place) -> RemoteStore {
         let client: Client<database::Question, database::Answer> = Client {
             links: Arc::clone(&self.links),
@@ -192,7 +201,7 @@ impl Cluster {
         RemoteStore {
             client,
             recorder: Arc::clone(&self.recorder),
-            node: self.places.voters()[place.0],
+            node: self.places.node(place),
             clocks: Arc::clone(&self.clocks),
         }
     }
@@ -211,7 +220,7 @@ impl Cluster {
             client,
             connected: AtomicBool::new(false),
             recorder: Arc::clone(&self.recorder),
-            node: self.places.voters()[place.0],
+            node: self.places.node(place),
             clocks: Arc::clone(&self.clocks),
         }
     }
@@ -264,7 +273,7 @@ async fn election_only<T: Transport>(
     result
 }
 
-/// The fast transport: the link plugin, one mailbox a voter.
+/// The fast transport: the link plugin, one mailbox a node.
 struct LinkTransport {
     cluster: Arc<Cluster>,
     here: Place,
