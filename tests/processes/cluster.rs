@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,21 @@ fn fencepost() -> &'static Path {
     })
 }
 
+/// An address that nobody listens at, and nobody will: ports that the system hands out could be taken
+/// again before a node binds its own, by another test or by a connection.
+pub fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    // All of 127.0.0.0/8 is this machine, so that each process that tests has an address of its own.
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    let ip = if cfg!(target_os = "linux") { [127, a, b, c] } else { [127, 0, 0, 1] };
+    loop {
+        let address = SocketAddr::from((ip, NEXT.fetch_add(1, Ordering::Relaxed)));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
 /// A directory with three configurations, and the processes that run from them.
 pub struct Cluster {
     directory: PathBuf,
@@ -50,13 +66,7 @@ impl Cluster {
         let unique = format!("{name}-{}", std::process::id());
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
         fs::create_dir_all(&directory).unwrap();
-        // Held together while they are drawn, so that they differ.
-        let held: Vec<_> = NODES.map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).into();
-        let voters: Vec<_> = NODES
-            .iter()
-            .zip(&held)
-            .map(|(node, port)| format!("{node} = \"{}\"", port.local_addr().unwrap()))
-            .collect();
+        let voters = NODES.map(|node| format!("{node} = \"{}\"", free_address()));
         for node in NODES {
             let config = format!(
                 "cluster = \"processes\"\nnode = \"{node}\"\ndata = \"{node}\"\n\n[voters]\n{}\n\n\

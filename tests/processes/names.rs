@@ -1,10 +1,8 @@
-//! Nodes without a vote, and two nodes under one name.
-
-use std::net::TcpListener;
+//! Nodes without a vote, two nodes under one name, and lists of voters that change.
 
 use rustix::process::Signal;
 
-use crate::cluster::{Cluster, NODES};
+use crate::cluster::{Cluster, NODES, free_address};
 
 /// The participants as the node saw them last.
 fn last_view(cluster: &Cluster, node: &str) -> Option<String> {
@@ -67,8 +65,7 @@ fn a_second_node_under_a_name_is_refused_and_the_first_goes_on() {
     // On another machine, so to say: at another address.
     let config = std::fs::read_to_string(cluster.path("n2.toml")).unwrap();
     let own = config.lines().find(|line| line.starts_with("n2 = ")).unwrap();
-    let other = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let elsewhere = format!("n2 = \"{other}\"");
+    let elsewhere = format!("n2 = \"{}\"", free_address());
     cluster.add("twin", "n2", &[(own, &elsewhere), ("data = \"n2\"", "data = \"twin\"")]);
     let before = cluster.log("n2");
     cluster.start("twin");
@@ -80,5 +77,41 @@ fn a_second_node_under_a_name_is_refused_and_the_first_goes_on() {
     cluster.wait_for_end("twin");
     assert_eq!(cluster.log("n2"), before, "the first n2 saw nothing of it");
     assert!(!cluster.log("twin").contains("may act"));
+    cluster.stop_all();
+}
+
+#[test]
+fn the_list_of_voters_changes_by_one_and_not_by_two_in_a_rolling_restart() {
+    let mut cluster = Cluster::new("voters");
+    let [n4, n5, n6] = [(); 3].map(|()| free_address());
+    cluster.start_all();
+    wait_for_view(&mut cluster, &NODES, "[n1, n2, n3]");
+
+    for node in NODES {
+        cluster.add(node, node, &[("[voters]", &format!("[voters]\nn4 = \"{n4}\""))]);
+        let logged = cluster.log(node).len();
+        cluster.ask_to_end(node, Signal::TERM);
+        cluster.wait_for_end(node);
+        cluster.start(node);
+        cluster.wait_for_log(node, logged, "operational");
+    }
+    cluster.add("n4", "n1", &[("node = \"n1\"\ndata = \"n1\"", "node = \"n4\"\ndata = \"n4\"")]);
+    cluster.start("n4");
+    wait_for_view(&mut cluster, &["n1", "n2", "n3", "n4"], "[n1, n2, n3, n4]");
+    assert!(cluster.log("n4").contains("4 voters survive the loss of 1 like 3 do"));
+
+    let two_more = format!("[voters]\nn5 = \"{n5}\"\nn6 = \"{n6}\"");
+    cluster.add("n1", "n1", &[("[voters]", &two_more)]);
+    cluster.ask_to_end("n1", Signal::TERM);
+    cluster.wait_for_end("n1");
+    let logged = cluster.log("n1").len();
+    cluster.start("n1");
+    for (node, logged) in [("n1", logged), ("n2", 0)] {
+        cluster.wait_for_log(node, logged, "change the list by one voter at a time");
+        let log = cluster.log(node);
+        assert!(log.contains("[n1, n2, n3, n4, n5, n6]"), "{log}");
+    }
+    wait_for_view(&mut cluster, &["n2", "n3", "n4"], "[n2, n3, n4]");
+    assert!(!cluster.log("n1")[logged..].contains("operational"));
     cluster.stop_all();
 }

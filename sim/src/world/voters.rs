@@ -119,16 +119,14 @@ impl Cluster {
                 self.run_node(place, boot, transport, stop).await
             }
             plan::Transport::Tcp => {
-                let peers: BTreeMap<NodeId, SocketAddr> = self
-                    .places
-                    .node_places()
-                    .map(|p| (self.places.node(p), SocketAddr::new(address(p), PORT)))
-                    .collect();
+                let socket = |place| SocketAddr::new(address(place), PORT);
+                let voters: BTreeMap<NodeId, SocketAddr> =
+                    self.places.voter_places().map(|p| (self.places.node(p), socket(p))).collect();
                 let config = TcpConfig {
                     cluster: "sim".into(),
                     me: node,
-                    listen: Some(SocketAddr::new(address(place), PORT)),
-                    voters: peers,
+                    listen: (!self.places.is_observer(place)).then(|| socket(place)),
+                    voters,
                     process: u64::from(boot),
                 };
                 let bound = TcpTransport::bind(config).await;

@@ -284,4 +284,8 @@ fn the_examples_are_good_and_agree() {
         assert_eq!((&node.sqlite, &node.sink_file), (&one.sqlite, &one.sink_file));
     }
     assert!(one.data != two.data && two.data != three.data && one.data != three.data);
+    let observer = load("o1");
+    assert!(observer.election.observer);
+    assert_eq!((observer.cluster, observer.voters), (one.cluster, one.voters));
+    assert_eq!((observer.sqlite, observer.sink_file), (one.sqlite, one.sink_file));
 }
