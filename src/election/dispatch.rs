@@ -16,12 +16,8 @@ const MAX_NEIGHBOURS: usize = 4;
 impl Election {
     pub(super) fn receive(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
         let voter = self.voter_index(message.from.node);
-        let known = match &self.state {
-            State::Leader(leading) => leading.observes(message.from.node),
-            _ => false,
-        };
-        let welcome = known || matches!(message.body, Body::Observing);
-        if message.from.node == self.fixed.config.me || voter.is_none() && !welcome {
+        let welcome = voter.is_some() || message.body.is_of_observers();
+        if message.from.node == self.fixed.config.me || !welcome {
             return ignore(Ignored::NotAPeer, effects);
         }
         if is_too_far_ahead(self.hard.term, self.heard, &message) {

@@ -119,6 +119,13 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     /// # Errors
     /// The disk failed: what should have followed the write was not done.
     pub async fn run(mut self) -> Result<(), DriverError> {
+        self.run_until_left().await?;
+        // Its last words: the others need not wait until they miss it.
+        self.transport.flush().await;
+        Ok(())
+    }
+
+    async fn run_until_left(&mut self) -> Result<(), DriverError> {
         // Once it leaves: the term it led, and when it goes.
         let mut leaves: Option<(Term, Instant)> = None;
         let mut armed_for = self.election.next_wake();
