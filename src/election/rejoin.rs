@@ -273,6 +273,9 @@ impl Election {
         if mutant!(FloorNeverLearned) {
             hard.term = self.hard.term;
         }
+        if mutant!(TokenForgottenByWipe) {
+            hard.term = Term::ZERO;
+        }
         let wait = self.draw_start_wait();
         self.become_operational(now, hard, wait, true, effects);
     }
