@@ -18,4 +18,5 @@ pub mod run;
 pub mod scenario;
 pub mod search;
 pub mod streams;
+pub mod timing;
 pub mod world;

@@ -32,6 +32,12 @@ pub(super) struct Cold {
     enough_since: Option<Instant>,
 }
 
+impl Cold {
+    pub(super) fn forget_others(&mut self) {
+        self.others.clear();
+    }
+}
+
 impl Election {
     /// Another voter remembers nothing either.
     pub(super) fn hear_forgetful(
@@ -45,7 +51,7 @@ impl Election {
         if heard > self.heard {
             self.heard = heard;
             if let State::Rejoining(rejoining) = &mut self.state {
-                rejoining.forget_answers();
+                rejoining.meet_newer();
             }
         }
         let State::Rejoining(rejoining) = &mut self.state else { return };

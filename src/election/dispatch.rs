@@ -54,6 +54,9 @@ impl Election {
                 self.meet_newer(now, message.generation, effects);
             }
         }
+        if mutant!(WipedVotesAtOnce) && !rejoins && matches!(self.state, State::Rejoining(_)) {
+            self.vote_at_once(now, message.generation, effects);
+        }
         match &mut self.state {
             State::Rejoining(_) => return self.rejoining_receive(now, message, effects),
             State::Observer(_) => return self.observer_receive(now, message, effects),
@@ -140,6 +143,7 @@ impl Election {
         if self.hard.known.of(identity.node) < identity.incarnation {
             std::sync::Arc::make_mut(&mut self.hard.known).learn(identity);
             self.persist(effects);
+            self.watch_anew(identity.node);
         }
     }
 
@@ -205,11 +209,8 @@ impl Election {
     ) {
         self.heard = generation;
         match &mut self.state {
-            State::Rejoining(rejoining) => rejoining.forget_answers(),
+            State::Rejoining(rejoining) => rejoining.meet_newer(),
             State::Observer(_) => self.observe_generation(generation),
-            _ if mutant!(WipedVotesAtOnce) && self.hard.generation == Generation::NONE => {
-                self.hard.generation = generation;
-            }
             _ => {
                 reach!("generation_ended");
                 self.drop_state(now, Rejoins::OlderGeneration, effects);

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::config::ColdStart;
 use super::dispatch::ignore;
 use super::effect::{Effect, Ignored};
 use super::machine::{Election, State};
@@ -22,11 +23,13 @@ pub const MAX_OBSERVERS: usize = 64;
 pub(super) struct Observing {
     /// When it tells the voters again that it is there, unless a heartbeat comes first.
     announce_at: Instant,
+    /// Whether it told them and no heartbeat has come since.
+    unanswered: bool,
 }
 
 impl Observing {
     pub(super) fn new(now: Instant) -> Self {
-        Self { announce_at: now }
+        Self { announce_at: now, unanswered: false }
     }
 
     pub(super) fn next_wake(&self) -> Instant {
@@ -42,12 +45,20 @@ impl Election {
             return;
         }
         observing.announce_at = now.plus(pause);
+        let unanswered = std::mem::replace(&mut observing.unanswered, true);
         self.leader = None;
+        if unanswered && self.fixed.config.cold_start == ColdStart::ByAllVoters {
+            // Without a store, voters that forgot everything count their generations anew.
+            self.heard = Generation::NONE;
+        }
         self.broadcast(&Body::Observing, effects);
     }
 
-    /// A newer generation, in which terms may begin anew.
+    /// Another generation, in which terms may begin anew.
     pub(super) fn observe_generation(&mut self, generation: Generation) {
+        if generation == self.hard.generation {
+            return;
+        }
         self.hard.generation = generation;
         self.hard.term = crate::id::Term::ZERO;
         self.leader = None;
@@ -82,6 +93,7 @@ impl Election {
         let pause = self.fixed.nanos.election_timeout / 2;
         if let State::Observer(observing) = &mut self.state {
             observing.announce_at = now.plus(pause);
+            observing.unanswered = false;
         }
         let priority = self.fixed.config.priority;
         let ack = Body::HeartbeatAck { to: from, round, reading: now, priority };

@@ -160,7 +160,8 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                         continue;
                     }
                 },
-                () = &mut timer => {
+                // Unarmed, it has completed and must not be polled again.
+                () = &mut timer, if armed_for < Instant(u64::MAX) => {
                     armed_for = Instant(u64::MAX);
                     Input::Tick
                 }
@@ -247,6 +248,8 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                 generation: self.election.generation(),
                 incarnation: self.election.me().incarnation,
             },
+            // The guard shall look at its own clock.
+            None if mutant!(LeaseOnWallClock) => lease,
             None => LeaseState { held: false, ..lease },
         };
         if next.held && lease.held && next.token == lease.token {

@@ -48,6 +48,10 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
         Some(Command::Replay(arguments)) => replay::replay(&arguments),
         Some(Command::Mutants(arguments)) => mutants::mutants(&arguments),
         Some(Command::List) => list::list(),
+        Some(Command::Timing) => {
+            crate::timing::run(&mut say_line);
+            Ok(Exit::Ok)
+        }
         Some(Command::Bench) => {
             crate::bench::run(&mut say_line);
             Ok(Exit::Ok)

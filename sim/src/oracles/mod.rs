@@ -60,6 +60,8 @@ pub struct Setting {
     pub sink: SinkKind,
     /// How soon after the healing began a stable leader must exist (V1).
     pub leader_within: Duration,
+    /// Whether the first leader must stay in spite of the faults (V1).
+    pub stable: bool,
     /// Whether the run carries messages at all; an election-only run does not.
     pub delivers: bool,
 }

@@ -63,6 +63,8 @@ pub struct Scenario {
     pub horizon: Between<Duration>,
     /// How soon after the faults the liveness oracles must hold.
     pub heal: Between<Duration>,
+    /// Whether the leader must stay in spite of the faults.
+    pub stable: bool,
     /// The listed faults, in the order of the file.
     pub faults: Vec<FaultLine>,
     /// Faults that each seed draws in addition.
