@@ -116,12 +116,8 @@ impl<C: Clock> Leadership<C> {
         if mutant!(DeadlineUnderflow) {
             return Some(Duration::from_nanos(until.0.wrapping_sub(self.clock.now().0)));
         }
-        let late = || now.until(until).or(Some(Duration::from_secs(1)));
-        if mutant!(LossNotNoticed) {
-            return late();
-        }
-        if mutant!(DeadlineTrustedToTimer) {
-            return late();
+        if mutant!(LossNotNoticed) || mutant!(DeadlineTrustedToTimer) {
+            return Some(now.until(until).unwrap_or(Duration::from_secs(1)));
         }
         now.until(until)
     }

@@ -53,7 +53,7 @@ fn an_observer_joins_leaves_and_never_acts() {
     cluster.stop_all();
     assert!(!cluster.log("o1").contains("may act"));
     for node in ALL {
-        assert!(!cluster.log(node).contains("message ignored"), "{}", cluster.log(node));
+        assert!(!cluster.log(node).contains("NotAPeer"), "{}", cluster.log(node));
     }
 }
 
@@ -67,7 +67,7 @@ fn a_second_node_under_a_name_is_refused_and_the_first_goes_on() {
     let own = config.lines().find(|line| line.starts_with("n2 = ")).unwrap();
     let elsewhere = format!("n2 = \"{}\"", free_address());
     cluster.add("twin", "n2", &[(own, &elsewhere), ("data = \"n2\"", "data = \"twin\"")]);
-    let before = cluster.log("n2");
+    let logged = cluster.log("n2").len();
     cluster.start("twin");
     for node in ["n1", "n3"] {
         cluster.wait_for_log(node, 0, "two processes claim to be n2");
@@ -75,7 +75,7 @@ fn a_second_node_under_a_name_is_refused_and_the_first_goes_on() {
     cluster.wait_for_log("twin", 0, "its log says why");
     cluster.ask_to_end("twin", Signal::TERM);
     cluster.wait_for_end("twin");
-    assert_eq!(cluster.log("n2"), before, "the first n2 saw nothing of it");
+    assert!(!cluster.log("n2")[logged..].contains("rejoining"), "the first n2 is still itself");
     assert!(!cluster.log("twin").contains("may act"));
     cluster.stop_all();
 }

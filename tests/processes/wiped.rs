@@ -50,6 +50,9 @@ fn a_deployment_that_wipes_every_node_loses_nothing_and_repeats_nothing() {
     let mut outbox = cluster.outbox();
     let over = AtomicBool::new(false);
     cluster.start_all();
+    for node in NODES {
+        cluster.wait_for_log(node, 0, "operational");
+    }
     let (first, _) = cluster.wait_for_leader(0);
 
     let mut handovers = Vec::new();

@@ -2,17 +2,19 @@
 //! one name.
 
 use std::io::ErrorKind;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fencepost::election::MAX_OBSERVERS;
+use fencepost::node::Transport;
 use fencepost::node::frame::Frame;
-use fencepost::node::tcp::{CLAIM_LIMIT, SILENCE_LIMIT, TcpConfig, TcpTransport};
+use fencepost::node::tcp::{CLAIM_LIMIT, QUEUE_LEN, SILENCE_LIMIT, TcpConfig, TcpTransport};
 use madsim::runtime::Handle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::world::{
-    CLUSTER, FIRST_OBSERVER, Outcome, address, config, connect_and_say, frame, hello_of, process,
-    run, world_with,
+    CLUSTER, FIRST_OBSERVER, Outcome, address, bind, config, connect_and_say, frame, hello_of, id,
+    message, process, run, world_with,
 };
 
 const OBSERVER: u8 = FIRST_OBSERVER;
@@ -137,6 +139,35 @@ fn the_newest_connection_of_one_process_wins() {
         assert_eq!(world.attack(hello, MOMENT).await, Outcome::Answered);
         assert_eq!(older.await.unwrap(), Outcome::Closed);
         assert_eq!(world.seen(1).count(|c| &c.duplicate_ids), 0);
+    });
+}
+
+#[test]
+fn the_queue_for_an_observer_forgets_its_oldest() {
+    run(31, || async {
+        let handle = Handle::current();
+        let machine = |n: u8| handle.create_node().ip([10, 0, 0, n].into()).build();
+        let voter = machine(1).spawn(async {
+            let mut transport = bind(1, 1).await;
+            let observer = transport.recv().await.from.node;
+            for term in 1..=100 {
+                transport.send(observer, message(1, term));
+            }
+            transport.flush().await;
+            transport.counters().queue_full.load(Ordering::Relaxed)
+        });
+        let observer = machine(OBSERVER).spawn(async {
+            let mut transport = bind(OBSERVER, 1).await;
+            transport.send(id(1), message(OBSERVER, 1));
+            let mut terms = Vec::new();
+            while let Ok(message) = timeout(A_WHILE, transport.recv()).await {
+                terms.push(message.term.0);
+            }
+            terms
+        });
+        let dropped = voter.await.unwrap();
+        assert_eq!(dropped, 100 - QUEUE_LEN as u64);
+        assert_eq!(observer.await.unwrap(), (dropped + 1..=100).collect::<Vec<_>>());
     });
 }
 

@@ -141,3 +141,33 @@ impl Claims {
 fn queues(current: &BTreeMap<NodeId, Arc<Claim>>) -> impl Iterator<Item = &Arc<Queue>> {
     current.values().filter_map(|claim| claim.queue.as_ref())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(cluster: &str, to: &str, process: u64) -> Frame {
+        let (from, to) = ("n2".parse().unwrap(), to.parse().unwrap());
+        Frame::Hello { cluster: cluster.to_owned(), from, to, process, observer: false }
+    }
+
+    #[test]
+    fn a_refusal_names_both_sides() {
+        let [me, peer] = ["n1", "n2"].map(|name| name.parse().unwrap());
+        let claims = Claims::new("ours".to_owned(), me, [peer].into());
+        let refusal = |hello, port| {
+            let address = SocketAddr::from(([10, 0, 0, 9], port));
+            claims.admit(hello, address).map(drop).map_err(|refusal| refusal.to_string())
+        };
+        let other_cluster = refusal(hello("the\nirs", "n1", 1), 1).unwrap_err();
+        assert!(other_cluster.contains(r#""the\nirs""#), "on one line: {other_cluster}");
+        assert!(other_cluster.contains(r#""ours""#), "{other_cluster}");
+        let other_node = refusal(hello("ours", "n3", 1), 1).unwrap_err();
+        assert!(other_node.contains("n2 means n3 and this is n1"), "{other_node}");
+        assert_eq!(refusal(hello("ours", "n1", 1), 11), Ok(()));
+        let twin = refusal(hello("ours", "n1", 2), 22).unwrap_err();
+        for part in ["claim to be n2", "10.0.0.9:11", "10.0.0.9:22"] {
+            assert!(twin.contains(part), "{twin}");
+        }
+    }
+}
