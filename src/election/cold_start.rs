@@ -130,8 +130,11 @@ impl Election {
             reach!("on_stored_roll");
         }
         // Known as of now, although it was so a little earlier: only who says from now on that it
-        // remembers nothing is listed for the generation after this one.
-        rejoining.cold.seen = Some((roll.generation, now));
+        // remembers nothing is listed for the generation after this one. An answer that is no news
+        // leaves it at that, or a slow heartbeat would never find a majority between two answers.
+        if rejoining.cold.seen.is_none_or(|(seen, _)| seen != roll.generation) {
+            rejoining.cold.seen = Some((roll.generation, now));
+        }
         self.on_roll(now, roll, effects);
     }
 

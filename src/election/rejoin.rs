@@ -80,7 +80,10 @@ impl Election {
         self.forgetful.clear();
         let quarantine_until = now.plus(self.fixed.nanos.quarantine);
         self.promised_to = None;
-        self.promised_until = self.promised_until.max(quarantine_until);
+        self.promised_until = match mutant!(NoQuarantine) {
+            true => now,
+            false => self.promised_until.max(quarantine_until),
+        };
         self.state = State::Rejoining(Box::new(Rejoining {
             reason,
             quarantine_until,
