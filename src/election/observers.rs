@@ -118,7 +118,7 @@ impl Election {
                     return;
                 }
                 match leading.hear_observer(node, now) {
-                    None => return ignore(Ignored::TooManyObservers, effects),
+                    None => ignore(Ignored::TooManyObservers, effects),
                     Some(false) => {}
                     Some(true) => {
                         reach!("observer_joined");
