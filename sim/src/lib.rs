@@ -10,6 +10,7 @@ compile_error!(
 
 pub mod bench;
 pub mod cli;
+pub mod exhaustive;
 pub mod faults;
 pub mod history;
 pub mod oracles;

@@ -36,6 +36,16 @@ impl Cold {
     pub(super) fn forget_others(&mut self) {
         self.others.clear();
     }
+
+    /// See [`Election::forget_time`].
+    pub(super) fn forget_time(&mut self) {
+        let heard = self.others.iter_mut().map(|(_, heard)| heard);
+        let asked = self.seen.iter_mut().map(|(_, asked)| asked);
+        for past in heard.chain(asked).chain(&mut self.enough_since) {
+            *past = Instant(0);
+        }
+        self.next_store = Instant(0);
+    }
 }
 
 impl Election {

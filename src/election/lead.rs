@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::clock_watch::{Readings, Verdict};
 use super::effect::{Effect, Event, Ignored, SteppedDown};
-use super::machine::{Election, State};
+use super::machine::{Election, Nanos, State};
 use super::message::{Body, View};
 use super::observers::MAX_OBSERVERS;
 use super::{MAX_PRIORITY, quorum};
@@ -118,6 +118,19 @@ impl Leading {
 
     pub(super) fn drop_observer(&mut self, node: NodeId) {
         self.observers.retain(|(observer, _)| *observer != node);
+    }
+
+    /// See [`Election::forget_time`].
+    pub(super) fn forget_time(&mut self, nanos: &Nanos) {
+        let acked = self.acked.iter_mut().chain(&mut self.heard).flatten();
+        let observed = self.observers.iter_mut().map(|(_, heard)| heard);
+        for past in self.sent.iter_mut().chain(acked).chain(observed) {
+            *past = Instant(0);
+        }
+        self.clocks.fill(Readings::default());
+        self.next_beat = Instant(nanos.heartbeat);
+        self.lease_until = self.lease_until.map(|_| Instant(nanos.lease));
+        self.give_up = Instant(nanos.election_timeout);
     }
 
     fn start_round(&mut self, now: Instant) {

@@ -17,7 +17,8 @@
 //! `message` what nodes say to each other; `effect` what the caller has to do; `machine` state and
 //! inputs; `dispatch` what a message has to pass; `vote` polls and votes; `lead` heartbeats and the
 //! lease; `clock_watch` the rates of clocks; `known` the crash vector; `rejoin` recovery; `roll` and
-//! `cold_start` generations; `handover` the graceful stop; `observers` nodes without a vote.
+//! `cold_start` generations; `handover` the graceful stop; `observers` nodes without a vote;
+//! `timeless` what model checkers see.
 
 mod clock_watch;
 mod cold_start;
@@ -33,6 +34,7 @@ mod observers;
 pub mod quorum;
 mod rejoin;
 mod roll;
+mod timeless;
 mod vote;
 
 pub use config::{

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::effect::{Effect, Event, Rejoins, SteppedDown};
 use super::known::CrashVector;
-use super::machine::{Election, HardState, State};
+use super::machine::{Election, HardState, Nanos, State};
 use super::message::{Body, Message};
 use super::quorum;
 use super::roll::Roll;
@@ -54,6 +54,22 @@ impl Rejoining {
 
     pub(super) fn is_quarantined(&self, now: Instant) -> bool {
         now < self.quarantine_until
+    }
+
+    pub(super) fn registers_as(&self) -> Option<Incarnation> {
+        self.registering.as_ref().map(|registering| registering.incarnation)
+    }
+
+    /// See [`Election::forget_time`].
+    pub(super) fn forget_time(&mut self, nanos: &Nanos) {
+        self.quarantine_until = Instant(0);
+        self.next_ask = Instant(0);
+        self.answers.sort_unstable();
+        if let Some(registering) = &mut self.registering {
+            registering.by.sort_unstable();
+            registering.give_up = Instant(nanos.election_timeout);
+        }
+        self.cold.forget_time();
     }
 
     /// Asks anew.

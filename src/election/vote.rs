@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::effect::{Effect, Event};
 use super::known::CrashVector;
 use super::lead::Leading;
-use super::machine::{Election, State};
+use super::machine::{Election, Nanos, State};
 use super::message::{Body, Release};
 use crate::id::{Identity, NodeId, Term};
 use crate::probe::{holds, mutant, reach};
@@ -28,6 +28,13 @@ pub(super) struct Poll {
 }
 
 impl Poll {
+    /// See [`Election::forget_time`].
+    pub(super) fn forget_time(&mut self, nanos: &Nanos) {
+        self.began = Instant(0);
+        self.deadline = Instant(nanos.jitter);
+        self.votes.sort_unstable();
+    }
+
     /// Takes a yes, by voter and not by message; of two lives of one voter, the newer.
     fn take(&mut self, voter: Identity, known: &Arc<CrashVector>) {
         if mutant!(VotesCountedByMessage) {

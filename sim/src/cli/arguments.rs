@@ -55,6 +55,18 @@ Examples:
   cargo sim mutants                           all of them
   cargo sim mutants no_fence_check --seeds 50 one of them, within 50 seeds")]
     Mutants(MutantsArguments),
+    /// Check the election in every order of events, within bounds
+    #[command(after_help = "\
+Messages are lost, late, doubled and out of order, voters forget everything or lose power: all of it
+in every order, within the bounds of a scope, against the production election itself.
+
+Examples:
+  cargo sim exhaustive                        the scopes that take seconds, and every planted bug
+  cargo sim exhaustive --list                 what the scopes bound
+  cargo sim exhaustive five --for 1h          a larger one
+  cargo sim exhaustive --mutant roll_lists_nodes
+                                              the shortest way to what the bug breaks")]
+    Exhaustive(ExhaustiveArguments),
     /// Show scenarios, properties, planted bugs and reach points
     List,
     /// Measure failover and handover in simulated time, beside the formula
@@ -113,4 +125,23 @@ pub struct MutantsArguments {
     /// Seeds that run at the same time [default: one for each processor]
     #[arg(long, short = 'j', value_name = "N")]
     pub jobs: Option<usize>,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct ExhaustiveArguments {
+    /// Which scopes; see --list [default: those that take seconds, and every planted bug]
+    pub scope: Vec<String>,
+    /// Plant this bug, and show how it is found; see `cargo sim list`
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<String>,
+    /// Show the scopes and what they bound
+    #[arg(long)]
+    pub list: bool,
+    /// Threads [default: one for each processor]. With a bug planted it is one, so that the way to
+    /// it is a shortest one
+    #[arg(long, short = 'j', value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Give up on a scope after that long: 90s, 10m, 1h
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true)]
+    pub time: Option<String>,
 }

@@ -47,6 +47,15 @@ pub enum CliError {
         /// The nearest, or all.
         help: String,
     },
+    /// There is no such scope of the exhaustive check.
+    #[error("there is no scope \"{name}\"")]
+    #[diagnostic(help("{help}"))]
+    UnknownScope {
+        /// What was asked for.
+        name: String,
+        /// The nearest, or all.
+        help: String,
+    },
     /// No scenarios at all.
     #[error("there are no scenario files in {0}")]
     #[diagnostic(help("run this in the workspace, or name a scenario file"))]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod error;
+mod exhaustive;
 mod exit;
 mod find;
 mod list;
@@ -47,6 +48,7 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
         Some(Command::Run(arguments)) => run::run(&arguments),
         Some(Command::Replay(arguments)) => replay::replay(&arguments),
         Some(Command::Mutants(arguments)) => mutants::mutants(&arguments),
+        Some(Command::Exhaustive(arguments)) => exhaustive::exhaustive(&arguments),
         Some(Command::List) => list::list(),
         Some(Command::Timing) => {
             crate::timing::run(&mut say_line);

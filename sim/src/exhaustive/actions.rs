@@ -1,0 +1,246 @@
+//! What can happen in a state.
+
+use fencepost::Term;
+use fencepost::election::{Body, Election, Role};
+use stateright::{Model, Property};
+
+use super::flaw::Flaw;
+use super::history::History;
+use super::model::{Action, Cluster, Left, MAX_VOTERS, State};
+use super::scope::{Anew, Begin};
+use super::step::Step;
+
+impl Cluster {
+    /// All empty or all operational; what is said at the start is said.
+    fn beginning(&self) -> State {
+        let scope = self.scope;
+        let mut history = History::default();
+        let mut state = State {
+            nodes: [0; MAX_VOTERS],
+            network: Box::default(),
+            history: 0,
+            store: Box::default(),
+            asked: [0; MAX_VOTERS],
+            left: Left {
+                wipes: scope.wipes,
+                power_cuts: scope.power_cuts,
+                give_ups: scope.give_ups,
+                handovers: scope.handovers,
+                campaigns: scope.campaigns,
+            },
+            touched: if scope.anew == Anew::ByAllVoters { scope.voters } else { 0 },
+            flaw: None,
+        };
+        if scope.anew == Anew::ByStore {
+            let stands = match scope.begin {
+                Begin::Empty => fencepost::election::Roll::default(),
+                Begin::Operational => {
+                    (*self.voters.first(0).node.election.hard_state().roll).clone()
+                }
+            };
+            state.store = [self.world.rolls.keep(stands)].into();
+        }
+        let mut sent = Vec::new();
+        for index in self.all_voters() {
+            let first = self.first(index);
+            state.nodes[usize::from(index)] = first.node;
+            if first.reads && !state.store.is_empty() {
+                state.asked[usize::from(index)] = 1;
+            }
+            sent.extend_from_slice(&first.sent);
+            state.flaw = state.flaw.or(self.is_wanted(&first.violations));
+        }
+        if scope.begin == Begin::Operational {
+            history.reach(self.node(&state, 0).election.generation(), Term::ZERO);
+        }
+        state.history = self.histories.keep(history);
+        sent.sort_unstable();
+        state.network = sent.into();
+        state
+    }
+
+    fn of_node(&self, state: &State, node: u8, actions: &mut Vec<Action>) {
+        let election = &self.node(state, node).election;
+        let (role, term) = (election.role(), election.term());
+        let history = self.histories.get(state.history);
+        let mut push = |step| actions.push(Action::Node { node, step, cut: 0 });
+        if state.left.wipes > 0 {
+            push(Step::Wipe);
+        }
+        if state.left.power_cuts > 0 {
+            push(Step::PowerCut);
+        }
+        if self.scope.anew != Anew::Never {
+            for (generation, _) in history.generations() {
+                if role == Role::Rejoining || generation > election.generation() {
+                    push(Step::Hear(self.world.generations.keep(generation)));
+                }
+            }
+        }
+        if role == Role::Rejoining {
+            // Where it is not about starting anew, one question is as good as many.
+            if !self.is_last(state) || !self.has_asked(state, election) {
+                push(Step::Ask);
+            }
+            if state.left.give_ups > 0 {
+                push(Step::GiveUp);
+            }
+            let told = usize::from(state.asked[usize::from(node)]);
+            for &roll in state.store.iter().skip(told.max(1) - 1).filter(|_| told > 0) {
+                // Once no roll call is left, it is only about being on the roll.
+                let roll_call = self.world.rolls.get(roll);
+                if !self.is_last(state) || roll_call.boots.contains(&election.boot()) {
+                    push(Step::StoredRoll(roll));
+                }
+            }
+            return;
+        }
+        if term.0 < self.scope.terms && state.left.campaigns > 0 {
+            push(Step::Campaign);
+        }
+        let top = history.top(election.generation());
+        (term.0 + 1..=top.0).for_each(|term| push(Step::Adopt(term)));
+        if role == Role::Leader {
+            self.of_leader(state, node, actions);
+        }
+    }
+
+    fn of_leader(&self, state: &State, node: u8, actions: &mut Vec<Action>) {
+        let election = &self.node(state, node).election;
+        let history = self.histories.get(state.history);
+        let mut push = |step| actions.push(Action::Node { node, step, cut: 0 });
+        if self.scope.handovers > 0 {
+            push(Step::LeaseEnds);
+        }
+        if state.left.handovers > 0 && election.lease_until().is_some() {
+            let others = self.all_voters().filter(|other| *other != node);
+            others.for_each(|successor| push(Step::HandOver { successor }));
+        }
+        // Late word about leaderships of its own: of this one from the store, of earlier ones any.
+        let own = history.elections.iter().filter(|other| {
+            other.leader == election.me() && other.generation == election.generation()
+        });
+        for led in own {
+            let term = u8::try_from(led.term.0).expect("few terms");
+            if led.term < election.term() {
+                push(Step::Resign { term });
+            }
+            for &stands in &state.store {
+                let roll = self.world.rolls.get(stands);
+                if roll.generation == led.generation && roll.floor >= led.term {
+                    push(Step::Outranked { term, stands });
+                }
+            }
+        }
+    }
+
+    fn arrivals(&self, state: &State, actions: &mut Vec<Action>) {
+        let releases = self.scope.handovers > 0;
+        for &id in &state.network {
+            let packet = self.world.packets.get(id);
+            let (Some(node), Some(message)) = (packet.to(), packet.message()) else {
+                actions.push(Action::CallRoll(id));
+                continue;
+            };
+            let receiver = self.node(state, node).election.role();
+            if !self.is_heard(state, &message.body, receiver) {
+                continue;
+            }
+            let asks = matches!(message.body, Body::Rejoining { .. } | Body::Register { .. });
+            if asks && self.answers_at_once() {
+                actions.push(Action::Answered(id));
+            }
+            let deliver = |promised| {
+                let step = Step::Deliver { packet: id, promised };
+                Action::Node { node, step, cut: 0 }
+            };
+            actions.push(deliver(false));
+            let bound = matches!(receiver, Role::Follower | Role::PreCandidate);
+            if releases && bound && matches!(message.body, Body::VoteRequest { .. }) {
+                actions.push(deliver(true));
+            }
+        }
+    }
+
+    /// Whether a rejoining voter's question is under way, or was answered.
+    fn has_asked(&self, state: &State, voter: &Election) -> bool {
+        let mut said = state.network.iter().filter_map(|&id| self.world.packets.get(id).message());
+        voter.registers_as().is_some()
+            || said.any(|message| {
+                let nonce = voter.boot().nonce;
+                let asks = matches!(message.body, Body::Rejoining { nonce: n, .. } if n == nonce);
+                asks && message.from.node == voter.boot().node
+            })
+    }
+
+    /// Whether a message is for one in that role at all. What it does to others is tell a generation,
+    /// a term or an incarnation, all of which can be learned otherwise; see [`super::packet`].
+    fn is_heard(&self, state: &State, body: &Body, role: Role) -> bool {
+        match body {
+            Body::Known { .. } | Body::Registered { .. } | Body::RollCall { .. } => {
+                role == Role::Rejoining
+            }
+            // To others that rejoin it matters only for a roll call.
+            Body::Rejoining { .. } => role != Role::Rejoining || !self.is_last(state),
+            _ => role != Role::Rejoining,
+        }
+    }
+
+    /// The same steps, with the power failing in the middle: after a word, before a write.
+    fn power_cuts(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.left.power_cuts == 0 {
+            return;
+        }
+        let mut cuts = Vec::new();
+        for action in &*actions {
+            if let Action::Node { node, step, .. } = *action
+                && !matches!(step, Step::PowerCut | Step::Wipe)
+            {
+                let writes = self.outcome(state, node, step, 0).writes_after_word;
+                cuts.extend((1..=writes).map(|cut| Action::Node { node, step, cut }));
+            }
+        }
+        actions.append(&mut cuts);
+    }
+}
+
+impl Model for Cluster {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![self.beginning()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        // A violation is the end: what follows from it is no news.
+        if state.flaw.is_some() || self.stops() {
+            return;
+        }
+        for node in self.all_voters() {
+            self.of_node(state, node, actions);
+        }
+        self.arrivals(state, actions);
+        if !state.store.is_empty() {
+            let elections = &self.histories.get(state.history).elections;
+            let count = u8::try_from(elections.len()).expect("few elections");
+            actions.extend((0..count).map(Action::Activate));
+        }
+        self.power_cuts(state, actions);
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        self.follow(state, action).map(|(next, _)| next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        macro_rules! never {
+            ($($flaw:ident)+) => {
+                vec![$(Property::always(Flaw::$flaw.property(), |cluster: &Self, state: &State| {
+                    !cluster.is_first(state, Flaw::$flaw)
+                })),+]
+            };
+        }
+        never!(E1 E2 E3 E4 E5 F2 F4 M1 M3 L4 Assertion)
+    }
+}

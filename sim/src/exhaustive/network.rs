@@ -1,0 +1,149 @@
+//! Which packets are still under way: those that could change something.
+
+use fencepost::election::{Body, Election, Message, Role};
+use fencepost::probe::Mutant;
+use fencepost::{Generation, Identity};
+
+use super::model::{Cluster, State};
+use super::packet::Packet;
+use super::scope::Anew;
+
+impl Cluster {
+    /// Puts what a voter said into the set, and takes out what is over now that it changed.
+    pub(super) fn send(&self, next: &mut State, index: u8, sent: impl Iterator<Item = u32>) {
+        let mut all: Vec<u32> = next.network.iter().copied().chain(sent).collect();
+        all.sort_unstable();
+        all.dedup();
+        next.network = all.into();
+        // Whether a message matters depends on its sender and its receiver. The last crash settles
+        // more than that.
+        let settled = self.is_settled(next);
+        let stays = |id: &u32| {
+            let packet = self.world.packets.get(*id);
+            let concerned = settled || packet.from() == Some(index) || packet.to() == Some(index);
+            !concerned || !self.is_over(next, packet, settled)
+        };
+        let rest = next.network.iter().copied().filter(stays).collect();
+        next.network = rest;
+    }
+
+    /// Whether no voter will ever forget anything again, so that what it promised stays promised.
+    /// A voter that is told of a newer incarnation of its own forgets, too; but of three voters, and
+    /// of those that started once, nobody registers an incarnation that is not the newest.
+    fn is_settled(&self, state: &State) -> bool {
+        let left = state.left;
+        let crashes = left.wipes > 0 || left.power_cuts > 0 || left.give_ups > 0;
+        let newest = self.scope.voters <= 3 || self.scope.wipes <= 1;
+        // Bugs in counting votes leave the promises of voters as they are.
+        let kept = self.mutant.is_none_or(|mutant| {
+            let counting = [
+                Mutant::NoVectorsInVotes,
+                Mutant::VectorsFilteredLocally,
+                Mutant::LateVoteCounted,
+                Mutant::NoQuarantine,
+            ];
+            counting.contains(&mutant)
+        });
+        !crashes && newest && kept && self.is_last(state)
+    }
+
+    /// Whether no further generation can begin, within the scope.
+    pub(super) fn is_last(&self, state: &State) -> bool {
+        match self.scope.anew {
+            Anew::Never => true,
+            Anew::ByStore => {
+                let stands = state.store.last().map(|roll| self.world.rolls.get(*roll));
+                stands.is_some_and(|roll| roll.generation.number >= self.scope.generations)
+            }
+            Anew::ByAllVoters => false,
+        }
+    }
+
+    /// Whether a voter has gone on to register, for good.
+    fn registers(&self, state: &State, voter: &Election) -> bool {
+        state.left.give_ups == 0 && voter.registers_as().is_some()
+    }
+
+    /// Whether a packet will never change anything again, for the reason given in each case. Where
+    /// a planted bug makes the reason wrong, the packet stays.
+    fn is_over(&self, state: &State, packet: &Packet, settled: bool) -> bool {
+        let (from, to, message) = match packet {
+            Packet::Message { from, to, message } => (from, to, message),
+            // It would begin a generation beyond the scope.
+            Packet::Roll { .. } => return self.is_last(state),
+        };
+        let receiver = &self.node(state, *to).election;
+        let sender = &self.node(state, *from).election;
+        let once = self.is_last(state);
+        let Message { from: by, generation, term, body, .. } = message;
+        // It is of a generation that its receiver has left for good.
+        if settled && *generation < receiver.generation() && *generation != Generation::NONE {
+            return true;
+        }
+        match body {
+            // It is counted by a candidate of its very term, and a candidate that ceases to be one
+            // is never one in that term again.
+            Body::VoteReply { to, .. } => {
+                let waits = receiver.role() == Role::Candidate && receiver.term() == *term;
+                let waits = waits || self.mutant == Some(Mutant::OlderVoteCounted);
+                let same = receiver.me() == *to && receiver.generation() == *generation;
+                !(waits && same) && !is_told_of_its_end(receiver, sender, *by)
+            }
+            // Answers are for one boot, while it rejoins, and the first ones until it registers.
+            // Nonces do not come back.
+            Body::Registered { to, incarnation, .. } => {
+                receiver.boot() != *to
+                    || receiver.role() != Role::Rejoining
+                    || self.registers(state, receiver)
+                        && receiver.registers_as() != Some(*incarnation)
+            }
+            Body::Known { to, .. } => {
+                receiver.boot() != *to
+                    || receiver.role() != Role::Rejoining
+                    || once && self.registers(state, receiver)
+            }
+            // The answer would be for a boot that needs none any more. To those that rejoin
+            // themselves it matters only for a cold start, of which there is none.
+            Body::Rejoining { nonce, .. } => {
+                let needs = sender.boot().nonce == *nonce && sender.role() == Role::Rejoining;
+                once && (!needs || self.registers(state, sender))
+            }
+            // An operational identity is not come back to.
+            Body::Superseded { to, .. } => receiver.me() != *to,
+            Body::TakeOver { to } => receiver.me() != *to || receiver.term() > *term,
+            // It is for a boot on it.
+            Body::RollCall { roll } => {
+                let nodes = self.mutant == Some(Mutant::RollListsNodes);
+                !nodes && !roll.boots.contains(&receiver.boot())
+            }
+            Body::Register { nonce } if settled => {
+                let answered = sender.boot().nonce != *nonce || sender.role() != Role::Rejoining;
+                let knows = receiver.hard_state().known.of(by.node) >= by.incarnation;
+                answered && knows && receiver.role() != Role::Rejoining
+            }
+            // From here on the receiver has promised more than what is asked of it, and keeps it.
+            Body::VoteRequest { .. } if settled && receiver.role() != Role::Rejoining => {
+                let vote = receiver.hard_state().vote;
+                let asks = sender.role() == Role::Candidate
+                    && sender.term() == *term
+                    && sender.me() == *by;
+                let promised = receiver.term() > *term
+                    || receiver.term() == *term && vote.is_some_and(|vote| vote != *by || !asks);
+                promised && !is_told_of_its_end(receiver, sender, *by)
+            }
+            Body::Heartbeat { .. } if settled && receiver.role() != Role::Rejoining => {
+                let follows = receiver.term() == *term
+                    && receiver.role() == Role::Follower
+                    && receiver.leader() == Some(by.node);
+                let done = receiver.term() > *term || follows && self.scope.handovers == 0;
+                done && !is_told_of_its_end(receiver, sender, *by)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a message would be answered by word to a living sender that it is superseded.
+fn is_told_of_its_end(receiver: &Election, sender: &Election, by: Identity) -> bool {
+    sender.me() == by && receiver.hard_state().known.of(by.node) > by.incarnation
+}

@@ -1,0 +1,84 @@
+//! What a model checker sees of a state: everything but how far away each instant is.
+//!
+//! The properties of the election proper (E1 to E5) must hold without clocks. A checker that lets
+//! any time pass between two inputs needs to know which instants are over and which are ahead, and
+//! nothing else; states that differ in more than that would never end.
+
+use super::machine::{Election, State};
+use crate::id::Incarnation;
+use crate::time::Instant;
+
+impl Election {
+    /// Forgets the time, so that `now` is the beginning of the clock, and the order in which votes
+    /// and answers came, which nothing depends on.
+    ///
+    /// What is over, and every wait that ends by itself, ends there: a quarantine, a pause between
+    /// two campaigns or questions. What can fail by time has all of its time left: a poll, a lease,
+    /// a registration, and a promise that is not over at `now`. What was heard was heard just now.
+    pub fn forget_time(&mut self, now: Instant) {
+        let nanos = &self.fixed.nanos;
+        self.promised_until = match now < self.promised_until {
+            true => Instant(nanos.promise),
+            false => Instant(0),
+        };
+        // The end of the clock is never.
+        if self.campaign_at < Instant(u64::MAX) {
+            self.campaign_at = Instant(0);
+        }
+        for (_, heard) in &mut self.forgetful {
+            *heard = Instant(0);
+        }
+        match &mut self.state {
+            State::Rejoining(rejoining) => rejoining.forget_time(nanos),
+            State::PreCandidate(poll) | State::Candidate(poll) => poll.forget_time(nanos),
+            State::Leader(leading) => leading.forget_time(nanos),
+            State::Observer(_) | State::Follower => {}
+        }
+    }
+
+    /// Which incarnation a rejoining voter registers, once it knows.
+    pub fn registers_as(&self) -> Option<Incarnation> {
+        match &self.state {
+            State::Rejoining(rejoining) => rejoining.registers_as(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Effect, HardState, Input};
+    use super::*;
+    use crate::id::NodeId;
+
+    /// A voter of three that campaigns, or not, some time after it started at `start`.
+    fn voter(start: u64, campaigns: bool) -> Election {
+        let voters: Vec<NodeId> = ["n1", "n2", "n3"].map(|name| name.parse().unwrap()).to_vec();
+        let hard = HardState::at_first_start(&voters);
+        let config = Config::of_voter(voters[0], voters);
+        let mut voter =
+            Election::without_chance(config, Some(hard), 7, Instant(start)).expect("valid");
+        if campaigns {
+            let mut effects: Vec<Effect> = Vec::new();
+            let due = voter.next_wake();
+            voter.handle(due, Input::Tick, &mut effects);
+            assert!(!effects.is_empty());
+        }
+        voter
+    }
+
+    #[test]
+    fn only_the_order_of_now_and_the_ends_is_left() {
+        let forgot = |start, campaigns, now| {
+            let mut voter = voter(start, campaigns);
+            voter.forget_time(Instant(now));
+            voter
+        };
+        assert_eq!(forgot(5, false, 6), forgot(900, false, 950), "the promise is not over");
+        assert_ne!(forgot(5, false, 6), forgot(5, false, u64::MAX), "the promise is over");
+        assert_ne!(forgot(5, false, 6), forgot(5, true, 6));
+        // A poll has its time left, and what waited for nothing but time is due.
+        assert!(forgot(5, true, u64::MAX).next_wake() > Instant(0));
+        assert_eq!(forgot(5, false, u64::MAX).next_wake(), Instant(0));
+    }
+}
