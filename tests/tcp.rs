@@ -1,150 +1,23 @@
 //! The TCP transport on simulated networks: messages arrive, restarts are survived, and what a
 //! hostile client says is counted and changes nothing.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fencepost::election::{Body, Message};
-use fencepost::node::frame::{Frame, MAX_FRAME_LEN, encode};
-use fencepost::node::tcp::{HELLO_LIMIT, MAX_STRANGERS, QUEUE_LEN, TcpTransport};
-use fencepost::node::{Transport, TransportCounters};
-use fencepost::{Identity, Incarnation, NodeId, Term};
-use madsim::runtime::{Handle, NodeHandle, Runtime};
+use fencepost::Term;
+use fencepost::node::Transport;
+use fencepost::node::frame::{Frame, MAX_FRAME_LEN};
+use fencepost::node::tcp::{HELLO_LIMIT, MAX_STRANGERS, QUEUE_LEN};
+use madsim::runtime::Handle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep};
+use world::{CLUSTER, Outcome, address, bind, frame, hello, id, message, run, world};
 
-const CLUSTER: &str = "test";
-const BEAT: Duration = Duration::from_millis(50);
-
-fn id(n: u8) -> NodeId {
-    format!("n{n}").parse().unwrap()
-}
-
-fn address(n: u8) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, n], 7400))
-}
-
-fn message(from: u8, term: u64) -> Message {
-    let from = Identity { node: id(from), incarnation: Incarnation::FIRST };
-    Message { from, term: Term(term), body: Body::PreVote }
-}
-
-async fn bind(me: u8, nodes: u8) -> TcpTransport {
-    let peers = (1..=nodes).map(|n| (id(n), address(n))).collect();
-    TcpTransport::bind(address(me), CLUSTER.to_owned(), id(me), peers).await.unwrap()
-}
-
-/// What a talking node leaves behind for the test to look at.
-#[derive(Clone, Default)]
-struct Seen {
-    messages: Arc<Mutex<Vec<Message>>>,
-    counters: Arc<Mutex<Arc<TransportCounters>>>,
-}
-
-impl Seen {
-    fn from(&self, n: u8) -> usize {
-        self.messages.lock().unwrap().iter().filter(|m| m.from.node == id(n)).count()
-    }
-
-    fn count(&self, which: fn(&TransportCounters) -> &AtomicU64) -> u64 {
-        which(&self.counters.lock().unwrap()).load(Ordering::Relaxed)
-    }
-}
-
-/// Says something to all peers at each beat, and notes what it hears.
-async fn talk(me: u8, nodes: u8, seen: Seen) {
-    let mut transport = bind(me, nodes).await;
-    *seen.counters.lock().unwrap() = transport.counters();
-    for beat in 1.. {
-        for peer in (1..=nodes).filter(|&n| n != me) {
-            transport.send(id(peer), message(me, beat));
-        }
-        let listen = async {
-            loop {
-                let message = transport.recv().await;
-                seen.messages.lock().unwrap().push(message);
-            }
-        };
-        let _ = timeout(BEAT, listen).await;
-    }
-}
-
-/// The machines n1 … of that many, talking, and the hostile one.
-struct World {
-    nodes: BTreeMap<u8, (NodeHandle, Seen)>,
-    stranger: NodeHandle,
-}
-
-fn world(nodes: u8) -> World {
-    let handle = Handle::current();
-    let machine = |n: u8| handle.create_node().name(format!("n{n}")).ip([10, 0, 0, n].into());
-    let start = |n: u8| {
-        let seen = Seen::default();
-        let node = machine(n).init({
-            let seen = seen.clone();
-            move || talk(n, nodes, seen.clone())
-        });
-        (n, (node.build(), seen))
-    };
-    World { nodes: (1..=nodes).map(start).collect(), stranger: machine(99).build() }
-}
-
-impl World {
-    fn seen(&self, n: u8) -> &Seen {
-        &self.nodes[&n].1
-    }
-
-    /// n1 and n2 hear each other from now on.
-    async fn assert_talking(&self, what: &str) {
-        let before = (self.seen(1).from(2), self.seen(2).from(1));
-        sleep(Duration::from_secs(3)).await;
-        assert!(self.seen(1).from(2) >= before.0 + 20, "n1 is deaf after {what}");
-        assert!(self.seen(2).from(1) >= before.1 + 20, "n2 is deaf after {what}");
-    }
-
-    /// The stranger connects to n1, says `bytes` and waits for `then`, or for the end.
-    async fn attack(&self, bytes: Vec<u8>, then: Duration) -> Outcome {
-        let client = async move {
-            let mut stream = TcpStream::connect(address(1)).await.unwrap();
-            stream.write_all(&bytes).await.unwrap();
-            stream.flush().await.unwrap();
-            match timeout(then, stream.read(&mut [0])).await {
-                Ok(read) => {
-                    assert_eq!(read.unwrap(), 0, "nothing is ever answered");
-                    Outcome::Closed
-                }
-                Err(_) => Outcome::Open,
-            }
-        };
-        self.stranger.spawn(client).await.unwrap()
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Outcome {
-    Closed,
-    Open,
-}
-
-fn run<F: Future>(seed: u64, test: impl FnOnce() -> F) -> F::Output {
-    let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
-    runtime.set_time_limit(Duration::from_secs(300));
-    runtime.block_on(async { test().await })
-}
-
-fn frame(frame: &Frame) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    encode(frame, &mut bytes).unwrap();
-    bytes
-}
-
-fn hello(cluster: &str, from: u8, to: u8) -> Vec<u8> {
-    frame(&Frame::Hello { cluster: cluster.to_owned(), from: id(from), to: id(to) })
-}
+#[path = "tcp/names.rs"]
+mod names;
+#[path = "tcp/world.rs"]
+mod world;
 
 #[test]
 fn everybody_hears_everybody() {
@@ -263,13 +136,13 @@ fn a_restarted_peer_is_heard_again() {
         let world = world(2);
         world.assert_talking("the start").await;
         for _ in 0..3 {
-            Handle::current().kill(world.nodes[&2].0.id());
+            world.kill(2);
             sleep(Duration::from_secs(4)).await;
             let deaf = world.seen(2).from(1);
             sleep(Duration::from_secs(1)).await;
             assert_eq!(world.seen(2).from(1), deaf, "it is dead");
             assert!(world.seen(1).count(|c| &c.queue_full) > 0, "stale messages are dropped");
-            Handle::current().restart(world.nodes[&2].0.id());
+            world.restart(2);
             sleep(Duration::from_secs(1)).await;
             world.assert_talking("the restart").await;
         }
@@ -316,15 +189,37 @@ fn dropping_it_ends_its_connections_and_frees_its_port() {
 }
 
 #[test]
+fn last_words_arrive_and_are_not_waited_for_in_vain() {
+    run(10, || async {
+        let world = world(1);
+        let machine = Handle::current().create_node().ip([10, 0, 0, 50].into()).build();
+        let flushing = machine.spawn(async {
+            // An observer of two voters, of which n2 does not exist.
+            let mut transport = bind(50, 2).await;
+            sleep(Duration::from_secs(1)).await;
+            transport.send(id(1), message(50, 77));
+            transport.send(id(2), message(50, 77));
+            let began = Instant::now();
+            transport.flush().await;
+            began.elapsed()
+        });
+        let took = flushing.await.unwrap();
+        assert!(took < Duration::from_millis(200), "{took:?}");
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(world.seen(1).from(50), 1, "it ended right after the flush");
+    });
+}
+
+#[test]
 fn the_same_seed_gives_the_same_arrivals() {
     let arrivals = |seed| {
         std::thread::spawn(move || {
             run(seed, || async {
                 let world = world(3);
                 sleep(Duration::from_secs(2)).await;
-                Handle::current().kill(world.nodes[&2].0.id());
+                world.kill(2);
                 sleep(Duration::from_secs(1)).await;
-                Handle::current().restart(world.nodes[&2].0.id());
+                world.restart(2);
                 sleep(Duration::from_secs(2)).await;
                 (1..=3).map(|n| world.seen(n).messages.lock().unwrap().clone()).collect::<Vec<_>>()
             })

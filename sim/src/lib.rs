@@ -19,4 +19,5 @@ pub mod run;
 pub mod scenario;
 pub mod search;
 pub mod streams;
+pub mod timing;
 pub mod world;

@@ -110,6 +110,7 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
         voters: plan.voter_nodes().collect(),
         sink: plan.workload.map_or(SinkKind::Plain, |workload| workload.sink),
         leader_within: plan.heal,
+        stable: plan.stable,
         delivers: plan.workload.is_some(),
     };
     let violations = oracles::check_all(history, &setting);

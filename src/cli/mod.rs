@@ -15,6 +15,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use fencepost::election::MAX_PRIORITY;
 use fencepost::node::config::NodeConfig;
 
 /// Where the log's filter comes from when `--log` is not given.
@@ -49,9 +50,10 @@ enum Command {
     /// Runs one node of a cluster until SIGTERM or SIGINT
     ///
     /// The node elects a leader with its peers; while it leads, it delivers the messages of the
-    /// outbox to the sink. On SIGTERM or SIGINT it finishes the message in flight, gives its
-    /// leadership up and ends; on a second signal it ends at once, which is safe but may leave that
-    /// message in doubt. Only one process runs on a data directory at a time.
+    /// outbox to the sink. An observer takes part without a vote and never leads. On SIGTERM or
+    /// SIGINT a node finishes the message in flight, hands its leadership over and ends; on a second
+    /// signal it ends at once, which is safe but may leave that message in doubt. Only one process
+    /// runs under a node's name at a time; its data directory may be wiped between two runs.
     Node(ConfigArg),
     /// Adds messages to the outbox
     ///
@@ -131,13 +133,24 @@ fn start_log(filter: Option<String>) -> Result<(), Failure> {
 
 fn check(args: &ConfigArg) -> Result<(), Failure> {
     let config = args.load()?;
+    let election = &config.election;
     println!(
-        "{}: node {} of cluster {:?} with {} voters, listening at {}",
+        "{}: {} {} of cluster {:?} with {} voters",
         args.config.display(),
-        config.election.me,
+        if election.observer { "observer" } else { "voter" },
+        election.me,
         config.cluster,
         config.voters.len(),
-        config.listen,
     );
+    if let Some(listen) = config.listen {
+        println!("listens at {listen}, with priority {} of {MAX_PRIORITY}", election.priority);
+    }
+    match &config.data {
+        Some(data) => println!("keeps its votes in {}", data.display()),
+        None => println!("keeps nothing"),
+    }
+    if let Some(warning) = election.warning() {
+        println!("warning: {warning}");
+    }
     Ok(())
 }

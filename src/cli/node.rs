@@ -15,14 +15,17 @@ use fencepost::Clock;
 use fencepost::cluster::{LogObserver, Watched};
 use fencepost::delivery::FileSink;
 use fencepost::node::config::NodeConfig;
-use fencepost::node::tcp::TcpTransport;
+use fencepost::node::tcp::{TcpConfig, TcpTransport};
 use fencepost::node::{FileDisk, Node, SystemClock};
 use fencepost::store::{BindError, SqliteOutbox, SqliteStore};
 
 /// Runs until a signal stops it.
 pub(super) fn run(config: &NodeConfig) -> Result<(), Failure> {
     // Held until the process ends, however it ends.
-    let _lock = lock_data_directory(&config.data).map_err(Failure::AtRun)?;
+    let _lock = match &config.data {
+        Some(data) => Some(lock_data_directory(data).map_err(Failure::AtRun)?),
+        None => None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -43,24 +46,36 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     let sink = FileSink::open(&config.sink_file)
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot open the sink {}", config.sink_file.display()))?;
-    let disk = FileDisk::open(&config.data).into_diagnostic()?;
-    let transport =
-        TcpTransport::bind(config.listen, config.cluster.clone(), me, config.voters.clone())
-            .await
-            .into_diagnostic()
-            .wrap_err_with(|| format!("cannot listen at {}", config.listen))?;
-    info!(node = %me, cluster = config.cluster, listen = %config.listen, "node starts");
+    let disk = config.data.as_deref().map(FileDisk::open).transpose().into_diagnostic()?;
+    let network = TcpConfig {
+        cluster: config.cluster.clone(),
+        me,
+        listen: config.listen,
+        voters: config.voters.clone(),
+        process: random_number(),
+    };
+    let transport = TcpTransport::bind(network).await.into_diagnostic().wrap_err_with(|| {
+        match config.listen {
+            Some(listen) => format!("cannot listen at {listen}"),
+            None => "cannot connect to the voters".to_owned(),
+        }
+    })?;
+    match config.listen {
+        Some(listen) => info!(node = %me, cluster = config.cluster, %listen, "node starts"),
+        None => info!(node = %me, cluster = config.cluster, "observer starts"),
+    }
 
     let node = Node {
         config: config.election.clone(),
-        seed: random_seed(),
+        // Nodes that drew the same jitter would campaign against each other for ever.
+        seed: random_number(),
         transport,
         clock: SystemClock,
         disk,
         store: Arc::new(SqliteStore::new(outbox, || SystemClock.wall())),
         sink: Arc::new(sink),
         dispatcher: config.dispatcher(),
-        observer: Arc::new(LogObserver),
+        observer: Arc::new(LogObserver::new(config.election.voters.clone())),
     };
     let stop = Arc::new(Watched::new(false));
     let running = node.run(Arc::clone(&stop));
@@ -122,14 +137,14 @@ impl Stops {
     }
 }
 
-/// Nodes that drew the same jitter would campaign against each other for ever, so the seed must
-/// differ between nodes and boots: the standard library keys its hasher from the system's
+/// Differs between nodes and boots: the standard library keys its hasher from the system's
 /// randomness, which is all that is needed.
-fn random_seed() -> u64 {
+fn random_number() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Two processes on one data directory would vote twice in one term.
+/// Two processes on one data directory would vote twice in one term. A voter without one is alone at
+/// the address that it listens at.
 fn lock_data_directory(directory: &Path) -> Result<File, Report> {
     let path = directory.join("lock");
     let shown = path.display();

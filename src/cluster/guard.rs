@@ -8,6 +8,10 @@ use crate::id::{Generation, Incarnation, Token};
 use crate::probe::mutant;
 use crate::time::{Clock, Instant, WallTime};
 
+/// The least time between two looks at a lease that goes on: so that waiting for its end costs
+/// nothing, whatever the deadline says.
+const RECHECK: Duration = Duration::from_millis(1);
+
 /// The lease as the election driver publishes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeaseState {
@@ -29,7 +33,9 @@ impl LeaseState {
         if mutant!(LossNotNoticed) {
             return self.token == token;
         }
-        let in_time = now < self.until || mutant!(DeadlineTrustedToTimer);
+        let in_time = now < self.until
+            || mutant!(DeadlineTrustedToTimer)
+            || mutant!(DeadlineUnderflow) && self.until.0.wrapping_sub(now.0) > 0;
         self.held && self.token == token && in_time
     }
 }
@@ -120,6 +126,10 @@ impl<C: Clock> Leadership<C> {
     pub async fn cancelled(&self) {
         loop {
             let Ok(_) = self.check() else { return };
+            if mutant!(LossNotNoticed) {
+                let next = |lease: &LeaseState| (lease.token != self.token).then_some(());
+                return self.lease.wait_for(next).await;
+            }
             let ended = self
                 .lease
                 .wait_for(|lease| (!lease.held || lease.token != self.token).then_some(()));
@@ -127,7 +137,7 @@ impl<C: Clock> Leadership<C> {
             tokio::select! {
                 biased;
                 () = ended => {}
-                () = self.clock.sleep_until(self.deadline()) => {}
+                () = self.clock.sleep_until(self.deadline().max(self.clock.now() + RECHECK)) => {}
             }
         }
     }

@@ -14,6 +14,7 @@ mod watched;
 
 pub use activation::{ACTIVATION_PATIENCE, Activation, ElectionCommand};
 pub use guard::{Leadership, LeadershipLost, LeaseState};
+pub(crate) use observe::is_noteworthy;
 pub use observe::{LogObserver, NodeEvent, Observer};
 pub use registrar::{Registrar, RollRequest};
 pub use status::ClusterStatus;

@@ -1,10 +1,13 @@
 //! What happens on a node, told to whoever wants to know: logs, metrics, the testbed's history.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use tracing::{debug, info, warn};
 
 use super::status::ClusterStatus;
-use crate::election::{Event, HardState};
-use crate::id::{Identity, Term, Token};
+use crate::election::{Event, HardState, Ignored};
+use crate::id::{Identity, NodeId, Term, Token};
 
 /// Something that happened on a node, told right when it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +45,69 @@ pub trait Observer: Send + Sync + 'static {
     fn observe(&self, event: &NodeEvent);
 }
 
-/// Writes events to the log.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LogObserver;
+/// Writes events to the log. What a peer can make happen again and again is written ever more
+/// rarely, with a count.
+#[derive(Debug)]
+pub struct LogObserver {
+    /// This node's own list.
+    voters: Vec<NodeId>,
+    seen: Mutex<Seen>,
+}
+
+/// What was logged already.
+#[derive(Debug, Default)]
+struct Seen {
+    ignored: BTreeMap<Ignored, u64>,
+    /// By voter, and of all others together, who could make up any number of names.
+    clashes: BTreeMap<Option<NodeId>, u64>,
+    leader: Option<NodeId>,
+    participants: Vec<NodeId>,
+}
+
+impl LogObserver {
+    /// For a node with this list of voters.
+    pub fn new(voters: Vec<NodeId>) -> Self {
+        Self { voters, seen: Mutex::default() }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // A panic while the lock was held leaves whole counts.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often messages were ignored for that reason, if it is worth a line.
+    fn ignored(&self, reason: Ignored) -> Option<u64> {
+        count(self.seen().ignored.entry(reason).or_default())
+    }
+
+    /// How often that peer's list was too different, if it is worth a line.
+    fn clashes(&self, peer: NodeId) -> Option<u64> {
+        let of = self.voters.contains(&peer).then_some(peer);
+        count(self.seen().clashes.entry(of).or_default())
+    }
+
+    /// Whether the status tells of another leader or of other participants than the last one.
+    fn is_news(&self, status: &ClusterStatus) -> bool {
+        let mut seen = self.seen();
+        let news = seen.leader != status.leader || seen.participants != status.participants();
+        if news {
+            seen.leader = status.leader;
+            seen.participants = status.participants().to_vec();
+        }
+        news
+    }
+}
+
+fn count(counter: &mut u64) -> Option<u64> {
+    *counter += 1;
+    is_noteworthy(*counter).then_some(*counter)
+}
+
+/// Whether the `count`th of many equal events is worth a line in the log: the first, and then ever
+/// fewer, so that a peer cannot fill the log.
+pub(crate) fn is_noteworthy(count: u64) -> bool {
+    count.is_power_of_two()
+}
 
 impl Observer for LogObserver {
     fn observe(&self, event: &NodeEvent) {
@@ -82,24 +145,123 @@ impl Observer for LogObserver {
                     );
                 }
             }
-            NodeEvent::Election(Event::VotersClash { peer, theirs }) => warn!(
-                %peer, ?theirs,
-                "its list of voters differs from this node's by more than one voter: nothing it \
-                 says counts; change the list by one voter at a time",
-            ),
-            NodeEvent::Election(Event::Ignored(reason)) => warn!(?reason, "message ignored"),
+            NodeEvent::Election(Event::VotersClash { peer, theirs }) => {
+                if let Some(count) = self.clashes(*peer) {
+                    warn!(
+                        %peer, ?theirs, ours = ?self.voters, count,
+                        "the two lists of voters differ by more than one voter, so nothing that \
+                         this peer says counts: change the list by one voter at a time, restarting \
+                         one node after the other with the new list",
+                    );
+                }
+            }
+            NodeEvent::Election(Event::Ignored(reason)) => {
+                if let Some(count) = self.ignored(*reason) {
+                    warn!(?reason, count, "message ignored");
+                }
+            }
             NodeEvent::DiskDamaged { why } => {
                 warn!(why, "the hard state is damaged: treated as wiped, this node rejoins");
             }
             NodeEvent::Asked { term } => debug!(%term, "asked to give leadership up"),
-            NodeEvent::Status(status) => debug!(
-                term = %status.term,
-                role = ?status.role,
-                leader = ?status.leader,
-                participants = ?status.participants(),
-                "status",
-            ),
+            NodeEvent::Status(status) => {
+                let (term, role, leader) = (status.term, status.role, status.leader);
+                let participants = status.participants();
+                if self.is_news(status) {
+                    info!(%term, ?role, ?leader, ?participants, "the cluster as it is seen here");
+                } else {
+                    debug!(%term, ?role, ?leader, ?participants, "status");
+                }
+            }
             NodeEvent::GuardIssued { token, holder } => info!(%token, %holder, "may act"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::Arc;
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event as Line, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Keeps what is logged.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    struct Text(String);
+
+    impl Visit for Text {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.0 += &format!("{field}={value:?} ");
+        }
+    }
+
+    impl Subscriber for Lines {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, line: &Line<'_>) {
+            let mut text = Text(String::new());
+            line.record(&mut text);
+            self.0.lock().unwrap().push(text.0);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    fn names(names: &[&str]) -> Vec<NodeId> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn logged(observe: impl FnOnce(&LogObserver)) -> Vec<String> {
+        let lines = Lines::default();
+        let observer = LogObserver::new(names(&["n1", "n2", "n3"]));
+        tracing::subscriber::with_default(lines.clone(), || observe(&observer));
+        let lines = lines.0.lock().unwrap();
+        lines.clone()
+    }
+
+    fn clash(peer: &str) -> NodeEvent {
+        let (peer, theirs) = (peer.parse().unwrap(), Arc::new(names(&["n1", "n4", "n5"])));
+        NodeEvent::Election(Event::VotersClash { peer, theirs })
+    }
+
+    #[test]
+    fn a_clash_names_both_lists_and_the_remedy() {
+        let lines = logged(|observer| observer.observe(&clash("n2")));
+        for part in ["peer=n2", "[n1, n4, n5]", "[n1, n2, n3]", "one voter at a time"] {
+            assert!(lines[0].contains(part), "{part} is missing in {}", lines[0]);
+        }
+    }
+
+    #[test]
+    fn what_a_peer_repeats_is_logged_ever_more_rarely() {
+        let ignored = |reason| NodeEvent::Election(Event::Ignored(reason));
+        let lines = logged(|observer| {
+            for _ in 0..1000 {
+                observer.observe(&ignored(Ignored::NotAPeer));
+            }
+            observer.observe(&ignored(Ignored::OtherVoters));
+        });
+        assert_eq!(lines.len(), 10 + 1, "1, 2, 4 … 512, and the other reason");
+        assert!(lines[9].contains("count=512"), "{}", lines[9]);
+
+        let lines = logged(|observer| {
+            for stranger in 0..1000 {
+                observer.observe(&clash(&format!("s{stranger}")));
+            }
+            observer.observe(&clash("n3"));
+        });
+        assert_eq!(lines.len(), 10 + 1, "new names are not new peers, but n3 is a voter");
     }
 }

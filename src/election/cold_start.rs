@@ -33,6 +33,10 @@ pub(super) struct Cold {
 }
 
 impl Cold {
+    pub(super) fn forget_others(&mut self) {
+        self.others.clear();
+    }
+
     /// See [`Election::forget_time`].
     pub(super) fn forget_time(&mut self) {
         let heard = self.others.iter_mut().map(|(_, heard)| heard);
@@ -57,7 +61,7 @@ impl Election {
         if heard > self.heard {
             self.heard = heard;
             if let State::Rejoining(rejoining) = &mut self.state {
-                rejoining.forget_answers();
+                rejoining.meet_newer();
             }
         }
         let State::Rejoining(rejoining) = &mut self.state else { return };
@@ -136,8 +140,11 @@ impl Election {
             reach!("on_stored_roll");
         }
         // Known as of now, although it was so a little earlier: only who says from now on that it
-        // remembers nothing is listed for the generation after this one.
-        rejoining.cold.seen = Some((roll.generation, now));
+        // remembers nothing is listed for the generation after this one. An answer that is no news
+        // leaves it at that, or a slow heartbeat would never find a majority between two answers.
+        if rejoining.cold.seen.is_none_or(|(seen, _)| seen != roll.generation) {
+            rejoining.cold.seen = Some((roll.generation, now));
+        }
         self.on_roll(now, roll, effects);
     }
 

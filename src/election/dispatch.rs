@@ -16,12 +16,8 @@ const MAX_NEIGHBOURS: usize = 4;
 impl Election {
     pub(super) fn receive(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
         let voter = self.voter_index(message.from.node);
-        let known = match &self.state {
-            State::Leader(leading) => leading.observes(message.from.node),
-            _ => false,
-        };
-        let welcome = known || matches!(message.body, Body::Observing);
-        if message.from.node == self.fixed.config.me || voter.is_none() && !welcome {
+        let welcome = voter.is_some() || message.body.is_of_observers();
+        if message.from.node == self.fixed.config.me || !welcome {
             return ignore(Ignored::NotAPeer, effects);
         }
         if is_too_far_ahead(self.hard.term, self.heard, &message) {
@@ -57,6 +53,9 @@ impl Election {
             if message.generation > self.heard {
                 self.meet_newer(now, message.generation, effects);
             }
+        }
+        if mutant!(WipedVotesAtOnce) && !rejoins && matches!(self.state, State::Rejoining(_)) {
+            self.vote_at_once(now, message.generation, effects);
         }
         match &mut self.state {
             State::Rejoining(_) => return self.rejoining_receive(now, message, effects),
@@ -144,6 +143,7 @@ impl Election {
         if self.hard.known.of(identity.node) < identity.incarnation {
             std::sync::Arc::make_mut(&mut self.hard.known).learn(identity);
             self.persist(effects);
+            self.watch_anew(identity.node);
         }
     }
 
@@ -209,11 +209,8 @@ impl Election {
     ) {
         self.heard = generation;
         match &mut self.state {
-            State::Rejoining(rejoining) => rejoining.forget_answers(),
+            State::Rejoining(rejoining) => rejoining.meet_newer(),
             State::Observer(_) => self.observe_generation(generation),
-            _ if mutant!(WipedVotesAtOnce) && self.hard.generation == Generation::NONE => {
-                self.hard.generation = generation;
-            }
             _ => {
                 reach!("generation_ended");
                 self.drop_state(now, Rejoins::OlderGeneration, effects);

@@ -278,7 +278,8 @@ impl Election {
         }
         leading.acked[voter] = leading.acked[voter].max(Some(sent));
         // An acknowledgement of what a majority has acknowledged already moves nothing.
-        if leading.lease_until.is_none_or(|until| until < sent.plus(self.fixed.nanos.lease)) {
+        let extends = |until: Instant| until < sent.plus(self.fixed.nanos.lease);
+        if leading.lease_until.is_none_or(extends) || mutant!(LeaseInTicks) {
             self.extend_lease(effects);
         }
     }
@@ -330,14 +331,28 @@ impl Election {
         within
     }
 
+    /// A new life of a voter may be on another machine, whose clock began at another time.
+    pub(super) fn watch_anew(&mut self, node: NodeId) {
+        let Some(voter) = self.voter_index(node) else { return };
+        let State::Leader(leading) = &mut self.state else { return };
+        leading.clocks[voter] = Readings::default();
+        if self.suspects.contains(&node) {
+            Arc::make_mut(&mut self.suspects).retain(|suspect| *suspect != node);
+        }
+    }
+
     /// The lease lasts L from the sending of the latest heartbeat that a majority acknowledged.
     fn extend_lease(&mut self, effects: &mut Vec<Effect>) {
         let State::Leader(leading) = &mut self.state else { return };
         let Some(start) = quorum::majority_reached(&leading.acked) else { return };
-        let until = start.plus(self.fixed.nanos.lease);
+        let mut until = start.plus(self.fixed.nanos.lease);
+        if mutant!(LeaseInTicks) || mutant!(RenewalPastDeadline) {
+            // It ends when its holder thinks of ending it.
+            until = start.plus(1_000 * self.fixed.nanos.lease);
+        }
+        leading.beats_unextended = 0;
         if leading.lease_until.is_none_or(|current| current < until) {
             leading.lease_until = Some(until);
-            leading.beats_unextended = 0;
             let term = self.hard.term;
             effects.push(Effect::Event(Event::LeaseExtended { term, until }));
         }

@@ -272,7 +272,10 @@ impl Election {
             heartbeat: as_nanos(timing.heartbeat),
             lease: as_nanos(timing.lease),
             promise: as_nanos(timing.promise),
-            quarantine: as_nanos(timing.quarantine),
+            quarantine: match mutant!(NoQuarantine) {
+                true => 0,
+                false => as_nanos(timing.quarantine),
+            },
             election_timeout: as_nanos(timing.election_timeout),
             jitter: as_nanos(timing.jitter),
         };
@@ -303,11 +306,6 @@ impl Election {
             election.hard = HardState { config: id, ..HardState::default() };
             election.state = State::Observer(Observing::new(now));
         } else if !election.hard.is_operational(id) {
-            if mutant!(WipedVotesAtOnce) {
-                election.hard.incarnation = Incarnation::FIRST;
-                election.promised_until = now;
-                return Ok(election);
-            }
             let reason = match election.hard.incarnation {
                 Incarnation::NONE => Rejoins::RemembersNothing,
                 _ => Rejoins::OtherVoters,
@@ -345,8 +343,8 @@ impl Election {
             Input::Leave => self.leave(now, effects),
         }
         let after = (self.hard.generation, self.hard.term);
-        let rejoins = matches!(self.state, State::Rejoining(_));
-        holds!(after >= before || rejoins, "the promised term never falls (E2)");
+        let promises = !matches!(self.state, State::Rejoining(_) | State::Observer(_));
+        holds!(after >= before || !promises, "the promised term never falls (E2)");
         if let State::Candidate(_) | State::Leader(_) = self.state {
             holds!(self.hard.vote == Some(self.me()), "a candidate's own vote is its own (E1)");
         }

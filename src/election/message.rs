@@ -187,6 +187,15 @@ impl Body {
                 | Self::Leaving
         )
     }
+
+    /// Whether a node without a vote may say this. To any voter, because the leader that it means
+    /// may lead no longer when it arrives.
+    pub fn is_of_observers(&self) -> bool {
+        matches!(
+            self,
+            Self::Observing | Self::HeartbeatAck { .. } | Self::Leaving | Self::Voters { .. }
+        )
+    }
 }
 
 /// The cluster as the leader of one term sees it.

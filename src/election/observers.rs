@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::config::ColdStart;
 use super::dispatch::ignore;
 use super::effect::{Effect, Ignored};
 use super::machine::{Election, State};
@@ -22,11 +23,13 @@ pub const MAX_OBSERVERS: usize = 64;
 pub(super) struct Observing {
     /// When it tells the voters again that it is there, unless a heartbeat comes first.
     announce_at: Instant,
+    /// Whether it told them and no heartbeat has come since.
+    unanswered: bool,
 }
 
 impl Observing {
     pub(super) fn new(now: Instant) -> Self {
-        Self { announce_at: now }
+        Self { announce_at: now, unanswered: false }
     }
 
     pub(super) fn next_wake(&self) -> Instant {
@@ -42,12 +45,20 @@ impl Election {
             return;
         }
         observing.announce_at = now.plus(pause);
+        let unanswered = std::mem::replace(&mut observing.unanswered, true);
         self.leader = None;
+        if unanswered && self.fixed.config.cold_start == ColdStart::ByAllVoters {
+            // Without a store, voters that forgot everything count their generations anew.
+            self.heard = Generation::NONE;
+        }
         self.broadcast(&Body::Observing, effects);
     }
 
-    /// A newer generation, in which terms may begin anew.
+    /// Another generation, in which terms may begin anew.
     pub(super) fn observe_generation(&mut self, generation: Generation) {
+        if generation == self.hard.generation {
+            return;
+        }
         self.hard.generation = generation;
         self.hard.term = crate::id::Term::ZERO;
         self.leader = None;
@@ -82,6 +93,7 @@ impl Election {
         let pause = self.fixed.nanos.election_timeout / 2;
         if let State::Observer(observing) = &mut self.state {
             observing.announce_at = now.plus(pause);
+            observing.unanswered = false;
         }
         let priority = self.fixed.config.priority;
         let ack = Body::HeartbeatAck { to: from, round, reading: now, priority };
@@ -101,12 +113,12 @@ impl Election {
         match message.body {
             Body::Observing | Body::HeartbeatAck { .. } => {
                 if let Body::HeartbeatAck { to, .. } = message.body
-                    && to != me
+                    && (to != me || !leading.observes(node))
                 {
                     return;
                 }
                 match leading.hear_observer(node, now) {
-                    None => return ignore(Ignored::TooManyObservers, effects),
+                    None => ignore(Ignored::TooManyObservers, effects),
                     Some(false) => {}
                     Some(true) => {
                         reach!("observer_joined");
@@ -122,5 +134,71 @@ impl Election {
             }
             _ => ignore(Ignored::NotAPeer, effects),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::election::{Config, HardState, Input};
+    use crate::id::{Identity, Incarnation, NodeId};
+
+    const START: Instant = Instant(1_000_000_000);
+
+    fn names(names: &[&str]) -> Vec<NodeId> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn node(me: &str, voters: &[&str]) -> Election {
+        let (me, voters) = (me.parse().unwrap(), names(voters));
+        let observer = !voters.contains(&me);
+        let hard = (!observer).then(|| HardState::at_first_start(&voters));
+        let config = Config { observer, ..Config::of_voter(me, voters) };
+        Election::without_chance(config, hard, 1, START).unwrap()
+    }
+
+    fn handle(election: &mut Election, input: Input) -> (Vec<Message>, Vec<Ignored>) {
+        let mut effects = Vec::new();
+        election.handle(START, input, &mut effects);
+        let (mut sent, mut ignored) = (Vec::new(), Vec::new());
+        for effect in effects {
+            match effect {
+                Effect::Send { to, message } if to.as_str() == "n1" || to.as_str() == "o1" => {
+                    sent.push(message);
+                }
+                Effect::Event(crate::election::Event::Ignored(why)) => ignored.push(why),
+                _ => {}
+            }
+        }
+        (sent, ignored)
+    }
+
+    #[test]
+    fn what_observers_say_to_all_is_no_offence_where_nobody_leads() {
+        let mut voter = node("n1", &["n1", "n2", "n3"]);
+        let mut observer = node("o1", &["n1", "n2", "n3"]);
+        let (said, _) = handle(&mut observer, Input::Tick);
+        let leader = Identity { node: "n2".parse().unwrap(), incarnation: Incarnation::FIRST };
+        let say = |body| Input::Message(Message { body, ..said[0].clone() });
+        let ack = Body::HeartbeatAck { to: leader, round: 1, reading: START, priority: 0 };
+        for body in [Body::Observing, ack, Body::Leaving] {
+            assert_eq!(handle(&mut voter, say(body)), (vec![], vec![]));
+        }
+        for body in [Body::PreVote, Body::VoteRequest { release: None }] {
+            assert_eq!(handle(&mut voter, say(body)), (vec![], vec![Ignored::NotAPeer]));
+        }
+    }
+
+    #[test]
+    fn an_observer_may_be_the_first_to_have_the_next_list() {
+        let mut voter = node("n1", &["n1", "n2", "n3"]);
+        let mut observer = node("o1", &["n1", "n2", "n3", "n4"]);
+        let (said, _) = handle(&mut observer, Input::Tick);
+        let (mut asks, ignored) = handle(&mut voter, Input::Message(said[0].clone()));
+        assert_eq!(ignored, [Ignored::OtherVoters], "not known yet");
+        let (mut answers, _) = handle(&mut observer, Input::Message(asks.pop().unwrap()));
+        let answer = Input::Message(answers.pop().expect("it tells its list"));
+        assert_eq!(handle(&mut voter, answer), (vec![], vec![]));
+        assert_eq!(handle(&mut voter, Input::Message(said[0].clone())), (vec![], vec![]));
     }
 }

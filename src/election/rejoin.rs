@@ -39,8 +39,8 @@ struct Registering {
     incarnation: Incarnation,
     /// Asks anew if it takes longer.
     give_up: Instant,
-    /// Who knows it.
-    by: Vec<NodeId>,
+    /// Who knows it, unless that life of theirs is over.
+    by: Vec<Identity>,
     /// What they know.
     known: CrashVector,
     /// The highest term of theirs.
@@ -72,10 +72,17 @@ impl Rejoining {
         self.cold.forget_time();
     }
 
-    /// What was said in an older generation is void.
-    pub(super) fn forget_answers(&mut self) {
+    /// Asks anew.
+    fn forget_answers(&mut self) {
         self.answers.clear();
         self.registering = None;
+    }
+
+    /// What was said in an older generation is void: who remembered nothing then may be on the roll
+    /// of the newer one.
+    pub(super) fn meet_newer(&mut self) {
+        self.forget_answers();
+        self.cold.forget_others();
     }
 }
 
@@ -87,13 +94,12 @@ impl Election {
         self.leader = None;
         self.view = Arc::default();
         self.forgetful.clear();
-        let quarantine = match mutant!(NoQuarantine) {
-            true => 0,
-            false => self.fixed.nanos.quarantine,
-        };
-        let quarantine_until = now.plus(quarantine);
+        let quarantine_until = now.plus(self.fixed.nanos.quarantine);
         self.promised_to = None;
-        self.promised_until = self.promised_until.max(quarantine_until);
+        self.promised_until = match mutant!(NoQuarantine) {
+            true => now,
+            false => self.promised_until.max(quarantine_until),
+        };
         self.state = State::Rejoining(Box::new(Rejoining {
             reason,
             quarantine_until,
@@ -167,6 +173,8 @@ impl Election {
                 let boot = Boot { node: from.node, nonce };
                 self.hear_forgetful(now, boot, term, heard, effects);
             }
+            // Who is in no generation has no answer to give.
+            _ if generation == Generation::NONE => {}
             Body::RollCall { roll } if roll.generation == generation => {
                 self.on_roll(now, &roll, effects);
             }
@@ -174,7 +182,7 @@ impl Election {
                 self.on_known(now, from.node, incarnation, effects);
             }
             Body::Registered { to, incarnation, known } if to == me => {
-                self.on_registered(now, from.node, term, incarnation, &known, effects);
+                self.on_registered(now, from, term, incarnation, &known, effects);
             }
             _ => {}
         }
@@ -200,8 +208,12 @@ impl Election {
         if rejoining.answers.len() < needed {
             return;
         }
-        let highest = rejoining.answers.iter().map(|(_, known)| *known).max();
-        let incarnation = Incarnation(highest.unwrap_or(Incarnation::NONE).0 + 1);
+        let highest = rejoining.answers.iter().map(|(_, known)| known.0).max();
+        // There is a next one: a node does not start that often, unless somebody lies.
+        let Some(next) = highest.unwrap_or_default().checked_add(1) else {
+            return rejoining.forget_answers();
+        };
+        let incarnation = Incarnation(next);
         rejoining.registering = Some(Registering {
             incarnation,
             give_up,
@@ -215,7 +227,7 @@ impl Election {
     fn on_registered(
         &mut self,
         now: Instant,
-        from: NodeId,
+        from: Identity,
         term: Term,
         incarnation: Incarnation,
         known: &CrashVector,
@@ -233,12 +245,17 @@ impl Election {
             reach!("register_refused");
             return self.drop_state(now, Rejoins::Superseded, effects);
         }
-        if !registering.by.contains(&from) {
-            registering.by.push(from);
+        match registering.by.iter_mut().find(|voter| voter.node == from.node) {
+            Some(voter) => voter.incarnation = voter.incarnation.max(from.incarnation),
+            None => registering.by.push(from),
         }
         registering.known.merge(known);
         registering.term = registering.term.max(term);
-        if registering.by.len() < needed {
+        // As with votes: what a voter knew in a life that one of the others knows to be over, it may
+        // have forgotten in the next.
+        let known = &registering.known;
+        let count = registering.by.iter().filter(|v| v.incarnation >= known.of(v.node)).count();
+        if count < needed {
             return;
         }
         let identity = Identity { node: me, incarnation };
@@ -271,16 +288,29 @@ impl Election {
             return;
         }
         self.heard = roll.generation;
-        let term = match mutant!(TokenForgottenByWipe) {
-            true => Term::ZERO,
-            false => self.hard.term,
-        };
-        let mut hard = HardState::on_roll(self.fixed.id, Arc::clone(roll), term);
+        let mut hard = HardState::on_roll(self.fixed.id, Arc::clone(roll), self.hard.term);
+        if mutant!(FloorNeverLearned) {
+            hard.term = self.hard.term;
+        }
         if mutant!(TokenForgottenByWipe) {
             hard.term = Term::ZERO;
         }
         let wait = self.draw_start_wait();
         self.become_operational(now, hard, wait, true, effects);
+    }
+
+    /// The bug that all of this is about.
+    pub(super) fn vote_at_once(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        effects: &mut Vec<Effect>,
+    ) {
+        let incarnation = Incarnation::FIRST;
+        let hard =
+            HardState { generation, config: self.fixed.id, incarnation, ..HardState::default() };
+        self.promised_until = now;
+        self.become_operational(now, hard, self.fixed.nanos.election_timeout, false, effects);
     }
 
     fn become_operational(
@@ -316,9 +346,6 @@ impl Election {
         if heard > self.heard {
             return self.meet_newer(now, heard, effects);
         }
-        if self.notice_forgetful(now, node, effects) {
-            return;
-        }
         let to = Boot { node, nonce };
         let incarnation = self.hard.known.of(node);
         let roll = &self.hard.roll;
@@ -328,8 +355,9 @@ impl Election {
             false => roll.boots.contains(&to),
         };
         if first && listed {
+            // It need not rejoin, so it is none of those that forgot.
             self.send(node, Body::RollCall { roll: Arc::clone(roll) }, effects);
-        } else {
+        } else if !self.notice_forgetful(now, node, effects) {
             self.send(node, Body::Known { to, incarnation }, effects);
         }
     }

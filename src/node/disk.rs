@@ -86,6 +86,23 @@ impl Disk for NoDisk {
     }
 }
 
+/// A disk that a node may have or not, as its configuration says.
+impl<D: Disk> Disk for Option<D> {
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, DiskError> {
+        match self {
+            Some(disk) => disk.read().await,
+            None => NoDisk.read().await,
+        }
+    }
+
+    async fn write(&mut self, bytes: Vec<u8>) -> Result<(), DiskError> {
+        match self {
+            Some(disk) => disk.write(bytes).await,
+            None => NoDisk.write(bytes).await,
+        }
+    }
+}
+
 /// The slot as a file.
 #[derive(Debug)]
 pub struct FileDisk {

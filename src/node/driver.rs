@@ -119,6 +119,13 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     /// # Errors
     /// The disk failed: what should have followed the write was not done.
     pub async fn run(mut self) -> Result<(), DriverError> {
+        self.run_until_left().await?;
+        // Its last words: the others need not wait until they miss it.
+        self.transport.flush().await;
+        Ok(())
+    }
+
+    async fn run_until_left(&mut self) -> Result<(), DriverError> {
         // Once it leaves: the term it led, and when it goes.
         let mut leaves: Option<(Term, Instant)> = None;
         let mut armed_for = self.election.next_wake();
@@ -153,7 +160,8 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                         continue;
                     }
                 },
-                () = &mut timer => {
+                // Unarmed, it has completed and must not be polled again.
+                () = &mut timer, if armed_for < Instant(u64::MAX) => {
                     armed_for = Instant(u64::MAX);
                     Input::Tick
                 }
@@ -240,6 +248,8 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                 generation: self.election.generation(),
                 incarnation: self.election.me().incarnation,
             },
+            // The guard shall look at its own clock.
+            None if mutant!(LeaseOnWallClock) => lease,
             None => LeaseState { held: false, ..lease },
         };
         if next.held && lease.held && next.token == lease.token {

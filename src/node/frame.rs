@@ -23,7 +23,7 @@ pub const MAX_CLUSTER_NAME_LEN: usize = 64;
 pub const MAX_PARTICIPANTS: usize = 1024;
 
 /// The version of the protocol that this build speaks.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 const MAGIC: [u8; 4] = *b"FPST";
 
@@ -38,17 +38,32 @@ pub enum Frame {
         from: NodeId,
         /// Whom it believes to call.
         to: NodeId,
+        /// A random number of the calling process: tells two of them apart that claim one name.
+        process: u64,
+        /// Whether the caller is an observer and wants its messages over this very connection.
+        observer: bool,
     },
-    /// Every other frame.
+    /// A message of the election.
     Message(Message),
+    /// The sender is there and has nothing to say.
+    Alive,
 }
 
 /// [`Frame`] as it is encoded. Magic and version follow the variant's number directly and are read
 /// before the rest, so that another version's hello is told apart from garbage.
 #[derive(Serialize, Deserialize)]
 enum Wire<'a> {
-    Hello { magic: [u8; 4], version: u8, cluster: &'a str, from: NodeId, to: NodeId },
+    Hello {
+        magic: [u8; 4],
+        version: u8,
+        cluster: &'a str,
+        from: NodeId,
+        to: NodeId,
+        process: u64,
+        observer: bool,
+    },
     Message(Message),
+    Alive,
 }
 
 /// Bytes that are no frame, or a frame that must not be sent. The connection cannot go on.
@@ -99,10 +114,12 @@ pub enum FrameError {
 pub fn encode(frame: &Frame, out: &mut Vec<u8>) -> Result<(), FrameError> {
     check_limits(frame)?;
     let wire = match frame {
-        Frame::Hello { cluster, from, to } => {
-            Wire::Hello { magic: MAGIC, version: VERSION, cluster, from: *from, to: *to }
+        &Frame::Hello { ref cluster, from, to, process, observer } => {
+            let (magic, version) = (MAGIC, VERSION);
+            Wire::Hello { magic, version, cluster, from, to, process, observer }
         }
         Frame::Message(message) => Wire::Message(message.clone()),
+        Frame::Alive => Wire::Alive,
     };
     let payload = postcard::to_stdvec(&wire).expect("a frame has no unserializable part");
     if payload.len() > MAX_FRAME_LEN {
@@ -124,7 +141,7 @@ fn check_limits(frame: &Frame) -> Result<(), FrameError> {
         {
             Err(FrameError::TooManyParticipants { count: view.participants.len() })
         }
-        Frame::Hello { .. } | Frame::Message(_) => Ok(()),
+        Frame::Hello { .. } | Frame::Message(_) | Frame::Alive => Ok(()),
     }
 }
 
@@ -151,10 +168,11 @@ fn decode(payload: &[u8]) -> Result<Frame, FrameError> {
         return Err(FrameError::TrailingBytes { extra: extra.len() });
     }
     let frame = match wire {
-        Wire::Hello { cluster, from, to, .. } => {
-            Frame::Hello { cluster: cluster.to_owned(), from, to }
+        Wire::Hello { cluster, from, to, process, observer, .. } => {
+            Frame::Hello { cluster: cluster.to_owned(), from, to, process, observer }
         }
         Wire::Message(message) => Frame::Message(message),
+        Wire::Alive => Frame::Alive,
     };
     check_limits(&frame)?;
     Ok(frame)

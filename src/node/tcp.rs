@@ -1,18 +1,25 @@
 //! The election's messages over TCP.
 //!
-//! Each node keeps one outbound connection to each peer, used in that direction only, and takes one
-//! inbound connection from each. A connection begins with a hello; from then on every message must
-//! come from the node that the hello named. What does not fit a small queue is dropped, oldest
-//! first: the protocol repeats itself, and a stale message is worth nothing.
+//! Each voter keeps one outbound connection to each peer, used in that direction only, and takes one
+//! inbound connection from each. An observer listens nowhere: it connects to every voter, and is
+//! answered over that same connection. A connection begins with a hello; from then on every message
+//! must come from the node that the hello named, and who has nothing to say says that much, so that
+//! a live connection is told from one that hangs in the air. What does not fit a small queue is
+//! dropped, oldest first: the protocol repeats itself, and a stale message is worth nothing.
+//!
+//! Two processes that claim one name are a mistake that would let one node vote twice. A node goes
+//! on with the first for as long as it hears from it, and refuses the other.
 //!
 //! What is **not** protected yet: there is no TLS. Who can reach the port can claim to be any peer,
 //! read what passes, and vote or lead in that peer's name. Bounds, checks and counters here keep
 //! strangers, misconfigured nodes and garbage from doing harm, not an attacker who knows the names.
 //! Run it in a trusted network until mutual TLS replaces the claim by a proof.
 
+mod claims;
 mod inbound;
 mod outbound;
 mod queue;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -23,15 +30,18 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::frame::{self, Frame};
 use super::transport::{Transport, TransportCounters};
 use crate::election::Message;
 use crate::id::NodeId;
+use claims::Claims;
 use inbound::Inbound;
 use outbound::Outbound;
 use queue::Queue;
+use stream::Arrivals;
 
 /// How many messages wait for one peer.
 pub const QUEUE_LEN: usize = 32;
@@ -54,62 +64,101 @@ pub const MIN_BACKOFF: Duration = Duration::from_millis(20);
 /// How long to wait before connecting again, at most.
 pub const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
-/// After this long without the peer's machine acknowledging what was sent, a connection is given
-/// up. Without it, one that was cut off goes on at the pace of TCP's retransmissions: up to two
-/// minutes after the cut has healed.
+/// How long a node says nothing before it says that it is alive.
+pub const ALIVE_PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a node must have been silent before another process may claim its name.
+pub const CLAIM_LIMIT: Duration = Duration::from_secs(1);
+
+/// After this long without a word from the peer, or without its machine acknowledging what was sent,
+/// a connection is given up. Without it, one that was cut off goes on at the pace of TCP's
+/// retransmissions: up to two minutes after the cut has healed.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long a node that ends waits for its last messages to leave.
+const FLUSH_LIMIT: Duration = Duration::from_millis(100);
+
+/// How often it looks.
+const FLUSH_POLL: Duration = Duration::from_millis(2);
+
+/// What a [`TcpTransport`] is told.
+#[derive(Debug, Clone)]
+pub struct TcpConfig {
+    /// The cluster's name: connections of other clusters are refused.
+    pub cluster: String,
+    /// This node.
+    pub me: NodeId,
+    /// Where this voter listens; nowhere if it is an observer.
+    pub listen: Option<SocketAddr>,
+    /// Where the voters are reached, this node among them unless it is an observer.
+    pub voters: BTreeMap<NodeId, SocketAddr>,
+    /// A random number, another one at each start of each node: two processes that claim one name
+    /// are told apart by it.
+    pub process: u64,
+}
 
 /// [`Transport`] over TCP. Its tasks and connections end when it is dropped.
 #[derive(Debug)]
 pub struct TcpTransport {
-    local: SocketAddr,
+    local: Option<SocketAddr>,
     queues: BTreeMap<NodeId, Arc<Queue>>,
+    claims: Arc<Claims>,
     inbox: mpsc::Receiver<Message>,
     counters: Arc<TransportCounters>,
 }
 
 impl TcpTransport {
-    /// Listens at `listen` and begins to connect to `peers`, of which `me` is left out.
+    /// Listens, unless this node is an observer, and begins to connect to the other voters.
     ///
     /// # Errors
-    /// The address cannot be listened at, or the cluster's name is too long for a hello.
-    pub async fn bind(
-        listen: SocketAddr,
-        cluster: String,
-        me: NodeId,
-        mut peers: BTreeMap<NodeId, SocketAddr>,
-    ) -> io::Result<Self> {
-        peers.remove(&me);
-        let mut hellos = BTreeMap::new();
-        for &peer in peers.keys() {
-            let mut bytes = Vec::new();
-            frame::encode(
-                &Frame::Hello { cluster: cluster.clone(), from: me, to: peer },
-                &mut bytes,
-            )
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            hellos.insert(peer, bytes);
+    /// The address cannot be listened at, a voter listens nowhere, an observer somewhere, or the
+    /// cluster's name is too long for a hello.
+    pub async fn bind(config: TcpConfig) -> io::Result<Self> {
+        let TcpConfig { cluster, me, listen, mut voters, process } = config;
+        let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+        let votes = voters.remove(&me).is_some();
+        match listen {
+            Some(address) if !votes => {
+                return Err(invalid(format!("{me} listens at {address} and is no voter")));
+            }
+            None if votes => return Err(invalid(format!("{me} is a voter and must listen"))),
+            _ => {}
         }
+        let mut hellos = Vec::new();
+        for (&peer, &address) in &voters {
+            let mut bytes = Vec::new();
+            let (cluster, observer) = (cluster.clone(), !votes);
+            let hello = Frame::Hello { cluster, from: me, to: peer, process, observer };
+            frame::encode(&hello, &mut bytes).map_err(|error| invalid(error.to_string()))?;
+            hellos.push((peer, address, bytes));
+        }
+        let listener = match listen {
+            Some(address) => Some(TcpListener::bind(address).await?),
+            None => None,
+        };
+        let local = listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
-        let listener = TcpListener::bind(listen).await?;
-        let local = listener.local_addr()?;
         let counters = Arc::new(TransportCounters::default());
-        let (arrivals, inbox) = mpsc::channel(INBOX_LEN);
+        let (sender, inbox) = mpsc::channel(INBOX_LEN);
+        let arrivals = Arc::new(Arrivals { inbox: sender, counters: Arc::clone(&counters) });
         let mut queues = BTreeMap::new();
-        for (peer, hello) in hellos {
+        for (peer, address, hello) in hellos {
             let queue = Arc::new(Queue::default());
             queues.insert(peer, Arc::clone(&queue));
-            let outbound = Outbound { peer, address: peers[&peer], hello, queue };
-            spawn_while_open(arrivals.clone(), outbound.run());
+            let answers = (!votes).then(|| Arc::clone(&arrivals));
+            let outbound = Outbound { peer, address, hello, queue, answers };
+            spawn_while_open(&arrivals, outbound.run());
         }
-        let known = peers.into_keys().collect();
-        let inbound = Inbound::new(cluster, me, known, Arc::clone(&counters), arrivals.clone());
-        spawn_while_open(arrivals, Arc::new(inbound).run(listener));
-        Ok(Self { local, queues, inbox, counters })
+        let claims = Arc::new(Claims::new(cluster, me, voters.into_keys().collect()));
+        if let Some(listener) = listener {
+            let inbound = Inbound::new(Arc::clone(&claims), Arc::clone(&arrivals));
+            spawn_while_open(&arrivals, Arc::new(inbound).run(listener));
+        }
+        Ok(Self { local, queues, claims, inbox, counters })
     }
 
-    /// The address it listens at.
-    pub fn local_addr(&self) -> SocketAddr {
+    /// The address it listens at, if this node is no observer.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local
     }
 
@@ -121,8 +170,9 @@ impl TcpTransport {
 
 impl Transport for TcpTransport {
     fn send(&mut self, to: NodeId, message: Message) {
-        let Some(queue) = self.queues.get(&to) else {
-            debug!(%to, "no such peer: message dropped");
+        let queue = self.queues.get(&to).cloned().or_else(|| self.claims.queue_of(to));
+        let Some(queue) = queue else {
+            debug!(%to, "not connected: message dropped");
             return;
         };
         if queue.push(message).is_some() {
@@ -134,28 +184,32 @@ impl Transport for TcpTransport {
     async fn recv(&mut self) -> Message {
         match self.inbox.recv().await {
             Some(message) => message,
-            // The accepting task holds a sender for as long as this receiver exists.
+            // The tasks hold senders for as long as this receiver exists.
             None => std::future::pending().await,
         }
+    }
+
+    async fn flush(&mut self) {
+        let written = async {
+            while !(self.queues.values().all(|queue| queue.is_written())
+                && self.claims.are_written())
+            {
+                sleep(FLUSH_POLL).await;
+            }
+        };
+        // What has not left by then is for a node that cannot be reached.
+        let _ = timeout(FLUSH_LIMIT, written).await;
     }
 }
 
 /// Runs `work` until it ends or the [`TcpTransport`] is dropped, whose inbox then is closed.
-fn spawn_while_open(
-    arrivals: mpsc::Sender<Message>,
-    work: impl Future<Output = ()> + Send + 'static,
-) {
+fn spawn_while_open(arrivals: &Arrivals, work: impl Future<Output = ()> + Send + 'static) {
+    let inbox = arrivals.inbox.clone();
     tokio::spawn(async move {
         tokio::select! {
             biased;
-            () = arrivals.closed() => {}
+            () = inbox.closed() => {}
             () = work => {}
         }
     });
-}
-
-/// Whether the `count`th of many equal events is worth a line in the log: the first, and then ever
-/// fewer, so that a peer cannot fill the log.
-fn is_noteworthy(count: u64) -> bool {
-    count.is_power_of_two()
 }

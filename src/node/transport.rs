@@ -15,20 +15,28 @@ pub trait Transport: Send + 'static {
     /// The next message for this node. Cancel-safe. The transport vouches that `message.from.node`
     /// is the peer at the other end, as far as it can tell.
     fn recv(&mut self) -> impl Future<Output = Message> + Send;
+
+    /// Waits until what was sent has left this node, but only for a moment: for a node that ends.
+    fn flush(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
-/// What a transport dropped and why, counted. All are harmless to the protocol.
+/// What a transport dropped and why, counted since its start. All are harmless to the protocol.
 #[derive(Debug, Default)]
 pub struct TransportCounters {
     /// Frames longer than the limit, by their own claim.
     pub oversized: AtomicU64,
-    /// Frames whose bytes are no message.
+    /// Frames whose bytes are no message, or that nobody may send at this point.
     pub malformed: AtomicU64,
-    /// Connections from another cluster, of an unknown node, or for another node.
+    /// Connections of another cluster, of an unknown node, for another node, beyond a limit or
+    /// without a hello in time; and messages in another node's name.
     pub refused: AtomicU64,
+    /// Connections in the name of a node whose own connection is alive, by another process.
+    pub duplicate_ids: AtomicU64,
     /// Messages that found their queue full.
     pub queue_full: AtomicU64,
-    /// Connections that ended in the middle of a frame.
+    /// Connections that ended, or fell silent for good, in the middle of a frame.
     pub truncated: AtomicU64,
 }
 

@@ -42,7 +42,7 @@ macro_rules! mutants {
 
 mutants! {
     /// A voter whose disk was wiped votes at once, as if it had never voted.
-    WipedVotesAtOnce = 1, "wiped_votes_at_once", ["E1"];
+    WipedVotesAtOnce = 1, "wiped_votes_at_once", ["E1", "E2"];
     /// Recovery by nonce and majority only: votes carry no crash vectors.
     NoVectorsInVotes = 2, "no_vectors_in_votes", ["E1"];
     /// A candidate looks at its own crash vector, not at those of the votes.
@@ -50,11 +50,11 @@ mutants! {
     /// A wiped voter rejoins at once, although it may have promised a lease.
     NoQuarantine = 4, "no_quarantine", ["E1", "L1"];
     /// A vote leaves before it is durable.
-    VoteSentBeforeSync = 5, "vote_sent_before_sync", ["E1"];
+    VoteSentBeforeSync = 5, "vote_sent_before_sync", ["E1", "E2"];
     /// A candidate's vote for itself is not recorded.
-    OwnVoteNotRecorded = 6, "own_vote_not_recorded", ["E1"];
+    OwnVoteNotRecorded = 6, "own_vote_not_recorded", ["E1", "E2"];
     /// A heartbeat of the same term clears the vote.
-    SteppingDownClearsVote = 7, "stepping_down_clears_vote", ["E1"];
+    SteppingDownClearsVote = 7, "stepping_down_clears_vote", ["E1", "E2"];
     /// A late request of an older term takes the promised term back.
     PromisedTermGoesBack = 8, "promised_term_goes_back", ["E2"];
     /// A vote of an older term counts.
@@ -83,8 +83,6 @@ mutants! {
     PromiseOverwritten = 20, "promise_overwritten", ["L1"];
     /// A release names a node, not an incarnation and a term.
     ReleaseByNode = 21, "release_by_node", ["L4"];
-    /// A restarted process is taken for the holder that it was.
-    RestartedSameHolder = 22, "restarted_same_holder", ["L4", "F2"];
     /// Leadership is released before the work has stopped.
     ReleasedBeforeWorkStopped = 23, "released_before_work_stopped", ["L3"];
     /// A leader goes on renewing after its lease has ended.
@@ -97,7 +95,7 @@ mutants! {
     DeposedObeyed = 27, "deposed_obeyed", ["F1"];
     /// A guard is handed out without a fresh look at the lease.
     StaleWaiter = 28, "stale_waiter", ["L2"];
-    /// A cold start begins with the first term again, in spite of the floor.
+    /// A cold start sets the floor back.
     TokenForgottenByWipe = 29, "token_forgotten_by_wipe", ["F2", "F4"];
     /// The store checks no fence.
     NoFenceCheck = 30, "no_fence_check", ["F1", "D1"];
@@ -105,12 +103,12 @@ mutants! {
     TornStatus = 32, "torn_status", ["S1"];
     /// A voter campaigns without asking whether it would be elected.
     NoPreVote = 33, "no_pre_vote", ["V1"];
-    /// A leader whose term is below the floor does not learn the floor.
+    /// Whose term is below the floor does not learn the floor, neither from the roll nor when refused.
     FloorNeverLearned = 41, "floor_never_learned", ["V4", "V1"];
     /// "Am I the leader?" is asked of the status, then the message is sent and marked.
     FoundingDesign = 42, "founding_design", ["L2", "D1"];
     /// When all were wiped, nobody starts the cluster anew.
     NeverStartsAnew = 44, "never_starts_anew", ["V1", "V2"];
     /// The roll call lists nodes, not boots.
-    RollListsNodes = 45, "roll_lists_nodes", ["E1"];
+    RollListsNodes = 45, "roll_lists_nodes", ["E1", "E2"];
 }

@@ -279,15 +279,19 @@ impl SqliteOutbox {
                 });
             }
             let Look { floor, message } = look(tx, &attempt.id)?;
-            if is_fenced(token, floor) {
+            if is_fenced(token, floor) && !mutant!(DeposedObeyed) {
                 if token < floor {
                     reach!("settle_rejected_stale_token");
                 }
                 return Ok(Done::Unchanged(Settled::Fenced { floor }));
             }
             let own = |m: &Message| m.token == Some(token) && m.attempts == attempt.number;
+            let may_settle = |state: MessageState| {
+                state == MessageState::Claimed
+                    || mutant!(DeposedObeyed) && state == MessageState::InDoubt
+            };
             match message {
-                Some(message) if own(&message) && message.state == MessageState::Claimed => {
+                Some(message) if own(&message) && may_settle(message.state) => {
                     let settle = params![message.seq, target as i64, reason, millis(now)];
                     tx.prepare_cached(SETTLE)?.execute(settle)?;
                     Ok(Done::Changed(Settled::Now(target)))

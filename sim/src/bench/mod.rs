@@ -62,6 +62,7 @@ impl Load {
             workload,
             horizon: HORIZON,
             heal: Duration::from_secs(15),
+            stable: false,
             faults: Vec::new(),
         }
     }

@@ -69,6 +69,8 @@ Examples:
     Exhaustive(ExhaustiveArguments),
     /// Show scenarios, properties, planted bugs and reach points
     List,
+    /// Measure failover and handover in simulated time, beside the formula
+    Timing,
     /// Measure how fast the testbed is
     Bench,
 }

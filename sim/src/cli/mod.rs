@@ -50,6 +50,10 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
         Some(Command::Mutants(arguments)) => mutants::mutants(&arguments),
         Some(Command::Exhaustive(arguments)) => exhaustive::exhaustive(&arguments),
         Some(Command::List) => list::list(),
+        Some(Command::Timing) => {
+            crate::timing::run(&mut say_line);
+            Ok(Exit::Ok)
+        }
         Some(Command::Bench) => {
             crate::bench::run(&mut say_line);
             Ok(Exit::Ok)

@@ -89,7 +89,7 @@ fn bad_input_is_refused_with_the_remedy() {
         ("run no/such/file.toml", "no/such/file.toml"),
         ("replay no-such-scenario-anywhere", "there is no scenario"),
         ("replay calm --seed x", "not a seed"),
-        ("mutants lease", "did you mean \"lease_from_reply\"?"),
+        ("mutants lease_from_repl", "did you mean \"lease_from_reply\"?"),
         ("mutants --seeds 0", "run nothing"),
     ] {
         let refused = refused(line);

@@ -53,6 +53,7 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         workload: scenario.workload.as_ref().and_then(|spec| workload(spec, seed)),
         horizon,
         heal,
+        stable: scenario.stable,
         faults,
     }
 }

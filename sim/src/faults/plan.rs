@@ -33,6 +33,8 @@ pub struct Plan {
     pub horizon: Duration,
     /// How soon after the faults the liveness oracles must hold.
     pub heal: Duration,
+    /// Whether the leader must stay in spite of the faults.
+    pub stable: bool,
     /// The faults, by time. All have ended at the horizon.
     pub faults: Vec<PlannedFault>,
 }

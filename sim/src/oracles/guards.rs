@@ -89,6 +89,14 @@ impl Guards {
         self.valid_of(node, at).any(|valid| valid == term)
     }
 
+    /// Whether `node` holds the lease of `term` at `at`, whether or not it was handed a guard.
+    pub fn holds_lease(&self, node: NodeId, term: Term, at: SimTime) -> bool {
+        let clock = self.nodes.get(&node).and_then(|state| state.clock);
+        let until = self.tenure(node, term).filter(|tenure| !tenure.stepped_down);
+        let until = until.and_then(|tenure| tenure.until);
+        clock.zip(until).is_some_and(|(clock, until)| !clock.has_reached(until, at))
+    }
+
     /// The terms whose guards `node` validly holds at `at`.
     pub fn valid_of(&self, node: NodeId, at: SimTime) -> impl Iterator<Item = Term> {
         self.nodes.get(&node).into_iter().flat_map(move |state| state.valid(node, at))

@@ -1,4 +1,4 @@
-//! L2: guarded acts start before the deadline: whoever starts to claim or to send holds the guard
+//! L2: guards are handed out, and guarded acts start, before the deadline: whoever starts to claim or to send holds the guard
 //! of the token that it shows, and its own clock has not reached the end of the lease.
 //!
 //! Guards the lease layer, on the actor's side: Gray and Cheriton 1989, §3. The acts are recorded
@@ -29,6 +29,15 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             }
             Kind::SendStarted { node, token, message, reading, .. } => {
                 (node, token, message, reading, "send")
+            }
+            // To hand a guard out is an act, too: whoever gets it will not ask again at once.
+            Kind::GuardIssued { holder, token } => {
+                if !guards.holds_lease(holder.node, token.into(), event.at) {
+                    report.add(index, event, || {
+                        format!("{holder} was handed a guard of {token} without its lease")
+                    });
+                }
+                continue;
             }
             _ => continue,
         };
@@ -79,7 +88,7 @@ mod tests {
     fn no_guard_no_action() {
         // Leading, with a lease, but never asked for a guard; and a guard before any lease.
         Script::new().lease(1, 1, 900).bad().send_started(1, 1, 7).check(&ORACLE);
-        Script::new().guard(1, 1).bad().claim_started(1, 1, 7).check(&ORACLE);
+        Script::new().bad().guard(1, 1).bad().claim_started(1, 1, 7).check(&ORACLE);
         // Another's guard, or one of another term.
         may_act_until_900().bad().send_started(2, 1, 7).bad().send_started(1, 2, 7).check(&ORACLE);
         // A guard of an earlier boot.
@@ -88,9 +97,14 @@ mod tests {
     }
 
     #[test]
+    fn a_guard_is_not_handed_out_after_its_deadline() {
+        Script::new().booted(1, 1).lease(1, 1, 900).at(900).bad().guard(1, 1).check(&ORACLE);
+    }
+
+    #[test]
     fn stepping_down_ends_it_for_good() {
         let script = may_act_until_900().stepped_down(1, 1).bad().claim_started(1, 1, 7);
-        script.lease(1, 1, 950).guard(1, 1).bad().send_started(1, 1, 7).check(&ORACLE);
+        script.lease(1, 1, 950).bad().guard(1, 1).bad().send_started(1, 1, 7).check(&ORACLE);
         may_act_until_900().stepped_down(1, 0).send_started(1, 1, 7).check(&ORACLE);
     }
 }

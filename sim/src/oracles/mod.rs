@@ -18,6 +18,7 @@ mod e1_one_leader_a_term;
 mod e2_promises_never_fall;
 mod e3_majority_certificate;
 mod e4_own_election;
+mod e5_rejoining_is_silent;
 mod f1_nothing_below_floor;
 mod f2_floor_rises;
 mod f3_no_claim_below_floor;
@@ -25,15 +26,22 @@ mod f4_floor_across_generations;
 mod guards;
 mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
+mod l3_release_after_the_last_act;
+mod l4_only_the_exact_holder;
+mod m1_quorums_intersect;
+mod m3_no_return_of_the_superseded;
 mod report;
 mod s1_one_leader_in_status;
+mod s2_lead_means_lease;
 mod story;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod v1_stable_leader;
+mod v2_rejoining_ends;
 mod v3_every_message_ends;
+mod v4_no_chase_of_the_floor;
 
 use std::time::Duration;
 
@@ -52,6 +60,8 @@ pub struct Setting {
     pub sink: SinkKind,
     /// How soon after the healing began a stable leader must exist (V1).
     pub leader_within: Duration,
+    /// Whether the first leader must stay in spite of the faults (V1).
+    pub stable: bool,
     /// Whether the run carries messages at all; an election-only run does not.
     pub delivers: bool,
 }
@@ -108,19 +118,27 @@ pub const ALL: &[Oracle] = &[
     e2_promises_never_fall::ORACLE,
     e3_majority_certificate::ORACLE,
     e4_own_election::ORACLE,
+    e5_rejoining_is_silent::ORACLE,
     l1_one_valid_guard::ORACLE,
     l2_acts_before_deadline::ORACLE,
+    l3_release_after_the_last_act::ORACLE,
+    l4_only_the_exact_holder::ORACLE,
     f1_nothing_below_floor::ORACLE,
     f2_floor_rises::ORACLE,
     f3_no_claim_below_floor::ORACLE,
     f4_floor_across_generations::ORACLE,
     s1_one_leader_in_status::ORACLE,
+    s2_lead_means_lease::ORACLE,
+    m1_quorums_intersect::ORACLE,
+    m3_no_return_of_the_superseded::ORACLE,
     d1_one_effect::ORACLE,
     d2_delivered_means_one_effect::ORACLE,
     d3_doubt_needs_proof::ORACLE,
     d5_claim_before_send::ORACLE,
     v1_stable_leader::ORACLE,
+    v2_rejoining_ends::ORACLE,
     v3_every_message_ends::ORACLE,
+    v4_no_chase_of_the_floor::ORACLE,
 ];
 
 /// Asks every oracle. Sorted by event, then by property.

@@ -52,6 +52,7 @@ impl Script {
             voters: (1..=count).map(node).collect(),
             sink: SinkKind::Plain,
             leader_within: Duration::from_secs(3),
+            stable: false,
             delivers: true,
         };
         let script = Self {

@@ -4,7 +4,8 @@
 //! somebody must validly hold a guard, and from then to the end of the run hold it without a gap:
 //! no election, no stepping down, no lease that runs out. Leadership may change *within* the bound:
 //! a leader that was cut off until the last fault ended still holds its guard for a moment, and
-//! rightly loses it.
+//! rightly loses it. A scenario whose faults leave the leader a healthy majority can ask for more:
+//! that it stays all the time.
 
 use fencepost::{NodeId, Term};
 
@@ -30,6 +31,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut guards = Guards::default();
     let mut deadline: Option<SimTime> = None;
     let mut leader: Leader = None;
+    let mut faults = false;
     for (index, event) in history.events().iter().enumerate() {
         let ended = event.kind == Kind::End;
         if let (None, Some(deadline)) = (leader, deadline)
@@ -42,6 +44,16 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 report.add(index, event, || format!("nobody leads {bound:?} after the healing"));
                 break;
             }
+        }
+        faults = faults || event.kind == Kind::Phase(Phase::Faults);
+        if let Kind::SteppedDown { node, term, reason } = event.kind
+            && faults
+            && setting.stable
+        {
+            report.add(index, event, || {
+                format!("{node} led in term {term} and was disturbed by the faults: {reason:?}")
+            });
+            break;
         }
         let holds = |guards: &Guards, leader: Leader| {
             leader.is_some_and(|(node, term)| guards.is_valid(node, term, event.at))

@@ -8,10 +8,9 @@ use super::problem::{Problems, suggest};
 use crate::faults::kind::FAULT_KINDS;
 
 /// The properties that a scenario may expect to be broken: those that have an oracle.
-pub const PROPERTIES: &[&str] = &[
-    "E1", "E2", "E3", "E4", "L1", "L2", "F1", "F2", "F3", "F4", "S1", "D1", "D2", "D3", "D5", "V1",
-    "V3",
-];
+fn properties() -> Vec<&'static str> {
+    crate::oracles::ALL.iter().map(|oracle| oracle.property).collect()
+}
 
 pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<Expect> {
     let section = Section::of("[expect]", value, problems)?;
@@ -47,7 +46,7 @@ fn verdict(section: &Section, problems: &mut Problems) -> Option<Vec<&'static st
     if value.get_ref().as_str() == Some("ok") {
         return Some(Vec::new());
     }
-    let known: Vec<&'static str> = ["ok"].into_iter().chain(PROPERTIES.iter().copied()).collect();
+    let known: Vec<&'static str> = ["ok"].into_iter().chain(properties()).collect();
     let found = listed(section, "verdict", "property", &known, problems, |name| {
         known.iter().find(|k| **k == name).copied()
     })?;

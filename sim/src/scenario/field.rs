@@ -168,6 +168,20 @@ pub(super) fn text<'t>(
     text
 }
 
+/// A value that must be true or false.
+pub(super) fn flag(key: &str, value: &Value, problems: &mut Problems) -> Option<bool> {
+    let flag = value.get_ref().as_bool();
+    if flag.is_none() {
+        problems.add(
+            value.span(),
+            format!("\"{key}\" is {}", article(value.get_ref())),
+            "expected true or false",
+            format!("write {key} = true"),
+        );
+    }
+    flag
+}
+
 /// Several names: a list of strings or a single string.
 pub(super) fn names<'t>(
     key: &str,

@@ -26,7 +26,6 @@ use std::time::Duration;
 use fencepost::election::Timing;
 use fencepost::probe::Mutant;
 
-pub use self::expect::PROPERTIES;
 pub use self::print::print;
 pub use self::problem::{Problem, ScenarioError};
 pub use self::swarm::{DrawKind, Ranges, Swarm};
@@ -64,6 +63,8 @@ pub struct Scenario {
     pub horizon: Between<Duration>,
     /// How soon after the faults the liveness oracles must hold.
     pub heal: Between<Duration>,
+    /// Whether the leader must stay in spite of the faults.
+    pub stable: bool,
     /// The listed faults, in the order of the file.
     pub faults: Vec<FaultLine>,
     /// Faults that each seed draws in addition.

@@ -17,7 +17,7 @@ use crate::oracles::SinkKind;
 
 const SECTIONS: &[&str] = &[
     "name", "about", "seed", "cluster", "timing", "network", "workload", "horizon", "heal",
-    "faults", "swarm", "expect",
+    "stable", "faults", "swarm", "expect",
 ];
 
 /// How long a dedup sink remembers a key if the scenario does not say.
@@ -81,6 +81,10 @@ fn document_of<'t>(
     let heal = root
         .duration_or("heal", DEFAULT_HEAL, problems)
         .and_then(|value| positive("heal", root.place("heal"), value, problems));
+    let stable = match root.get("stable") {
+        Some(value) => super::field::flag("stable", value, problems),
+        None => Some(false),
+    };
     let around = fault::Around {
         voters: cluster.voters,
         observers: cluster.observers,
@@ -116,6 +120,7 @@ fn document_of<'t>(
         workload: workload?,
         horizon: horizon?,
         heal: heal?,
+        stable: stable?,
         faults: faults?,
         swarm: swarm?,
         expect: expect?,

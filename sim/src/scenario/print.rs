@@ -70,6 +70,9 @@ fn write(out: &mut impl Write, plan: &Plan, expect: &Expect) -> fmt::Result {
     }
     writeln!(out, "horizon = \"{}\"", duration(plan.horizon))?;
     writeln!(out, "heal = \"{}\"", duration(plan.heal))?;
+    if plan.stable {
+        writeln!(out, "stable = true")?;
+    }
     writeln!(out, "faults = [")?;
     for fault in &plan.faults {
         writeln!(out, "  {fault},")?;

@@ -11,7 +11,7 @@ use fencepost::NodeId;
 use fencepost::cluster::{Activation, ElectionCommand, Watched};
 use fencepost::delivery::DispatcherConfig;
 use fencepost::election::{ColdStart, Config, Message, Timing};
-use fencepost::node::tcp::TcpTransport;
+use fencepost::node::tcp::{TcpConfig, TcpTransport};
 use fencepost::node::{Driver, Node, Transport};
 use fencepost::store::Unfenced;
 use rand::Rng;
@@ -119,13 +119,17 @@ impl Cluster {
                 self.run_node(place, boot, transport, stop).await
             }
             plan::Transport::Tcp => {
-                let peers: BTreeMap<NodeId, SocketAddr> = self
-                    .places
-                    .node_places()
-                    .map(|p| (self.places.node(p), SocketAddr::new(address(p), PORT)))
-                    .collect();
-                let listen = SocketAddr::new(address(place), PORT);
-                let bound = TcpTransport::bind(listen, "sim".into(), node, peers).await;
+                let socket = |place| SocketAddr::new(address(place), PORT);
+                let voters: BTreeMap<NodeId, SocketAddr> =
+                    self.places.voter_places().map(|p| (self.places.node(p), socket(p))).collect();
+                let config = TcpConfig {
+                    cluster: "sim".into(),
+                    me: node,
+                    listen: (!self.places.is_observer(place)).then(|| socket(place)),
+                    voters,
+                    process: u64::from(boot),
+                };
+                let bound = TcpTransport::bind(config).await;
                 let inner = bound.expect("a fresh process can bind its own port");
                 let transport = Recorded { inner, recorder: Arc::clone(&self.recorder) };
                 self.run_node(place, boot, transport, stop).await
@@ -309,5 +313,9 @@ impl<T: Transport> Transport for Recorded<T> {
 
     async fn recv(&mut self) -> Message {
         self.inner.recv().await
+    }
+
+    async fn flush(&mut self) {
+        self.inner.flush().await;
     }
 }

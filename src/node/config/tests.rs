@@ -3,6 +3,7 @@
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use super::*;
+use crate::election::{MAX_PRIORITY, Timing};
 
 const GOOD: &str = r#"cluster = "mail"
 node = "n1"
@@ -60,8 +61,12 @@ fn a_good_file_is_read() {
     assert_eq!(config.election.voters.len(), 3);
     assert_eq!(config.election.timing.heartbeat, Duration::from_millis(50));
     assert_eq!(config.election.timing.lease, Timing::default().lease);
-    assert_eq!(config.listen.port(), 7401);
-    assert_eq!(config.data, Path::new("/etc/mail/data/n1"), "relative to the file");
+    assert_eq!(config.listen.unwrap().port(), 7401);
+    assert_eq!(
+        config.data.as_deref(),
+        Some(Path::new("/etc/mail/data/n1")),
+        "relative to the file"
+    );
     assert_eq!(config.sink_file, Path::new("/var/mail/sent.log"), "absolute");
     assert_eq!((config.dispatcher().poll, config.dispatcher().batch), (Duration::from_secs(1), 7));
 }
@@ -72,7 +77,8 @@ fn what_may_be_left_out_may_be_left_out() {
     let text = text.split("[timing]").next().unwrap().to_owned()
         + "[store]\nsqlite = \"a\"\n[sink]\nfile = \"b\"\n";
     let config = parse(&text).unwrap();
-    assert_eq!(config.listen, config.voters[&config.election.me]);
+    assert_eq!(config.listen, Some(config.voters[&config.election.me]));
+    assert_eq!((config.election.priority, config.election.observer), (MAX_PRIORITY, false));
     assert_eq!(config.election.timing, Timing::default());
     assert_eq!(config.dispatcher().batch, DispatcherConfig::default().batch);
 }
@@ -80,7 +86,83 @@ fn what_may_be_left_out_may_be_left_out() {
 #[test]
 fn a_node_may_listen_on_every_interface() {
     let config = parse(&GOOD.replacen("listen = \"127.0.0.1", "listen = \"0.0.0.0", 1)).unwrap();
-    assert_eq!(config.listen.to_string(), "0.0.0.0:7401");
+    assert_eq!(config.listen.unwrap().to_string(), "0.0.0.0:7401");
+}
+
+/// `GOOD` of an observer that is on no list.
+fn observer() -> String {
+    GOOD.replacen("node = \"n1\"", "node = \"o1\"\nobserver = true", 1).replacen(
+        "listen = \"127.0.0.1:7401\"\ndata = \"data/n1\"\n",
+        "",
+        1,
+    )
+}
+
+#[test]
+fn an_observer_votes_nowhere_listens_nowhere_and_keeps_nothing() {
+    let config = parse(&observer()).unwrap();
+    assert!(config.election.observer);
+    assert_eq!((config.listen, config.data), (None, None));
+    assert_eq!(config.voters.len(), 3);
+
+    let with = |line: &str| {
+        rendered(
+            &parse(&observer().replacen("[voters]", &format!("{line}\n[voters]"), 1)).unwrap_err(),
+        )
+    };
+    for (line, why) in [
+        ("listen = \"127.0.0.1:7401\"", "an observer listens nowhere: it has no `listen`"),
+        ("priority = 3", "an observer never leads: it has no `priority`"),
+        ("disk = \"kept\"", "an observer remembers nothing: it has no `disk`"),
+        ("data = \"data/o1\"", "an observer remembers nothing: it has no `data`"),
+    ] {
+        let name = line.split(' ').next().unwrap();
+        assert_shows(&with(line), &[why, &format!("5 │ {line}"), &format!("remove `{name}`")]);
+    }
+    assert_shows(
+        &rendered(&parse(&observer().replacen("\"o1\"", "\"n3\"", 1)).unwrap_err()),
+        &["n3 is an observer and among the voters", "2 │ node", "take n3 out of [voters]"],
+    );
+    let voter = GOOD.replacen("node = \"n1\"", "node = \"n1\"\nobserver = false", 1);
+    assert_eq!(parse(&voter).unwrap(), parse(GOOD).unwrap());
+}
+
+#[test]
+fn a_voter_without_a_disk_says_so() {
+    let without = GOOD.replacen("data = \"data/n1\"", "disk = \"none\"", 1);
+    assert_eq!(parse(&without).unwrap().data, None);
+    assert_shows(
+        &shown("data = \"data/n1\"\n", ""),
+        &["n1 does not say where its data are", "2 │ node", "`disk = \"none\"`"],
+    );
+    assert_shows(
+        &shown("listen =", "disk = \"none\"\nlisten ="),
+        &["a node without a disk has no data directory", "5 │ data", "remove `data`"],
+    );
+    assert_shows(
+        &shown("listen =", "disk = \"nnoe\"\nlisten ="),
+        &["this is no disk", "3 │ disk", "did you mean \"none\"?"],
+    );
+    assert_shows(&shown("listen =", "disk = \"/dev/sda\"\nlisten ="), &["write \"kept\", or"]);
+}
+
+#[test]
+fn priorities_are_few() {
+    let config = parse(&GOOD.replacen("listen =", "priority = 0\nlisten =", 1)).unwrap();
+    assert_eq!(config.election.priority, 0);
+    for wrong in ["-1", "4", "300"] {
+        assert_shows(
+            &shown("listen =", &format!("priority = {wrong}\nlisten =")),
+            &["priority is out of range", &format!("3 │ priority = {wrong}"), "write 0 to 3"],
+        );
+    }
+}
+
+#[test]
+fn an_even_list_works_and_is_warned_of() {
+    let config = parse(&GOOD.replacen("n3 = \"127.0.0.1:7403\"\n", "", 1)).unwrap();
+    assert!(config.election.warning().unwrap().contains("2 voters"));
+    assert_eq!(parse(GOOD).unwrap().election.warning(), None);
 }
 
 #[test]
@@ -117,7 +199,10 @@ fn a_node_outside_the_voters_is_shown() {
         &shown("node = \"n1\"", "node = \"n11\""),
         &["n11 is not among the voters", "2 │ node = \"n11\"", "did you mean `n1`?"],
     );
-    assert_shows(&shown("node = \"n1\"", "node = \"zebra\""), &["add a line `zebra = "]);
+    assert_shows(
+        &shown("node = \"n1\"", "node = \"zebra\""),
+        &["add a line `zebra = ", "observer = true"],
+    );
     assert_shows(&shown("node = \"n1\"", "node = \"n 1\""), &["cannot name a node", "2 │ node"]);
     assert_shows(&shown("n2 = \"127", "\"n 2\" = \"127"), &["cannot name a node", "8 │ \"n 2\""]);
 }
@@ -199,4 +284,8 @@ fn the_examples_are_good_and_agree() {
         assert_eq!((&node.sqlite, &node.sink_file), (&one.sqlite, &one.sink_file));
     }
     assert!(one.data != two.data && two.data != three.data && one.data != three.data);
+    let observer = load("o1");
+    assert!(observer.election.observer);
+    assert_eq!((observer.cluster, observer.voters), (one.cluster, one.voters));
+    assert_eq!((observer.sqlite, observer.sink_file), (one.sqlite, one.sink_file));
 }

@@ -1,27 +1,31 @@
-//! The connection to one peer: made, used, lost and made again.
+//! The connection to one voter: made, used, lost and made again.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::queue::Queue;
-use super::{CONNECT_LIMIT, MAX_BACKOFF, MIN_BACKOFF, is_noteworthy};
-use crate::election::Message;
+use super::stream::{Arrivals, Reader, prepare, speak};
+use super::{CONNECT_LIMIT, MAX_BACKOFF, MIN_BACKOFF};
+use crate::cluster::is_noteworthy;
 use crate::id::NodeId;
-use crate::node::frame::{self, Frame};
 
-/// The way to one peer.
+/// The way to one voter.
 pub(super) struct Outbound {
     pub(super) peer: NodeId,
     pub(super) address: SocketAddr,
     /// Our hello to it, encoded.
     pub(super) hello: Vec<u8>,
     pub(super) queue: Arc<Queue>,
+    /// Where its answers go, if this node is an observer. A voter is told over connections of its
+    /// peers' own.
+    pub(super) answers: Option<Arc<Arrivals>>,
 }
 
 impl Outbound {
@@ -38,8 +42,10 @@ impl Outbound {
                     if failures == 0 || is_noteworthy(failures) {
                         info!(%peer, %address, "connected");
                     }
-                    match self.drain(stream).await {
-                        Ok(()) => io::Error::other("the peer closed the connection"),
+                    match self.converse(stream).await {
+                        Ok(()) => io::Error::other(
+                            "the peer closed the connection; if it did so at once, its log says why",
+                        ),
                         Err(error) => error,
                     }
                 }
@@ -62,30 +68,26 @@ impl Outbound {
     }
 
     /// Says hello and sends what is queued, until the peer closes the connection.
-    async fn drain(&self, mut stream: TcpStream) -> io::Result<()> {
-        let mut bytes = self.hello.clone();
-        loop {
-            stream.write_all(&bytes).await?;
-            stream.flush().await?;
-            bytes.clear();
-            let mut answer = [0];
-            tokio::select! {
-                biased;
-                // Nothing is ever answered here: this waits for the end, which would otherwise show
-                // only after messages were sent into it.
-                read = stream.read(&mut answer) => return read.map(drop),
-                message = self.queue.pop() => self.append(message, &mut bytes),
-            }
-            while let Some(message) = self.queue.try_pop() {
-                self.append(message, &mut bytes);
-            }
+    async fn converse(&self, stream: TcpStream) -> io::Result<()> {
+        let (reader, mut writer) = tokio::io::split(stream);
+        tokio::select! {
+            biased;
+            end = self.listen(reader) => end,
+            error = speak(&mut writer, self.hello.clone(), &self.queue, self.peer) => Err(error),
         }
     }
 
-    fn append(&self, message: Message, bytes: &mut Vec<u8>) {
-        if let Err(error) = frame::encode(&Frame::Message(message), bytes) {
-            warn!(peer = %self.peer, %error, "a message that cannot be sent was dropped");
-        }
+    /// Waits for the connection's end, which would otherwise show only after messages were sent
+    /// into it.
+    async fn listen<R: AsyncRead + Unpin>(&self, mut stream: R) -> io::Result<()> {
+        let Some(arrivals) = &self.answers else {
+            return stream.read(&mut [0]).await.map(drop);
+        };
+        let end = arrivals.relay(&mut Reader::new(stream), self.peer, &AtomicBool::default()).await;
+        end.map_err(|error| {
+            arrivals.report(self.address, &error);
+            io::Error::other(error)
+        })
     }
 }
 
@@ -93,11 +95,6 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = timeout(CONNECT_LIMIT, TcpStream::connect(address))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))??;
-    stream.set_nodelay(true)?;
-    #[cfg(all(not(madsim), target_os = "linux"))]
-    {
-        let limit = u32::try_from(super::SILENCE_LIMIT.as_millis()).expect("a few seconds");
-        rustix::net::sockopt::set_tcp_user_timeout(&stream, limit)?;
-    }
+    prepare(&stream)?;
     Ok(stream)
 }

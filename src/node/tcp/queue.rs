@@ -11,17 +11,26 @@ use crate::election::Message;
 /// The messages that wait for one peer.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: Mutex<VecDeque<Message>>,
+    state: Mutex<State>,
     arrived: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Message>,
+    /// Whether something was taken or waits that has not been written yet.
+    unwritten: bool,
 }
 
 impl Queue {
     /// Adds a message, and returns the one that had to go for it.
     pub(super) fn push(&self, message: Message) -> Option<Message> {
-        let mut waiting = self.lock();
-        let dropped = if waiting.len() == QUEUE_LEN { waiting.pop_front() } else { None };
-        waiting.push_back(message);
-        drop(waiting);
+        let mut state = self.lock();
+        let full = state.waiting.len() == QUEUE_LEN;
+        let dropped = if full { state.waiting.pop_front() } else { None };
+        state.waiting.push_back(message);
+        state.unwritten = true;
+        drop(state);
         // Kept as a permit if nobody waits, so that no arrival is missed.
         self.arrived.notify_one();
         dropped
@@ -29,7 +38,18 @@ impl Queue {
 
     /// The oldest message, if there is one.
     pub(super) fn try_pop(&self) -> Option<Message> {
-        self.lock().pop_front()
+        self.lock().waiting.pop_front()
+    }
+
+    /// Takes note that all that was taken has been written.
+    pub(super) fn note_written(&self) {
+        let mut state = self.lock();
+        state.unwritten = !state.waiting.is_empty();
+    }
+
+    /// Whether everything has been written that was ever added.
+    pub(super) fn is_written(&self) -> bool {
+        !self.lock().unwritten
     }
 
     /// The oldest message, once there is one. Cancel-safe.
@@ -42,22 +62,45 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Message>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held leaves a whole queue.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::election::Body;
-    use crate::id::{Identity, Incarnation, Term};
+    use crate::election::{Body, ConfigId};
+    use crate::id::{Generation, Identity, Incarnation, Term};
+
+    fn message(term: u64) -> Message {
+        Message {
+            from: Identity { node: "n1".parse().unwrap(), incarnation: Incarnation::FIRST },
+            generation: Generation::stored(1),
+            config: ConfigId::default(),
+            term: Term(term),
+            body: Body::PreVote,
+        }
+    }
+
+    #[test]
+    fn it_is_written_when_the_last_taken_is() {
+        let queue = Queue::default();
+        assert!(queue.is_written());
+        queue.push(message(1));
+        assert!(queue.try_pop().is_some());
+        assert!(!queue.is_written(), "taken is not written");
+        queue.push(message(2));
+        queue.note_written();
+        assert!(!queue.is_written(), "the second waits");
+        assert!(queue.try_pop().is_some());
+        queue.note_written();
+        assert!(queue.is_written());
+    }
 
     #[test]
     fn the_newest_messages_stay() {
-        let from = Identity { node: "n1".parse().unwrap(), incarnation: Incarnation::FIRST };
-        let message = |term| Message { from, term: Term(term), body: Body::PreVote };
         let queue = Queue::default();
         let last = 3 * QUEUE_LEN as u64;
         let dropped: Vec<_> = (1..=last).filter_map(|n| queue.push(message(n))).collect();

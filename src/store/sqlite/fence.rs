@@ -11,6 +11,7 @@ use super::rows::{as_wall, boot, generation as generation_at, holder, millis, si
 use super::transaction::{Done, unavailable, write};
 use crate::election::MAX_VOTERS;
 use crate::id::{Boot, Generation, Identity, Term, Token};
+use crate::probe::mutant;
 use crate::store::{Activated, Roll, StoreError};
 use crate::time::WallTime;
 
@@ -119,6 +120,9 @@ impl SqliteOutbox {
                 return Ok(Done::Unchanged(stands));
             }
             tx.prepare_cached(NEXT_GENERATION)?.execute([column(next)])?;
+            if mutant!(TokenForgottenByWipe) {
+                tx.execute("UPDATE fence SET floor = 0", [])?;
+            }
             tx.prepare_cached(STRIKE_ROLL)?.execute([])?;
             let mut enter = tx.prepare_cached(ENTER_BOOT)?;
             for boot in boots {

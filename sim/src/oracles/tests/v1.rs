@@ -1,5 +1,6 @@
 //! Histories that keep and break V1. The bound is three seconds after the healing.
 
+use crate::history::{Kind, Phase};
 use crate::oracles::testing::Script;
 use crate::oracles::v1_stable_leader::ORACLE;
 
@@ -25,6 +26,17 @@ fn a_leader_from_before_that_stays_is_fine() {
         .stepped_down(1, 1)
         .down(1)
         .check(&ORACLE);
+}
+
+#[test]
+fn a_leader_that_must_stay_stays_through_the_faults() {
+    let mut script = Script::new().booted(1, 1).push(Kind::Phase(Phase::Faults)).lease(1, 1, 9_000);
+    script.setting.stable = true;
+    let script = script.guard(1, 1).healing().at(3_500).lease(1, 1, 99_000);
+    script.at(4_000).push(Kind::End).check(&ORACLE);
+    let mut script = Script::new().push(Kind::Phase(Phase::Faults));
+    script.setting.stable = true;
+    script.bad().stepped_down(1, 1).check(&ORACLE);
 }
 
 #[test]
