@@ -54,11 +54,14 @@ fn search(search: &Search, paint: Paint) -> Exit {
     say_line(&line(search.scope.name, &found, &search.scope.bounds()));
     if let Some(counterexample) = &found.counterexample {
         say(&counterexample.text);
-        say_line(&paint.bad(&format!("      {} is violated", counterexample.flaw.property())));
         return Exit::Violated;
     }
     if !found.exhausted {
         say_line(&paint.empty("      not exhausted: the time was over"));
+        return Exit::Vacuous;
+    }
+    if found.reached.0 == 0 {
+        say_line(&paint.empty("      nobody was ever elected"));
         return Exit::Vacuous;
     }
     Exit::Ok

@@ -1,8 +1,10 @@
 //! What can happen in a state.
 
+use std::collections::BTreeSet;
+
 use fencepost::election::{Body, Election, Role};
 use fencepost::probe::Mutant;
-use fencepost::{Boot, Term};
+use fencepost::{Boot, Generation, Term};
 use stateright::{Model, Property};
 
 use super::flaw::Flaw;
@@ -72,7 +74,10 @@ impl Cluster {
             push(Step::PowerCut);
         }
         if self.scope.anew != Anew::Never {
-            for (generation, _) in history.generations() {
+            let stored = state.store.iter().map(|roll| self.world.rolls.get(*roll).generation);
+            let begun = history.generations().map(|(generation, _)| generation).chain(stored);
+            let begun: BTreeSet<Generation> = begun.collect();
+            for generation in begun.into_iter().filter(|generation| generation.number > 0) {
                 if role == Role::Rejoining || generation > election.generation() {
                     push(Step::Hear(self.world.generations.keep(generation)));
                 }

@@ -19,9 +19,11 @@ pub struct Findings {
     pub unique: usize,
     /// The longest of the shortest ways to them, in steps.
     pub depth: usize,
-    /// How many different states one voter had, and how many different things happened to one: so
-    /// often the production code was asked.
-    pub distinct: (usize, usize),
+    /// How many different states one voter had.
+    pub distinct: usize,
+    /// In how many different ways a voter was elected, and became operational again: nothing is
+    /// proved by a search in which neither happens.
+    pub reached: (usize, usize),
     /// How long it took.
     pub time: Duration,
     /// Whether all states of the scope were met.
@@ -87,6 +89,7 @@ impl Search {
             unique: checker.unique_state_count(),
             depth: checker.max_depth(),
             distinct: checker.model().distinct(),
+            reached: checker.model().reached(),
             time,
             exhausted: counterexample.is_none() && !stopped,
             counterexample,

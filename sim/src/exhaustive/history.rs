@@ -209,6 +209,6 @@ mod tests {
         history.elect(third, &mut found);
         history.activate(Term(1), third, &mut found);
         history.activate(Term(1), election(3, 2, "n3", 1), &mut found);
-        assert_eq!(flaws(&found), [Flaw::F4, Flaw::F4, Flaw::F4]);
+        assert_eq!(flaws(&found), [Flaw::F4, Flaw::F4, Flaw::F2]);
     }
 }

@@ -20,10 +20,15 @@ mod judge;
 mod model;
 mod network;
 mod node;
+mod outcome;
 mod packet;
 mod scope;
 mod step;
+mod store;
 mod trace;
+
+#[cfg(test)]
+mod tests;
 
 pub use check::{Counterexample, Findings, Search};
 pub use flaw::Flaw;

@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use fencepost::election::{Body, Effect, Event, Roll};
+use fencepost::Identity;
+use fencepost::election::{Body, Role};
 use fencepost::probe::Mutant;
-use fencepost::{Generation, Identity, NodeId};
 
 use super::arena::{Arena, Memo};
 use super::flaw::{Flaw, Violation};
 use super::history::{Election, History};
-use super::node::{Evaluated, Node, Voters, write_after_word};
-use super::packet::{self, Packet};
+use super::node::{Node, Voters};
+use super::outcome::Outcome;
 use super::scope::{Anew, Scope};
 use super::step::{Step, World};
 
@@ -69,21 +69,8 @@ pub enum Action {
     Answered(u32),
     /// A roll call reaches the store.
     CallRoll(u32),
-    /// An elected leader's activation reaches the store: that of the so-manieth election.
+    /// An elected leader's activation reaches the store: that of an election, by its number in the history.
     Activate(u8),
-}
-
-/// What became of a voter, as far as the rest of the cluster is concerned.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Outcome {
-    pub node: u32,
-    pub sent: Vec<u32>,
-    elected: Option<(Election, Vec<Identity>)>,
-    joined: Option<(Generation, Identity, Option<Roll>)>,
-    beats: Option<Election>,
-    /// How many writes came after a message had left.
-    pub writes_after_word: u8,
-    pub violations: Vec<Violation>,
 }
 
 /// The model of a scope.
@@ -94,6 +81,8 @@ pub struct Cluster {
     pub mutant: Option<Mutant>,
     /// The properties that count.
     pub wanted: Vec<Flaw>,
+    /// Whether states that differ in nothing that matters are one.
+    pub(super) reduced: bool,
     /// When to give up.
     deadline: Mutex<Option<Instant>>,
     stopped: AtomicBool,
@@ -104,8 +93,8 @@ pub struct Cluster {
     pub(super) world: World,
     pub(super) nodes: Arena<Node>,
     pub(super) histories: Arena<History>,
-    outcomes: Arena<Outcome>,
-    memo: Memo,
+    pub(super) outcomes: Arena<Outcome>,
+    pub(super) memo: Memo,
 }
 
 impl Cluster {
@@ -115,6 +104,7 @@ impl Cluster {
             scope,
             mutant,
             wanted: wanted.to_vec(),
+            reduced: true,
             deadline: Mutex::new(None),
             stopped: AtomicBool::new(false),
             first: OnceLock::new(),
@@ -125,6 +115,14 @@ impl Cluster {
             outcomes: Arena::new(),
             memo: Memo::new(),
         }
+    }
+
+    /// The same with every state there is, to see that the reductions lose nothing.
+    #[cfg(test)]
+    pub(super) fn unreduced(mut self) -> Self {
+        self.reduced = false;
+        self.voters.asks_at_once = false;
+        self
     }
 
     /// Gives up at that moment, if there is one.
@@ -152,9 +150,17 @@ impl Cluster {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// How many different states voters had, and how many different things happened to one.
-    pub fn distinct(&self) -> (usize, usize) {
-        (self.nodes.len(), self.outcomes.len())
+    /// How many different states voters had.
+    pub fn distinct(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// In how many different ways a voter was elected, and became operational again.
+    pub fn reached(&self) -> (usize, usize) {
+        let all = || (0..self.outcomes.len()).map(|at| u32::try_from(at).expect("as kept"));
+        let count =
+            |is: fn(&Outcome) -> bool| all().filter(|at| is(self.outcomes.get(*at))).count();
+        (count(|outcome| outcome.elected.is_some()), count(|outcome| outcome.joined.is_some()))
     }
 
     /// The voter of that index.
@@ -166,85 +172,15 @@ impl Cluster {
         0..self.scope.voters
     }
 
-    /// What a step does to a voter. The production code is asked once.
-    pub(super) fn outcome(&self, state: &State, index: u8, step: Step, cut: u8) -> &Outcome {
-        let number = state.nodes[usize::from(index)];
-        let key = u128::from(number) << 72 | u128::from(step.code()) << 8 | u128::from(cut);
-        let outcome = self.memo.get_or(key, || {
-            let node = self.nodes.get(number);
-            let evaluated = self.voters.evaluate(index, node, step, cut, &self.world);
-            self.outcomes.keep(self.digest(index, evaluated))
-        });
-        self.outcomes.get(outcome)
-    }
-
-    /// A voter at the beginning.
-    pub(super) fn first(&self, index: u8) -> Outcome {
-        self.digest(index, self.voters.first(index))
-    }
-
-    fn digest(&self, index: u8, evaluated: Evaluated) -> Outcome {
-        let Evaluated { node, effects, violations } = evaluated;
-        let mut outcome = Outcome {
-            node: 0,
-            sent: Vec::new(),
-            elected: None,
-            joined: None,
-            beats: None,
-            writes_after_word: 0,
-            violations,
-        };
-        while write_after_word(&effects, outcome.writes_after_word + 1).is_some() {
-            outcome.writes_after_word += 1;
-        }
-        for effect in effects {
-            match effect {
-                Effect::Persist(_) => {}
-                Effect::Send { to, message } => {
-                    let (generation, term) = (message.generation, message.term);
-                    if matches!(message.body, Body::Heartbeat { .. }) {
-                        outcome.beats = Some(Election { generation, term, leader: message.from });
-                    }
-                    if packet::is_modelled(&message.body, self.scope.handovers > 0) {
-                        let to = self.voters.index(to);
-                        let packet = Packet::Message { from: index, to, message };
-                        outcome.sent.push(self.world.packets.keep(packet));
-                    }
-                }
-                // What stood in the store can be told to anyone; see `actions`.
-                Effect::ReadRoll => {}
-                Effect::CallRoll { seen, boots } => {
-                    let packet = Packet::Roll { seen, boots };
-                    outcome.sent.push(self.world.packets.keep(packet));
-                }
-                Effect::Event(Event::Elected { term, generation, certificate, .. }) => {
-                    let leader = certificate.iter().find(|of| of.node == self.name(index));
-                    let leader = *leader.unwrap_or(&node.election.me());
-                    outcome.elected = Some((Election { generation, term, leader }, certificate));
-                }
-                Effect::Event(Event::Rejoined { generation, by_roll, .. }) => {
-                    let roll = by_roll.then(|| (*node.election.hard_state().roll).clone());
-                    outcome.joined = Some((generation, node.election.me(), roll));
-                }
-                Effect::Event(_) => {}
-            }
-        }
-        outcome.node = self.nodes.keep(node);
-        outcome.sent.sort_unstable();
-        outcome.sent.dedup();
-        outcome
-    }
-
-    fn name(&self, index: u8) -> NodeId {
-        self.voters.names[usize::from(index)]
-    }
-
     /// Voters that nothing has happened to are alike, so it is enough to look at the runs in which
     /// the first of them comes next: every run is one of those with the voters renamed. Of an
     /// arrival the receiver is touched, then the sender.
     ///
     /// Not without a store, where the order of generations depends on names.
     fn touch(&self, state: &State, action: Action) -> Option<u8> {
+        if !self.reduced {
+            return Some(0);
+        }
         let mut touched = state.touched;
         let mut touch =
             |index: u8| (index <= touched).then(|| touched = touched.max(index + 1)).is_some();
@@ -314,9 +250,7 @@ impl Cluster {
         if generation.number > 0 {
             history.reach(generation, term);
         }
-        if self.scope.anew == Anew::ByAnyRoll
-            && election.role() == fencepost::election::Role::Rejoining
-        {
+        if self.scope.anew == Anew::ByAnyRoll && election.role() == Role::Rejoining {
             history.forget(election.boot());
         }
         if let Some((election, certificate)) = &outcome.elected {
@@ -351,7 +285,8 @@ impl Cluster {
 
     /// Whether answers to those that rejoin come at once or never.
     pub(super) fn answers_at_once(&self) -> bool {
-        matches!(self.scope.anew, Anew::Never | Anew::ByAnyRoll) && self.scope.give_ups == 0
+        let kept = matches!(self.scope.anew, Anew::Never | Anew::ByAnyRoll);
+        self.reduced && kept && self.scope.give_ups == 0
     }
 
     fn answered(&self, state: &State, packet: u32) -> Option<(State, Vec<Violation>)> {
@@ -408,46 +343,10 @@ impl Cluster {
             violations.push(Violation::new(Flaw::E3, text));
         }
     }
-
-    fn call_roll(&self, state: &State, packet: u32) -> Option<State> {
-        let Packet::Roll { seen, boots, .. } = self.world.packets.get(packet) else { return None };
-        let stands = self.world.rolls.get(*state.store.last()?);
-        if stands.generation != *seen || seen.number >= self.scope.generations {
-            return None;
-        }
-        let generation = Generation::stored(seen.number + 1);
-        let roll = Roll { generation, floor: stands.floor, boots: boots.clone() };
-        let mut next = state.clone();
-        next.put(self.world.rolls.keep(roll));
-        // Other calls for the same generation come too late, as does this one if it is repeated.
-        let stale = |id: &u32| match self.world.packets.get(*id) {
-            Packet::Roll { seen: other, .. } => other == seen,
-            Packet::Message { .. } => false,
-        };
-        next.network = state.network.iter().copied().filter(|id| !stale(id)).collect();
-        Some(next)
-    }
-
-    /// `UPDATE … SET floor = term WHERE generation = mine AND floor < term`.
-    fn activate(&self, state: &State, index: u8) -> Option<(State, Vec<Violation>)> {
-        let mut history = self.histories.get(state.history).clone();
-        let election = *history.elections.get(usize::from(index))?;
-        let stands = self.world.rolls.get(*state.store.last()?);
-        if stands.generation != election.generation || stands.floor >= election.term {
-            return None;
-        }
-        let mut violations = Vec::new();
-        history.activate(stands.floor, election, &mut violations);
-        let roll = Roll { floor: election.term, ..stands.clone() };
-        let mut next = state.clone();
-        next.put(self.world.rolls.keep(roll));
-        next.history = self.histories.keep(history);
-        Some((next, violations))
-    }
 }
 
 impl State {
-    fn put(&mut self, roll: u32) {
+    pub(super) fn put(&mut self, roll: u32) {
         self.store = self.store.iter().copied().chain([roll]).collect();
     }
 

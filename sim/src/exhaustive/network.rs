@@ -15,6 +15,9 @@ impl Cluster {
         all.sort_unstable();
         all.dedup();
         next.network = all.into();
+        if !self.reduced {
+            return;
+        }
         self.close(next);
         // Whether a message matters depends on its sender and its receiver. The last crash settles
         // more than that.
@@ -117,6 +120,8 @@ impl Cluster {
         // Whether it matters to those that rejoin themselves: they hear of each other for a roll call.
         let once = self.is_last(state) || self.scope.anew == Anew::ByAnyRoll;
         let Message { from: by, generation, term, body, .. } = message;
+        // What an operational receiver promised in that generation it keeps, once all is settled.
+        let kept = settled && receiver.generation() == *generation;
         // It is of a generation that its receiver has left for good.
         if settled && *generation < receiver.generation() && *generation != Generation::NONE {
             return true;
@@ -128,7 +133,8 @@ impl Cluster {
                 let waits = receiver.role() == Role::Candidate && receiver.term() == *term;
                 let waits = waits || self.mutant == Some(Mutant::OlderVoteCounted);
                 let same = receiver.me() == *to && receiver.generation() == *generation;
-                !(waits && same) && !is_told_of_its_end(receiver, sender, *by)
+                let told = is_told_of_its_end(receiver, sender, *by);
+                !(told || waits && same)
             }
             // Answers are for one boot, while it rejoins, and the first ones until it registers.
             // Nonces do not come back.
@@ -158,13 +164,13 @@ impl Cluster {
                 let nodes = self.mutant == Some(Mutant::RollListsNodes);
                 !nodes && !roll.boots.contains(&receiver.boot())
             }
-            Body::Register { nonce } if settled => {
+            Body::Register { nonce } if kept => {
                 let answered = sender.boot().nonce != *nonce || sender.role() != Role::Rejoining;
                 let knows = receiver.hard_state().known.of(by.node) >= by.incarnation;
-                answered && knows && receiver.role() != Role::Rejoining
+                answered && knows
             }
             // From here on the receiver has promised more than what is asked of it, and keeps it.
-            Body::VoteRequest { .. } if settled && receiver.role() != Role::Rejoining => {
+            Body::VoteRequest { .. } if kept => {
                 let vote = receiver.hard_state().vote;
                 let asks = sender.role() == Role::Candidate
                     && sender.term() == *term
@@ -173,7 +179,7 @@ impl Cluster {
                     || receiver.term() == *term && vote.is_some_and(|vote| vote != *by || !asks);
                 promised && !is_told_of_its_end(receiver, sender, *by)
             }
-            Body::Heartbeat { .. } if settled && receiver.role() != Role::Rejoining => {
+            Body::Heartbeat { .. } if kept => {
                 let follows = receiver.term() == *term
                     && receiver.role() == Role::Follower
                     && receiver.leader() == Some(by.node);

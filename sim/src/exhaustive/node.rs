@@ -75,13 +75,15 @@ pub struct Voters {
     scope: Scope,
     mutant: Option<Mutant>,
     keeps_disks: bool,
+    /// Whether the one wipe there is may be one with what follows from it.
+    pub asks_at_once: bool,
 }
 
 impl Voters {
     /// Of that scope.
     pub fn new(scope: Scope, mutant: Option<Mutant>) -> Self {
         let names = (1..=scope.voters).map(|n| format!("n{n}").parse().expect("a name")).collect();
-        Self { names, scope, mutant, keeps_disks: scope.power_cuts > 0 }
+        Self { names, scope, mutant, keeps_disks: scope.power_cuts > 0, asks_at_once: true }
     }
 
     /// Where a voter stands in the list.
@@ -181,9 +183,10 @@ impl Voters {
     /// Whether a boot's question and the answers to it are one with its start. The only wipe there
     /// is leaves nobody behind who registered before: all that the others know of the voter is its
     /// first incarnation, whenever they are asked, and they do not change by being asked.
-    pub fn knows_at_once(&self) -> bool {
+    fn knows_at_once(&self) -> bool {
         let bugs = [Mutant::RollListsNodes, Mutant::WipedVotesAtOnce];
-        self.scope.wipes == 1
+        self.asks_at_once
+            && self.scope.wipes == 1
             && self.scope.anew == Anew::Never
             && self.scope.give_ups == 0
             && self.mutant.is_none_or(|mutant| !bugs.contains(&mutant))

@@ -235,6 +235,13 @@ pub const SCOPES: &[Scope] = &[
         ..Scope::BASE
     },
     Scope {
+        name: "handover-twice",
+        about: "as above, twice",
+        terms: 3,
+        handovers: 2,
+        ..Scope::BASE
+    },
+    Scope {
         name: "cold-store",
         about: "all begin empty; the store keeps the roll and the floor",
         begin: Begin::Empty,
@@ -257,6 +264,7 @@ pub const SCOPES: &[Scope] = &[
         begin: Begin::Empty,
         anew: Anew::ByAnyRoll,
         wipes: 1,
+        effort: Effort::Minutes,
         ..Scope::BASE
     },
     Scope {
@@ -265,6 +273,7 @@ pub const SCOPES: &[Scope] = &[
         begin: Begin::Empty,
         anew: Anew::ByAnyRoll,
         wipes: 2,
+        effort: Effort::Minutes,
         ..Scope::BASE
     },
     Scope {
@@ -275,6 +284,14 @@ pub const SCOPES: &[Scope] = &[
         terms: 2,
         generations: 2,
         wipes: 1,
+        ..Scope::BASE
+    },
+    Scope {
+        name: "anew-early",
+        about: "two voters forget before anything was activated, and the cluster starts anew",
+        anew: Anew::ByAnyRoll,
+        generations: 2,
+        wipes: 2,
         ..Scope::BASE
     },
     Scope {
@@ -322,17 +339,23 @@ pub struct Kill {
     pub scope: &'static str,
     /// The property that it breaks there.
     pub flaw: Flaw,
+    /// How long that takes.
+    pub effort: Effort,
 }
 
 const fn kill(mutant: Mutant, scope: &'static str, flaw: Flaw) -> Kill {
-    Kill { mutant, scope, flaw }
+    Kill { mutant, scope, flaw, effort: Effort::Seconds }
+}
+
+const fn slow_kill(mutant: Mutant, scope: &'static str, flaw: Flaw) -> Kill {
+    Kill { mutant, scope, flaw, effort: Effort::Minutes }
 }
 
 /// Every planted bug of the election that breaks a property without clocks.
 pub const KILLS: &[Kill] = &[
     kill(Mutant::WipedVotesAtOnce, "wipe", Flaw::E1),
-    kill(Mutant::NoVectorsInVotes, "five-two", Flaw::E1),
-    kill(Mutant::VectorsFilteredLocally, "five-two", Flaw::E1),
+    slow_kill(Mutant::NoVectorsInVotes, "five-two", Flaw::E1),
+    slow_kill(Mutant::VectorsFilteredLocally, "five-two", Flaw::E1),
     kill(Mutant::VoteSentBeforeSync, "power-cut", Flaw::E1),
     kill(Mutant::OwnVoteNotRecorded, "plain", Flaw::E1),
     kill(Mutant::SteppingDownClearsVote, "plain", Flaw::E1),

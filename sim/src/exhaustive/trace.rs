@@ -16,7 +16,7 @@ pub fn tell(cluster: &Cluster, path: &[(State, Option<Action>)]) -> String {
     let mut violations = Vec::new();
     let steps = path.iter().filter_map(|(state, action)| action.map(|action| (state, action)));
     for (number, (state, action)) in steps.enumerate() {
-        let line = format!("{}", cluster.describe(state, action));
+        let line = cluster.describe(state, action);
         let _ = writeln!(text, "{}", wrap(&format!("{:>4}. ", number + 1), &line));
         violations =
             cluster.follow(state, action).map(|(_, violations)| violations).unwrap_or_default();
