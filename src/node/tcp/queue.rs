@@ -51,13 +51,19 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::election::Body;
-    use crate::id::{Identity, Incarnation, Term};
+    use crate::election::{Body, ConfigId};
+    use crate::id::{Generation, Identity, Incarnation, Term};
 
     #[test]
     fn the_newest_messages_stay() {
         let from = Identity { node: "n1".parse().unwrap(), incarnation: Incarnation::FIRST };
-        let message = |term| Message { from, term: Term(term), body: Body::PreVote };
+        let message = |term| Message {
+            from,
+            generation: Generation::NONE,
+            config: ConfigId::default(),
+            term: Term(term),
+            body: Body::PreVote,
+        };
         let queue = Queue::default();
         let last = 3 * QUEUE_LEN as u64;
         let dropped: Vec<_> = (1..=last).filter_map(|n| queue.push(message(n))).collect();
