@@ -7,6 +7,7 @@ mod checks;
 mod hostile;
 mod leading;
 mod lists;
+mod messages;
 #[cfg(madsim)]
 mod mutants;
 mod network;
