@@ -42,7 +42,7 @@ fn one_clock_is_wrong() -> impl Strategy<Value = Setting> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn three_voters(setting in voters(3), steps in steps()) {
