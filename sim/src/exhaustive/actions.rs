@@ -1,12 +1,14 @@
 //! What can happen in a state.
 
-use fencepost::Term;
 use fencepost::election::{Body, Election, Role};
+use fencepost::probe::Mutant;
+use fencepost::{Boot, Term};
 use stateright::{Model, Property};
 
 use super::flaw::Flaw;
 use super::history::History;
 use super::model::{Action, Cluster, Left, MAX_VOTERS, State};
+use super::packet::Packet;
 use super::scope::{Anew, Begin};
 use super::step::Step;
 
@@ -20,7 +22,6 @@ impl Cluster {
             network: Box::default(),
             history: 0,
             store: Box::default(),
-            asked: [0; MAX_VOTERS],
             left: Left {
                 wipes: scope.wipes,
                 power_cuts: scope.power_cuts,
@@ -31,7 +32,7 @@ impl Cluster {
             touched: if scope.anew == Anew::ByAllVoters { scope.voters } else { 0 },
             flaw: None,
         };
-        if scope.anew == Anew::ByStore {
+        if matches!(scope.anew, Anew::ByStore | Anew::ByAnyRoll) {
             let stands = match scope.begin {
                 Begin::Empty => fencepost::election::Roll::default(),
                 Begin::Operational => {
@@ -44,8 +45,8 @@ impl Cluster {
         for index in self.all_voters() {
             let first = self.first(index);
             state.nodes[usize::from(index)] = first.node;
-            if first.reads && !state.store.is_empty() {
-                state.asked[usize::from(index)] = 1;
+            if self.node(&state, index).election.role() == Role::Rejoining {
+                history.forget(self.node(&state, index).election.boot());
             }
             sent.extend_from_slice(&first.sent);
             state.flaw = state.flaw.or(self.is_wanted(&first.violations));
@@ -78,21 +79,15 @@ impl Cluster {
             }
         }
         if role == Role::Rejoining {
-            // Where it is not about starting anew, one question is as good as many.
-            if !self.is_last(state) || !self.has_asked(state, election) {
+            // Where nobody listens to find others for a roll, one question is as good as many.
+            let listens = self.scope.anew != Anew::ByAnyRoll && !self.is_last(state);
+            if listens || !self.has_asked(state, election) {
                 push(Step::Ask);
             }
             if state.left.give_ups > 0 {
                 push(Step::GiveUp);
             }
-            let told = usize::from(state.asked[usize::from(node)]);
-            for &roll in state.store.iter().skip(told.max(1) - 1).filter(|_| told > 0) {
-                // Once no roll call is left, it is only about being on the roll.
-                let roll_call = self.world.rolls.get(roll);
-                if !self.is_last(state) || roll_call.boots.contains(&election.boot()) {
-                    push(Step::StoredRoll(roll));
-                }
-            }
+            self.stored_rolls(state, node, actions);
             return;
         }
         if term.0 < self.scope.terms && state.left.campaigns > 0 {
@@ -102,6 +97,50 @@ impl Cluster {
         (term.0 + 1..=top.0).for_each(|term| push(Step::Adopt(term)));
         if role == Role::Leader {
             self.of_leader(state, node, actions);
+        }
+    }
+
+    /// What a rejoining voter can be told of the store. A roll that lists its boot was called after it
+    /// said that it remembers nothing, so it can have read it; any other one only tells it of a
+    /// generation, and, where voters call rolls themselves, what to call the next one after.
+    fn stored_rolls(&self, state: &State, node: u8, actions: &mut Vec<Action>) {
+        let boot = self.node(state, node).election.boot();
+        let lists_nodes = self.mutant == Some(Mutant::RollListsNodes);
+        for &id in &state.store {
+            let roll = self.world.rolls.get(id);
+            let listed =
+                roll.boots.contains(&boot) || lists_nodes && Some(&id) == state.store.last();
+            if listed || self.scope.anew == Anew::ByStore && !self.is_last(state) {
+                actions.push(Action::Node { node, step: Step::StoredRoll(id), cut: 0 });
+            }
+        }
+    }
+
+    /// Any majority of boots that ever remembered nothing, one of each voter.
+    fn roll_calls(&self, state: &State, actions: &mut Vec<Action>) {
+        if self.scope.anew != Anew::ByAnyRoll || self.is_last(state) {
+            return;
+        }
+        let Some(stands) = state.store.last().map(|roll| self.world.rolls.get(*roll)) else {
+            return;
+        };
+        let mut rolls: Vec<Vec<Boot>> = vec![Vec::new()];
+        for name in &self.voters.names {
+            let forgetful = self.histories.get(state.history).forgetful();
+            let boots: Vec<&Boot> = forgetful.iter().filter(|boot| boot.node == *name).collect();
+            let with = |roll: &Vec<Boot>, boot: &Boot| {
+                roll.iter().copied().chain([*boot]).collect::<Vec<_>>()
+            };
+            let longer: Vec<_> = rolls
+                .iter()
+                .flat_map(|roll| boots.iter().map(move |boot| with(roll, boot)))
+                .collect();
+            rolls.extend(longer);
+        }
+        rolls.retain(|roll| roll.len() >= self.voters.majority());
+        for boots in rolls {
+            let packet = Packet::Roll { seen: stands.generation, boots };
+            actions.push(Action::CallRoll(self.world.packets.keep(packet)));
         }
     }
 
@@ -181,7 +220,10 @@ impl Cluster {
                 role == Role::Rejoining
             }
             // To others that rejoin it matters only for a roll call.
-            Body::Rejoining { .. } => role != Role::Rejoining || !self.is_last(state),
+            Body::Rejoining { .. } => {
+                let listens = self.scope.anew != Anew::ByAnyRoll && !self.is_last(state);
+                role != Role::Rejoining || listens
+            }
             _ => role != Role::Rejoining,
         }
     }
@@ -221,6 +263,7 @@ impl Model for Cluster {
             self.of_node(state, node, actions);
         }
         self.arrivals(state, actions);
+        self.roll_calls(state, actions);
         if !state.store.is_empty() {
             let elections = &self.histories.get(state.history).elections;
             let count = u8::try_from(elections.len()).expect("few elections");

@@ -1,7 +1,7 @@
 //! What the properties need to know of the past, and what they say of a step in its light.
 
 use fencepost::election::Roll;
-use fencepost::{Generation, Identity, Term};
+use fencepost::{Boot, Generation, Identity, Term};
 
 use super::flaw::{Flaw, Violation};
 
@@ -16,8 +16,10 @@ pub struct History {
     tops: Vec<(Generation, Term)>,
     /// Where each generation's terms begin, if a roll said so.
     floors: Vec<(Generation, Term)>,
-    /// Which tokens were activated, in order, and by whom.
-    activated: Vec<Election>,
+    /// The last activation.
+    activated: Option<Election>,
+    /// The boots that ever said that they remember nothing, where anyone may call a roll of them.
+    forgetful: Vec<Boot>,
 }
 
 /// One election.
@@ -122,14 +124,35 @@ impl History {
     /// The store raised its floor.
     pub fn activate(&mut self, floor: Term, new: Election, violations: &mut Vec<Violation>) {
         let token = new.term;
-        let before = self.activated.iter().find(|other| other.term >= token);
+        let before = self.activated.filter(|other| other.term >= token);
         if token <= floor || before.is_some() {
             let text = format!("{} activates token {token}, the floor is {floor}", new.leader);
             let other = before.filter(|other| other.generation != new.generation);
             let flaw = if other.is_some() { Flaw::F4 } else { Flaw::F2 };
             violations.push(Violation::new(flaw, text));
         }
-        self.activated.push(new);
+        self.activated = Some(new);
+    }
+
+    /// The boots that ever said that they remember nothing.
+    pub fn forgetful(&self) -> &[Boot] {
+        &self.forgetful
+    }
+
+    /// A boot remembers nothing.
+    pub fn forget(&mut self, boot: Boot) {
+        if let Err(at) = self.forgetful.binary_search(&boot) {
+            self.forgetful.insert(at, boot);
+        }
+    }
+
+    /// What a generation did in which nobody will ever be operational again concerns nobody, but for
+    /// what it activated.
+    pub fn close(&mut self, is_extinct: impl Fn(Generation) -> bool) {
+        self.elections.retain(|election| !is_extinct(election.generation));
+        self.joined.retain(|(of, _)| !is_extinct(*of));
+        self.tops.retain(|(of, _)| !is_extinct(*of));
+        self.floors.retain(|(of, _)| !is_extinct(*of));
     }
 }
 

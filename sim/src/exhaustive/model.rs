@@ -30,8 +30,6 @@ pub struct State {
     pub history: u32,
     /// What stood in the store, in order, as far as anyone could still be told.
     pub store: Box<[u32]>,
-    /// By voter: from where on it can be told what stood in the store; 0: it has not asked.
-    pub asked: [u8; MAX_VOTERS],
     /// What is left.
     pub left: Left,
     /// How many voters anything has happened to; see [`Cluster::is_next`].
@@ -83,7 +81,6 @@ pub(super) struct Outcome {
     elected: Option<(Election, Vec<Identity>)>,
     joined: Option<(Generation, Identity, Option<Roll>)>,
     beats: Option<Election>,
-    pub reads: bool,
     /// How many writes came after a message had left.
     pub writes_after_word: u8,
     pub violations: Vec<Violation>,
@@ -194,7 +191,6 @@ impl Cluster {
             elected: None,
             joined: None,
             beats: None,
-            reads: false,
             writes_after_word: 0,
             violations,
         };
@@ -215,11 +211,11 @@ impl Cluster {
                         outcome.sent.push(self.world.packets.keep(packet));
                     }
                 }
-                Effect::ReadRoll => outcome.reads = true,
+                // What stood in the store can be told to anyone; see `actions`.
+                Effect::ReadRoll => {}
                 Effect::CallRoll { seen, boots } => {
                     let packet = Packet::Roll { seen, boots };
                     outcome.sent.push(self.world.packets.keep(packet));
-                    outcome.reads = true;
                 }
                 Effect::Event(Event::Elected { term, generation, certificate, .. }) => {
                     let leader = certificate.iter().find(|of| of.node == self.name(index));
@@ -298,9 +294,8 @@ impl Cluster {
     ) -> Option<(State, Vec<Violation>)> {
         let outcome = self.outcome(state, index, step, cut);
         let at = usize::from(index);
-        let told = outcome.reads && state.asked[at] == 0;
         let silent = outcome.sent.iter().all(|sent| state.network.binary_search(sent).is_ok());
-        let same = outcome.node == state.nodes[at] && silent && !told;
+        let same = outcome.node == state.nodes[at] && silent;
         if same && outcome.violations.is_empty() && outcome.beats.is_none() {
             return None;
         }
@@ -319,6 +314,11 @@ impl Cluster {
         if generation.number > 0 {
             history.reach(generation, term);
         }
+        if self.scope.anew == Anew::ByAnyRoll
+            && election.role() == fencepost::election::Role::Rejoining
+        {
+            history.forget(election.boot());
+        }
         if let Some((election, certificate)) = &outcome.elected {
             history.elect(*election, &mut violations);
             self.backed(state, *election, certificate, &mut violations);
@@ -331,12 +331,6 @@ impl Cluster {
         let mut next = State { history: self.histories.keep(history), ..state.clone() };
         next.nodes[at] = outcome.node;
         next.pay(step, cut);
-        if step == Step::Wipe || step == Step::PowerCut || cut > 0 {
-            next.asked[at] = 0;
-        }
-        if outcome.reads && next.asked[at] == 0 && !state.store.is_empty() {
-            next.asked[at] = u8::try_from(state.store.len()).expect("few");
-        }
         let sent = outcome.sent.iter().copied().filter(|sent| !self.is_answer(*sent));
         self.send(&mut next, index, sent);
         Some((next, violations))
@@ -357,7 +351,7 @@ impl Cluster {
 
     /// Whether answers to those that rejoin come at once or never.
     pub(super) fn answers_at_once(&self) -> bool {
-        self.scope.anew == Anew::Never && self.scope.give_ups == 0
+        matches!(self.scope.anew, Anew::Never | Anew::ByAnyRoll) && self.scope.give_ups == 0
     }
 
     fn answered(&self, state: &State, packet: u32) -> Option<(State, Vec<Violation>)> {

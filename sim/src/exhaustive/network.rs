@@ -15,6 +15,7 @@ impl Cluster {
         all.sort_unstable();
         all.dedup();
         next.network = all.into();
+        self.close(next);
         // Whether a message matters depends on its sender and its receiver. The last crash settles
         // more than that.
         let settled = self.is_settled(next);
@@ -47,11 +48,50 @@ impl Cluster {
         !crashes && newest && kept && self.is_last(state)
     }
 
+    /// Takes out what concerns no generation in which anyone is or will be operational, where the
+    /// store counts them. Nobody is any more in one that nobody is in, unless its boot is on the
+    /// roll and has not heard so: to rejoin takes others that are. To hear of such a generation does
+    /// no more than to hear of the newest, after which nothing of an older one matters either.
+    fn close(&self, next: &mut State) {
+        if self.scope.anew != Anew::ByAnyRoll {
+            return;
+        }
+        let Some((&last, _)) = next.store.split_last() else { return };
+        let last_generation = self.world.rolls.get(last).generation;
+        let rolls = next.store.iter().map(|roll| self.world.rolls.get(*roll));
+        let of_roll = |generation, boot| {
+            let mut of_it = rolls.clone().filter(|roll| roll.generation == generation);
+            of_it.any(|roll| roll.boots.contains(&boot))
+        };
+        let voters = || self.all_voters().map(|index| &self.node(next, index).election);
+        let is_extinct = |generation: Generation| {
+            generation != Generation::NONE
+                && generation < last_generation
+                && voters().all(|voter| {
+                    let waits =
+                        voter.role() == Role::Rejoining && of_roll(generation, voter.boot());
+                    voter.generation() != generation && !waits
+                })
+        };
+        let keeps = |id: &u32| match self.world.packets.get(*id).message() {
+            Some(message) => !is_extinct(message.generation),
+            None => true,
+        };
+        let network = next.network.iter().copied().filter(keeps).collect();
+        let stands = |id: &u32| *id == last || !is_extinct(self.world.rolls.get(*id).generation);
+        let store = next.store.iter().copied().filter(stands).collect();
+        let mut history = self.histories.get(next.history).clone();
+        history.close(is_extinct);
+        next.history = self.histories.keep(history);
+        next.network = network;
+        next.store = store;
+    }
+
     /// Whether no further generation can begin, within the scope.
     pub(super) fn is_last(&self, state: &State) -> bool {
         match self.scope.anew {
             Anew::Never => true,
-            Anew::ByStore => {
+            Anew::ByStore | Anew::ByAnyRoll => {
                 let stands = state.store.last().map(|roll| self.world.rolls.get(*roll));
                 stands.is_some_and(|roll| roll.generation.number >= self.scope.generations)
             }
@@ -74,7 +114,8 @@ impl Cluster {
         };
         let receiver = &self.node(state, *to).election;
         let sender = &self.node(state, *from).election;
-        let once = self.is_last(state);
+        // Whether it matters to those that rejoin themselves: they hear of each other for a roll call.
+        let once = self.is_last(state) || self.scope.anew == Anew::ByAnyRoll;
         let Message { from: by, generation, term, body, .. } = message;
         // It is of a generation that its receiver has left for good.
         if settled && *generation < receiver.generation() && *generation != Generation::NONE {
@@ -100,13 +141,14 @@ impl Cluster {
             Body::Known { to, .. } => {
                 receiver.boot() != *to
                     || receiver.role() != Role::Rejoining
-                    || once && self.registers(state, receiver)
+                    || self.is_last(state) && self.registers(state, receiver)
             }
             // The answer would be for a boot that needs none any more. To those that rejoin
             // themselves it matters only for a cold start, of which there is none.
             Body::Rejoining { nonce, .. } => {
                 let needs = sender.boot().nonce == *nonce && sender.role() == Role::Rejoining;
-                once && (!needs || self.registers(state, sender))
+                let done = self.is_last(state) && self.registers(state, sender);
+                once && (!needs || done)
             }
             // An operational identity is not come back to.
             Body::Superseded { to, .. } => receiver.me() != *to,

@@ -18,8 +18,12 @@ pub enum Begin {
 pub enum Anew {
     /// Not at all: the store does not answer.
     Never,
-    /// By a roll call in the store, which also fences.
+    /// By a roll call in the store, which also fences. The voters hear of each other, read the store
+    /// and call the roll as the production code does it.
     ByStore,
+    /// By a roll call in the store, of any majority of boots that ever remembered nothing, at any
+    /// time: more than the voters would call, and far fewer states.
+    ByAnyRoll,
     /// Without a store, once all voters have forgotten everything.
     ByAllVoters,
 }
@@ -98,6 +102,7 @@ impl Scope {
         text += match self.anew {
             Anew::Never => "",
             Anew::ByStore => " · store",
+            Anew::ByAnyRoll => " · store, any roll",
             Anew::ByAllVoters => " · no store",
         };
         text += &count(self.terms, "term", "terms");
@@ -243,25 +248,51 @@ pub const SCOPES: &[Scope] = &[
         begin: Begin::Empty,
         anew: Anew::ByStore,
         wipes: 1,
+        effort: Effort::Minutes,
         ..Scope::BASE
     },
     Scope {
-        name: "cold-store-again",
+        name: "cold-roll",
+        about: "all begin empty; any majority may be on the roll, and a voter forgets again",
+        begin: Begin::Empty,
+        anew: Anew::ByAnyRoll,
+        wipes: 1,
+        ..Scope::BASE
+    },
+    Scope {
+        name: "cold-roll-twice",
+        about: "as above, and voters forget twice",
+        begin: Begin::Empty,
+        anew: Anew::ByAnyRoll,
+        wipes: 2,
+        ..Scope::BASE
+    },
+    Scope {
+        name: "cold-roll-again",
         about: "as above, and the cluster starts a second time, above the floor of the first",
         begin: Begin::Empty,
-        anew: Anew::ByStore,
+        anew: Anew::ByAnyRoll,
+        terms: 2,
+        generations: 2,
+        wipes: 1,
+        ..Scope::BASE
+    },
+    Scope {
+        name: "anew",
+        about: "two voters forget, and the cluster starts anew above the floor",
+        anew: Anew::ByAnyRoll,
         terms: 2,
         generations: 2,
         wipes: 2,
         ..Scope::BASE
     },
     Scope {
-        name: "store-anew",
-        about: "two voters forget, and the cluster starts anew above the floor",
-        anew: Anew::ByStore,
+        name: "anew-twice",
+        about: "as above, with a third generation and a third wipe",
+        anew: Anew::ByAnyRoll,
         terms: 2,
-        generations: 2,
-        wipes: 2,
+        generations: 3,
+        wipes: 3,
         ..Scope::BASE
     },
     Scope {
