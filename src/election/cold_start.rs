@@ -12,6 +12,7 @@ use super::MAX_VOTERS;
 use super::config::ColdStart;
 use super::effect::{Effect, Rejoins};
 use super::machine::{Election, State};
+use super::quorum;
 use super::roll::Roll;
 use crate::id::{Boot, Generation, NodeId, Term};
 use crate::probe::{mutant, reach};
@@ -176,27 +177,28 @@ impl Election {
         self.on_roll(now, &roll, effects);
     }
 
-    /// An operational voter hears of one that remembers nothing. Without a store nobody can be
-    /// outvoted by a roll call, so if those that forgot are too many to rejoin, the rest must
-    /// forget as well, all but the term, to let the cluster start anew. That is as safe as any wipe.
-    /// Tells whether it did.
+    /// An operational voter hears of one that remembers nothing. If those that forgot are too many
+    /// to rejoin and too few to start anew without the others, the rest must forget as well, all
+    /// but the term, to let the cluster start anew. That is as safe as any wipe. With a store it can
+    /// happen only to an even list, of which half has forgotten. Tells whether it did.
     pub(super) fn notice_forgetful(
         &mut self,
         now: Instant,
         node: NodeId,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        if self.fixed.config.cold_start != ColdStart::ByAllVoters {
-            return false;
-        }
+        let voters = self.fixed.config.voters.len();
         let fresh = self.fixed.nanos.election_timeout;
         self.forgetful.retain(|(other, heard)| *other != node && now.since(*heard) < fresh);
         self.forgetful.push((node, now));
-        let enough = self.forgetful.len() >= self.majority();
-        if enough {
+        let forgot = self.forgetful.len();
+        let stuck = voters - forgot < quorum::to_rejoin(voters);
+        let by_roll = self.fixed.config.cold_start == ColdStart::ByStore;
+        let drops = stuck && !(by_roll && forgot >= self.majority());
+        if drops {
             reach!("forgot_with_the_others");
             self.drop_state(now, Rejoins::TooFewRemember, effects);
         }
-        enough
+        drops
     }
 }

@@ -136,7 +136,7 @@ pub struct Election {
     pub(super) campaign_at: Instant,
     /// Other lists of voters that differ from this node's by one voter.
     pub(super) neighbours: Vec<ConfigId>,
-    /// Without a store: the other voters that were last heard to remember nothing, and when.
+    /// The other voters that were last heard to remember nothing, and when.
     pub(super) forgetful: Vec<(NodeId, Instant)>,
     /// Stopping: it campaigns no more.
     pub(super) leaving: bool,

@@ -12,10 +12,14 @@ pub fn majority(voters: usize) -> usize {
     voters / 2 + 1
 }
 
-/// How many operational others a voter that remembers nothing has to ask: so many that they share
-/// a voter with every majority. Of one voter there are no others, so it can never rejoin.
+/// How many operational others a voter that remembers nothing has to ask: as many as a majority.
+///
+/// Half of an even list would meet every majority of that list. But while the list changes by one
+/// voter, others may still count by the shorter one, and half of the longer list can miss a majority
+/// of the shorter, of which the asker was a part before it forgot. Of one or two voters there are
+/// not so many others, so they can only start anew.
 pub fn to_rejoin(voters: usize) -> usize {
-    voters - majority(voters) + 1
+    majority(voters)
 }
 
 /// The latest instant that a majority has reached, given one reading per configured voter (`None`:
@@ -73,6 +77,14 @@ mod tests {
             assert!(asked + majority > voters, "every majority is met");
             assert!(2 * asked >= voters, "every other such set of the other voters is met");
             assert!(asked <= majority, "who is left after a roll call can rejoin");
+            // One voter more or less, of whose majority the asker was one.
+            for neighbour in
+                [voters - 1, voters + 1].into_iter().filter(|n| (1..=MAX_VOTERS).contains(n))
+            {
+                let others = voters.max(neighbour) - 1;
+                let rest = super::majority(neighbour) - 1;
+                assert!(asked + rest > others || rest == 0, "{voters} and {neighbour}");
+            }
         }
     }
 

@@ -195,6 +195,50 @@ mod tests {
         }
     }
 
+    /// A record around `content`, with the right checksum.
+    fn record(content: &[u8]) -> Vec<u8> {
+        let checksum = crc32fast::hash(content).to_le_bytes();
+        [MAGIC.as_slice(), &checksum, content].concat()
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_record_is_told() {
+        let content = postcard::to_stdvec(&some_state()).unwrap();
+        let (longer, shorter) =
+            ([content.as_slice(), b"?"].concat(), &content[..content.len() - 1]);
+        for (bytes, wrong) in [
+            (b"".to_vec(), "unknown format"),
+            // Of an earlier version, and as right as it gets.
+            ([b"FPH1", &record(&content)[MAGIC.len()..]].concat(), "unknown format"),
+            (MAGIC.to_vec(), "it ends before its checksum"),
+            (vec![0; 4096], "unknown format"),
+            ([record(&content), vec![0; 512]].concat(), "the checksum does not match"),
+            (record(&longer), "bytes follow the record"),
+            (record(shorter), "the record does not decode"),
+            (record(b""), "the record does not decode"),
+        ] {
+            match decode_hard_state(&bytes) {
+                Err(DiskError::Corrupt(why)) => assert_eq!(why, wrong),
+                other => panic!("{wrong}: {other:?}"),
+            }
+        }
+    }
+
+    /// What a crash left of a write that never came to its end is no state, and in nobody's way.
+    #[test]
+    fn an_unfinished_write_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open(directory.path()).unwrap();
+        let half = &encode_hard_state(&some_state())[..9];
+        std::fs::write(disk.path.with_extension("new"), half).unwrap();
+        assert!(!disk.path.exists(), "what is read is the slot, which is empty");
+        let whole = encode_hard_state(&some_state());
+        FileDisk::replace(&disk.path, &whole).unwrap();
+        let read = std::fs::read(&disk.path).unwrap();
+        assert_eq!(decode_hard_state(&read).unwrap(), some_state());
+        assert!(!disk.path.with_extension("new").exists());
+    }
+
     #[test]
     fn replacing_leaves_one_file_with_the_new_content() {
         let directory = std::env::temp_dir().join(format!("fencepost-disk-{}", std::process::id()));

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::election::{Body, Message};
+use crate::election::{Body, MAX_VOTERS, Message};
 use crate::id::NodeId;
 
 /// The longest payload of a frame.
@@ -21,6 +21,10 @@ pub const MAX_CLUSTER_NAME_LEN: usize = 64;
 
 /// The most participants in a view on the wire: with the longest names they still fit a frame.
 pub const MAX_PARTICIPANTS: usize = 1024;
+
+/// The most nodes in a crash vector on the wire. It names voters of earlier lists as well, so there
+/// may be more of them than voters.
+pub const MAX_KNOWN: usize = 1024;
 
 /// The version of the protocol that this build speaks.
 pub const VERSION: u8 = 2;
@@ -99,6 +103,24 @@ pub enum FrameError {
         /// How many.
         count: usize,
     },
+    /// A crash vector of too many nodes.
+    #[error("a crash vector of {count} nodes; at most {MAX_KNOWN} are allowed")]
+    TooManyKnown {
+        /// How many.
+        count: usize,
+    },
+    /// A roll of too many boots.
+    #[error("a roll of {count} boots; at most {MAX_VOTERS} are allowed")]
+    TooManyBoots {
+        /// How many.
+        count: usize,
+    },
+    /// A list of too many voters.
+    #[error("a list of {count} voters; at most {MAX_VOTERS} are allowed")]
+    TooManyVoters {
+        /// How many.
+        count: usize,
+    },
     /// The name of a cluster is too long.
     #[error("a cluster name of {len} bytes; at most {MAX_CLUSTER_NAME_LEN} are allowed")]
     ClusterNameTooLong {
@@ -136,13 +158,41 @@ fn check_limits(frame: &Frame) -> Result<(), FrameError> {
         Frame::Hello { cluster, .. } if cluster.len() > MAX_CLUSTER_NAME_LEN => {
             Err(FrameError::ClusterNameTooLong { len: cluster.len() })
         }
-        Frame::Message(Message { body: Body::Heartbeat { view, .. }, .. })
-            if view.participants.len() > MAX_PARTICIPANTS =>
-        {
-            Err(FrameError::TooManyParticipants { count: view.participants.len() })
-        }
-        Frame::Hello { .. } | Frame::Message(_) | Frame::Alive => Ok(()),
+        Frame::Hello { .. } | Frame::Alive => Ok(()),
+        Frame::Message(message) => check_lists(&message.body),
     }
+}
+
+/// Of everything in a message that has a length.
+fn check_lists(body: &Body) -> Result<(), FrameError> {
+    let (count, limit, refusal): (_, _, fn(usize) -> FrameError) = match body {
+        Body::Heartbeat { view, .. } => (view.participants.len(), MAX_PARTICIPANTS, |count| {
+            FrameError::TooManyParticipants { count }
+        }),
+        Body::VoteReply { known, .. } | Body::Registered { known, .. } => {
+            (known.len(), MAX_KNOWN, |count| FrameError::TooManyKnown { count })
+        }
+        Body::RollCall { roll } => {
+            (roll.boots.len(), MAX_VOTERS, |count| FrameError::TooManyBoots { count })
+        }
+        Body::Voters { voters, .. } => {
+            (voters.len(), MAX_VOTERS, |count| FrameError::TooManyVoters { count })
+        }
+        Body::PreVote
+        | Body::PreVoteReply { .. }
+        | Body::VoteRequest { .. }
+        | Body::HeartbeatAck { .. }
+        | Body::NewerTerm { .. }
+        | Body::TakeOver { .. }
+        | Body::Leaving
+        | Body::Rejoining { .. }
+        | Body::Known { .. }
+        | Body::Register { .. }
+        | Body::NewerGeneration
+        | Body::Superseded { .. }
+        | Body::Observing => return Ok(()),
+    };
+    if count > limit { Err(refusal(count)) } else { Ok(()) }
 }
 
 fn decode(payload: &[u8]) -> Result<Frame, FrameError> {

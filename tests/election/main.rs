@@ -7,6 +7,7 @@ mod checks;
 mod hostile;
 mod leading;
 mod lists;
+mod messages;
 #[cfg(madsim)]
 mod mutants;
 mod network;
@@ -41,7 +42,7 @@ fn one_clock_is_wrong() -> impl Strategy<Value = Setting> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn three_voters(setting in voters(3), steps in steps()) {

@@ -57,9 +57,9 @@ fn planted_bugs_of_the_lease_are_found() {
     finds(Mutant::NoQuarantine, &["L1"]);
     finds(Mutant::LeaseFromReply, &["L1"]);
     finds(Mutant::PromiseOverwritten, &["L1"]);
-    finds(Mutant::LeaseInTicks, &["L2"]);
+    finds(Mutant::LeaseInTicks, &["L1"]);
     finds(Mutant::DeadlineTrustedToTimer, &["L2"]);
-    finds(Mutant::RenewalPastDeadline, &["L2"]);
+    finds(Mutant::RenewalPastDeadline, &["L1"]);
 }
 
 #[test]

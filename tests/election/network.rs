@@ -112,11 +112,7 @@ impl World {
             What::Answer(_, Answer::Behind { term, floor, generation }) => {
                 self.handle(to, Input::Outranked { term, floor, generation });
             }
-            What::Answer(_, Answer::Raised { term }) => {
-                if let Some(raise) = self.nodes[to].raise.as_mut().filter(|r| r.term == term) {
-                    raise.done = true;
-                }
-            }
+            What::Answer(_, Answer::Raised) => {}
             What::Command(_, input) => self.handle(to, input),
         }
     }

@@ -43,7 +43,7 @@ fn a_wiped_voter_comes_back_as_its_second_life() {
 #[test]
 fn a_wiped_majority_starts_the_next_generation_above_the_floor() {
     let mut world = led(Setting::of(3));
-    world.lift_floor(40);
+    world.store.lift(40);
     world.run(600);
     let floor = world.store.floor;
     assert!(floor > Term(40), "the lifted floor was overtaken");

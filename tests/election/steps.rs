@@ -283,7 +283,7 @@ impl World {
             Step::PowerCut { node, after } => self.nodes[node % count].power_cut = Some(after),
             Step::Resign { node } => self.command(node % count, |term, _| Input::Resign { term }),
             Step::Outrank { by, .. } if self.setting.store => {
-                self.lift_floor(by);
+                self.store.lift(by);
             }
             Step::Outrank { node, by } => self.command(node % count, |term, generation| {
                 Input::Outranked { term, floor: Term(term.0 + by), generation }

@@ -19,7 +19,7 @@ pub enum Call {
 #[derive(Debug, Clone)]
 pub enum Answer {
     Roll(Arc<Roll>),
-    Raised { term: Term },
+    Raised,
     Behind { term: Term, floor: Term, generation: Generation },
 }
 
@@ -36,6 +36,7 @@ impl Store {
         Self { generation, floor: Term::ZERO, holder: None, boots: Vec::new() }
     }
 
+    /// By nobody that was elected: whoever acts finds out at its next claim.
     pub fn lift(&mut self, by: u64) {
         (self.floor, self.holder) = (Term(self.floor.0 + by), None);
     }
@@ -60,7 +61,7 @@ impl Store {
                     let (floor, generation) = (self.floor, self.generation);
                     return Answer::Behind { term, floor, generation };
                 }
-                return Answer::Raised { term };
+                return Answer::Raised;
             }
         }
         let Self { generation, floor, boots, .. } = self;

@@ -11,7 +11,7 @@ use crate::store::{Call, Store};
 
 pub const MS: u64 = 1_000_000;
 
-/// A leader whose call to raise the floor was not answered repeats it after so long.
+/// A leader raises the floor and then shows that it is at the floor, as its claims do, so often.
 const ASK_AGAIN: u64 = 50 * MS;
 
 /// What a restart leaves of a node.
@@ -36,15 +36,14 @@ pub struct Node {
     /// Power fails after so many effects of its next step that has more.
     pub power_cut: Option<usize>,
     leaving: bool,
-    pub raise: Option<Raise>,
+    raise: Option<Raise>,
 }
 
 /// A leader's way to the floor.
-pub struct Raise {
+struct Raise {
     generation: Generation,
-    pub term: Term,
+    term: Term,
     asked_ns: u64,
-    pub done: bool,
 }
 
 pub struct World {
@@ -246,7 +245,7 @@ impl World {
         }
     }
 
-    /// An elected leader that holds a lease raises the floor, again and again until it is told.
+    /// An elected leader that holds a lease raises the floor, and looks at it ever after.
     fn raise_floor(&mut self, index: usize) {
         let now_ns = self.now_ns;
         let node = &mut self.nodes[index];
@@ -256,25 +255,17 @@ impl World {
         let (generation, term) = (election.generation(), election.term());
         match &mut node.raise {
             Some(raise) if (raise.generation, raise.term) == (generation, term) => {
-                if raise.done || now_ns < raise.asked_ns + ASK_AGAIN {
+                if now_ns < raise.asked_ns + ASK_AGAIN {
                     return;
                 }
                 raise.asked_ns = now_ns;
             }
-            raise => *raise = Some(Raise { generation, term, asked_ns: now_ns, done: false }),
+            raise => *raise = Some(Raise { generation, term, asked_ns: now_ns }),
         }
         let call = Call::Raise { generation, term, holder: election.me() };
         let what = What::Call(node.start, call);
         if self.setting.store {
             self.send(Parcel::new(index, STORE, what));
-        }
-    }
-
-    /// The floor is lifted by nobody that was elected. Whoever acts finds out at its next claim.
-    pub fn lift_floor(&mut self, by: u64) {
-        self.store.lift(by);
-        for node in &mut self.nodes {
-            node.raise = None;
         }
     }
 

@@ -7,7 +7,7 @@ use super::run::seeds;
 use super::{Exit, HUNT_SEEDS, Subject, error, find, jobs, say_line};
 use crate::report::summary::replay_command;
 use crate::report::text::{Paint, wrap};
-use crate::search::{Hunt, HuntReport, SeedReport, Seeds};
+use crate::search::{Hunt, HuntReport, SeedReport, Seeds, elsewhere};
 
 /// Hunts the named mutants, or all.
 pub fn mutants(arguments: &MutantsArguments) -> miette::Result<Exit> {
@@ -31,10 +31,16 @@ pub fn mutants(arguments: &MutantsArguments) -> miette::Result<Exit> {
     say_line(&format!("{seeds} of every scenario that kills the mutant, until one fails"));
     say_line(&paint.faint(&columns(["mutant", "scenario", "seed", "tried", "CPU s", "property"])));
     for (mutant, subjects) in &hunts {
-        if subjects.is_empty() {
-            problems += 1;
-            let text = format!("{}: no scenario says that it kills this mutant", mutant.name());
-            say_line(&paint.bad(&wrap("  ", &text)));
+        match elsewhere(*mutant).filter(|_| subjects.is_empty()) {
+            Some(found) => {
+                say_line(&paint.faint(&wrap("", &format!("{}: {found}", mutant.name()))))
+            }
+            None if subjects.is_empty() => {
+                problems += 1;
+                let text = format!("{}: no scenario says that it kills this mutant", mutant.name());
+                say_line(&paint.bad(&wrap("  ", &text)));
+            }
+            None => {}
         }
         for Subject { reference, scenario } in subjects {
             let report = Hunt { mutant: *mutant, scenario, seeds, jobs }.run();
@@ -78,5 +84,5 @@ fn properties(mutant: Mutant, found: &SeedReport) -> String {
 }
 
 fn columns([mutant, scenario, seed, tried, cpu, property]: [&str; 6]) -> String {
-    format!("{mutant:<20} {scenario:<30} {seed:>6} {tried:>6} {cpu:>8}  {property}")
+    format!("{mutant:<28} {scenario:<22} {seed:>6} {tried:>6} {cpu:>8}  {property}")
 }

@@ -1,5 +1,6 @@
 //! Search: many seeds of one scenario, and planted bugs that must be found.
 
+pub mod elsewhere;
 pub mod explore;
 pub mod fresh;
 pub mod hunt;
@@ -9,6 +10,7 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use elsewhere::elsewhere;
 pub use explore::{Batch, Progress};
 pub use hunt::{Hunt, HuntReport};
 pub use seeds::Seeds;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::election::View;
-use crate::id::{Identity, Incarnation, Term};
+use crate::election::{ConfigId, CrashVector, Release, Roll, View};
+use crate::id::{Boot, Generation, Identity, Incarnation, Term};
+use crate::time::Instant;
 
 fn any_node() -> impl Strategy<Value = NodeId> {
     "[a-zA-Z0-9._-]{1,31}".prop_map(|name| name.parse().unwrap())
@@ -17,28 +18,94 @@ fn any_identity() -> impl Strategy<Value = Identity> {
         .prop_map(|(node, life)| Identity { node, incarnation: Incarnation(life) })
 }
 
+fn any_generation() -> impl Strategy<Value = Generation> {
+    (any::<u64>(), any::<u64>()).prop_map(|(number, roll)| Generation { number, roll })
+}
+
+fn any_boot() -> impl Strategy<Value = Boot> {
+    (any_node(), any::<u64>()).prop_map(|(node, nonce)| Boot { node, nonce })
+}
+
+fn any_vector() -> impl Strategy<Value = Arc<CrashVector>> {
+    prop::collection::vec(any_identity(), 0..8).prop_map(|all| Arc::new(all.into_iter().collect()))
+}
+
+/// A body of every kind: a new one has to be added here, or the test below fails.
 fn any_body() -> impl Strategy<Value = Body> {
-    let view = (any::<u64>(), prop::collection::vec(any_node(), 0..8))
-        .prop_map(|(version, participants)| Arc::new(View { version, participants }));
+    prop::strategy::Union::new([asks().boxed(), answers().boxed(), lists().boxed()])
+}
+
+fn asks() -> impl Strategy<Value = Body> {
+    let release = (any_identity(), any::<u64>())
+        .prop_map(|(leader, term)| Release { leader, term: Term(term) });
     prop_oneof![
         Just(Body::PreVote),
-        Just(Body::VoteRequest),
+        prop::option::of(release).prop_map(|release| Body::VoteRequest { release }),
+        any_identity().prop_map(|to| Body::TakeOver { to }),
+        Just(Body::Leaving),
+        (any::<u64>(), any_generation())
+            .prop_map(|(nonce, heard)| Body::Rejoining { nonce, heard }),
+        any::<u64>().prop_map(|nonce| Body::Register { nonce }),
+        Just(Body::NewerGeneration),
+        Just(Body::Observing),
+    ]
+}
+
+fn answers() -> impl Strategy<Value = Body> {
+    prop_oneof![
         (any_identity(), any::<u64>(), any::<bool>()).prop_map(|(to, asked, granted)| {
             Body::PreVoteReply { to, asked: Term(asked), granted }
         }),
-        (any_identity(), any::<bool>()).prop_map(|(to, granted)| Body::VoteReply { to, granted }),
-        (any::<u64>(), view).prop_map(|(round, view)| Body::Heartbeat { round, view }),
-        (any_identity(), any::<u64>()).prop_map(|(to, round)| Body::HeartbeatAck { to, round }),
+        (any_identity(), any::<bool>(), any_vector())
+            .prop_map(|(to, granted, known)| Body::VoteReply { to, granted, known }),
+        (any_identity(), any::<u64>(), any::<u64>(), any::<u8>()).prop_map(
+            |(to, round, reading, priority)| {
+                Body::HeartbeatAck { to, round, reading: Instant(reading), priority }
+            }
+        ),
         any_identity().prop_map(|to| Body::NewerTerm { to }),
+        (any_boot(), any::<u64>())
+            .prop_map(|(to, life)| Body::Known { to, incarnation: Incarnation(life) }),
+        (any_boot(), any::<u64>(), any_vector()).prop_map(|(to, life, known)| {
+            Body::Registered { to, incarnation: Incarnation(life), known }
+        }),
+        (any_identity(), any::<u64>())
+            .prop_map(|(to, life)| Body::Superseded { to, by: Incarnation(life) }),
+    ]
+}
+
+fn lists() -> impl Strategy<Value = Body> {
+    let view = (any::<u64>(), prop::collection::vec(any_node(), 0..8))
+        .prop_map(|(version, participants)| Arc::new(View { version, participants }));
+    let boots = prop::collection::vec(any_boot(), 0..=MAX_VOTERS);
+    let voters = prop::collection::vec(any_node(), 0..=MAX_VOTERS);
+    prop_oneof![
+        (any::<u64>(), view).prop_map(|(round, view)| Body::Heartbeat { round, view }),
+        (any_generation(), any::<u64>(), boots).prop_map(|(generation, floor, boots)| {
+            let roll = Arc::new(Roll { generation, floor: Term(floor), boots });
+            Body::RollCall { roll }
+        }),
+        (voters, any::<bool>())
+            .prop_map(|(voters, asks)| Body::Voters { voters: Arc::new(voters), asks }),
     ]
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let message = (any_identity(), any::<u64>(), any_body())
-        .prop_map(|(from, term, body)| Frame::Message(Message { from, term: Term(term), body }));
-    let hello = ("\\PC{0,16}", any_node(), any_node())
-        .prop_map(|(cluster, from, to)| Frame::Hello { cluster, from, to });
-    prop_oneof![4 => message, 1 => hello]
+    let message = (any_identity(), any_generation(), any::<u64>(), any::<u64>(), any_body())
+        .prop_map(|(from, generation, config, term, body)| {
+            let (config, term) = (ConfigId(config), Term(term));
+            Frame::Message(Message { from, generation, config, term, body })
+        });
+    let hello = ("\\PC{0,16}", any_node(), any_node(), any::<u64>(), any::<bool>()).prop_map(
+        |(cluster, from, to, process, observer)| Frame::Hello {
+            cluster,
+            from,
+            to,
+            process,
+            observer,
+        },
+    );
+    prop_oneof![4 => message, 1 => hello, 1 => Just(Frame::Alive)]
 }
 
 fn encoded(frames: &[Frame]) -> Vec<u8> {
@@ -71,12 +138,46 @@ fn decode_in_pieces(
     Ok(frames)
 }
 
-fn big_view(count: usize) -> Frame {
-    let name = |n: usize| format!("{n:0>31}").parse().unwrap();
-    let view = View { version: 1, participants: (0..count).map(name).collect() };
+/// The longest name of a node, one for each number.
+fn name(n: usize) -> NodeId {
+    format!("{n:0>31}").parse().unwrap()
+}
+
+/// A body as large as it gets, in a message that is.
+fn big(body: Body) -> Frame {
     let from = Identity { node: name(0), incarnation: Incarnation(u64::MAX) };
-    let body = Body::Heartbeat { round: u64::MAX, view: Arc::new(view) };
-    Frame::Message(Message { from, term: Term::MAX, body })
+    let generation = Generation { number: u64::MAX, roll: u64::MAX };
+    let config = ConfigId(u64::MAX);
+    Frame::Message(Message { from, generation, config, term: Term::MAX, body })
+}
+
+fn big_view(count: usize) -> Frame {
+    let view = View { version: 1, participants: (0..count).map(name).collect() };
+    big(Body::Heartbeat { round: u64::MAX, view: Arc::new(view) })
+}
+
+fn big_vector(count: usize) -> Frame {
+    let life = |n| Identity { node: name(n), incarnation: Incarnation(u64::MAX) };
+    let to = life(0);
+    let known = Arc::new((0..count).map(life).collect());
+    big(Body::VoteReply { to, granted: true, known })
+}
+
+fn big_registration(count: usize) -> Frame {
+    let life = |n| Identity { node: name(n), incarnation: Incarnation(u64::MAX) };
+    let to = Boot { node: name(0), nonce: u64::MAX };
+    let known = Arc::new((0..count).map(life).collect());
+    big(Body::Registered { to, incarnation: Incarnation(u64::MAX), known })
+}
+
+fn big_roll(count: usize) -> Frame {
+    let boots = (0..count).map(|n| Boot { node: name(n), nonce: u64::MAX }).collect();
+    let roll = Roll { generation: Generation::stored(u64::MAX), floor: Term::MAX, boots };
+    big(Body::RollCall { roll: Arc::new(roll) })
+}
+
+fn big_list(count: usize) -> Frame {
+    big(Body::Voters { voters: Arc::new((0..count).map(name).collect()), asks: true })
 }
 
 /// A frame around `payload`, as only a hostile sender would make it.
@@ -93,29 +194,64 @@ fn decode_one(bytes: &[u8]) -> Result<Option<Frame>, FrameError> {
 }
 
 #[test]
-fn the_largest_view_fits_and_the_next_is_refused() {
-    let frame = big_view(MAX_PARTICIPANTS);
-    let bytes = encoded(std::slice::from_ref(&frame));
-    assert!(bytes.len() <= Decoder::CAPACITY);
-    assert_eq!(decode_one(&bytes), Ok(Some(frame)));
+fn the_largest_lists_fit_and_the_next_are_refused() {
+    type Case = (usize, fn(usize) -> Frame, fn(usize) -> FrameError);
+    let cases: [Case; 5] = [
+        (MAX_PARTICIPANTS, big_view, |count| FrameError::TooManyParticipants { count }),
+        (MAX_KNOWN, big_vector, |count| FrameError::TooManyKnown { count }),
+        (MAX_KNOWN, big_registration, |count| FrameError::TooManyKnown { count }),
+        (MAX_VOTERS, big_roll, |count| FrameError::TooManyBoots { count }),
+        (MAX_VOTERS, big_list, |count| FrameError::TooManyVoters { count }),
+    ];
+    for (limit, big, refusal) in cases {
+        let frame = big(limit);
+        let bytes = encoded(std::slice::from_ref(&frame));
+        assert!(bytes.len() <= Decoder::CAPACITY);
+        assert_eq!(decode_one(&bytes), Ok(Some(frame)));
 
-    let count = MAX_PARTICIPANTS + 1;
-    let refusal = FrameError::TooManyParticipants { count };
-    let mut out = vec![7];
-    assert_eq!(encode(&big_view(count), &mut out), Err(refusal.clone()));
-    assert_eq!(out, [7], "nothing of a refused frame is written");
-    let Frame::Message(message) = big_view(count) else { unreachable!() };
-    let payload = postcard::to_stdvec(&Wire::Message(message)).unwrap();
-    assert_eq!(decode_one(&framed(&payload)), Err(refusal));
+        let count = limit + 1;
+        let mut out = vec![7];
+        assert_eq!(encode(&big(count), &mut out), Err(refusal(count)));
+        assert_eq!(out, [7], "nothing of a refused frame is written");
+        let Frame::Message(message) = big(count) else { unreachable!() };
+        let payload = postcard::to_stdvec(&Wire::Message(message)).unwrap();
+        assert_eq!(decode_one(&framed(&payload)), Err(refusal(count)));
+    }
 }
 
 #[test]
-fn an_absurd_number_of_participants_is_malformed() {
-    let Frame::Message(message) = big_view(0) else { unreachable!() };
-    let mut payload = postcard::to_stdvec(&Wire::Message(message)).unwrap();
-    assert_eq!(payload.pop(), Some(0), "the number of participants comes last");
-    payload.extend([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
-    assert!(matches!(decode_one(&framed(&payload)), Err(FrameError::Malformed(_))));
+fn an_absurd_length_of_a_list_is_malformed() {
+    // In each of these the length of the list comes last, but for so many bytes.
+    for (empty, behind) in [
+        (big_view(0), 0),
+        (big_vector(0), 0),
+        (big_registration(0), 0),
+        (big_roll(0), 0),
+        (big_list(0), 1),
+    ] {
+        let Frame::Message(message) = empty else { unreachable!() };
+        let mut payload = postcard::to_stdvec(&Wire::Message(message)).unwrap();
+        let at = payload.len() - behind - 1;
+        assert_eq!(payload.remove(at), 0, "the length");
+        let absurd = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+        payload.splice(at..at, absurd);
+        assert!(matches!(decode_one(&framed(&payload)), Err(FrameError::Malformed(_))));
+    }
+}
+
+/// The generators cover every body: postcard numbers the variants, and the next number is none.
+#[test]
+fn every_kind_of_body_is_tried() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let bodies = (0..2_000).map(|_| any_body().new_tree(&mut runner).unwrap().current());
+    let kinds: std::collections::BTreeSet<u8> =
+        bodies.map(|body| postcard::to_stdvec(&body).unwrap()[0]).collect();
+    let count = u8::try_from(kinds.len()).unwrap();
+    assert!(kinds.iter().copied().eq(0..count), "{kinds:?}");
+    let mut next = [0_u8; 256];
+    next[0] = count;
+    assert!(postcard::take_from_bytes::<Body>(&next).is_err(), "a kind of body is not tried");
 }
 
 #[test]
@@ -133,14 +269,15 @@ fn an_oversize_claim_is_refused_by_its_header_alone_and_for_good() {
 fn other_protocols_versions_and_long_names_are_told_apart() {
     let node: NodeId = "n1".parse().unwrap();
     let hello = |magic, version, cluster| {
-        let wire = Wire::Hello { magic, version, cluster, from: node, to: node };
+        let (process, observer) = (7, false);
+        let wire = Wire::Hello { magic, version, cluster, from: node, to: node, process, observer };
         decode_one(&framed(&postcard::to_stdvec(&wire).unwrap()))
     };
     assert!(hello(MAGIC, VERSION, "c").is_ok());
     assert_eq!(hello(*b"HTTP", VERSION, "c"), Err(FrameError::NotOurProtocol));
     assert_eq!(hello(MAGIC, 9, "c"), Err(FrameError::OtherVersion { theirs: 9 }));
     // Another version may look different behind its number.
-    assert_eq!(decode_one(&framed(b"\0FPST\x02?")), Err(FrameError::OtherVersion { theirs: 2 }));
+    assert_eq!(decode_one(&framed(b"\0FPST\x01?")), Err(FrameError::OtherVersion { theirs: 1 }));
     assert_eq!(decode_one(&framed(b"\0FPST")), Err(FrameError::NotOurProtocol));
     let long = "c".repeat(MAX_CLUSTER_NAME_LEN + 1);
     let refusal = FrameError::ClusterNameTooLong { len: long.len() };
