@@ -229,7 +229,7 @@ impl Cluster {
                 let listens = self.scope.anew != Anew::ByAnyRoll && !self.is_last(state);
                 role != Role::Rejoining || listens
             }
-            _ => role != Role::Rejoining,
+            _ => role != Role::Rejoining || self.mutant == Some(Mutant::WipedVotesAtOnce),
         }
     }
 

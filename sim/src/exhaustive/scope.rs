@@ -184,7 +184,6 @@ pub const SCOPES: &[Scope] = &[
         voters: 5,
         wipes: 1,
         campaigns: 2,
-        effort: Effort::Minutes,
         ..Scope::BASE
     },
     Scope {
@@ -273,7 +272,6 @@ pub const SCOPES: &[Scope] = &[
         begin: Begin::Empty,
         anew: Anew::ByAnyRoll,
         wipes: 2,
-        effort: Effort::Minutes,
         ..Scope::BASE
     },
     Scope {
