@@ -14,7 +14,7 @@ use rand::{Rng, RngExt};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::faults::generate;
-use crate::faults::plan::{Plan, Workload};
+use crate::faults::plan::{Plan, Start, Workload};
 use crate::history::{History, Kind, MessageNo, Phase};
 use crate::oracles::{self, Setting, SinkKind, Violation};
 use crate::report::log;
@@ -180,7 +180,8 @@ impl Run<'_> {
             running.push(madsim::task::spawn(application.write()));
         }
         for planned in &self.plan.faults {
-            let due = start + nanos(planned.at);
+            let Start::At(at) = planned.start else { continue };
+            let due = start + nanos(at);
             timer.sleep(Duration::from_nanos(due.saturating_sub(timer.now()))).await;
             running.push(madsim::task::spawn(self.world.injector.clone().inject(planned.clone())));
         }

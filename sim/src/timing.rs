@@ -78,7 +78,7 @@ impl Case {
             horizon: Duration::from_secs(12),
             heal: Duration::from_secs(15),
             stable: false,
-            faults: vec![PlannedFault { at: GOES_AT + phase, fault }],
+            faults: vec![PlannedFault::at(GOES_AT + phase, fault)],
         }
     }
 

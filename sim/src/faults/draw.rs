@@ -13,7 +13,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use self::bounces::shuffle;
 use super::pick::{chance, log_duration, log_uniform, one_of, uniform, uniform_duration};
-use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Size, Target};
+use super::plan::{Fault, Harm, Links, Noise, Size, Target};
 use crate::scenario::units::Between;
 use crate::scenario::{DrawKind, Ranges, Swarm};
 use crate::streams::stream;
@@ -28,7 +28,7 @@ pub fn all(
     size: Size,
     horizon: Duration,
     timing: &Timing,
-    faults: &mut Vec<PlannedFault>,
+    faults: &mut Vec<(Duration, Fault)>,
 ) {
     let mut shape = stream(seed, "plan/swarm-shape", 0);
     let count = uniform(&mut shape, swarm.count.low.into(), swarm.count.high.into());
@@ -55,8 +55,7 @@ pub fn all(
         let kind = weighted(rng, &kinds);
         let mut draw = Draw { rng, size, horizon, timing, ranges: &swarm.ranges };
         let drawn = draw.faults(kind);
-        faults
-            .extend(drawn.into_iter().map(|(after, fault)| PlannedFault { at: at + after, fault }));
+        faults.extend(drawn.into_iter().map(|(after, fault)| (at + after, fault)));
     }
 }
 

@@ -31,16 +31,17 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     if let Some(swarm) = &scenario.swarm {
         draw::all(swarm, seed, size, horizon, &scenario.timing, &mut faults);
     }
-    faults.retain(|planned| planned.at < horizon);
-    for planned in &mut faults {
-        planned.fault.clip(horizon - planned.at);
+    faults.retain(|(at, _)| *at < horizon);
+    for (at, fault) in &mut faults {
+        fault.clip(horizon - *at);
         // A line may be meant for the seeds that keep their disks; the plan says what is done.
-        if let Fault::Bounce { harm, .. } = &mut planned.fault {
+        if let Fault::Bounce { harm, .. } = fault {
             *harm = disk.fit(*harm);
         }
     }
     // Faults of one moment keep the order of the scenario.
-    faults.sort_by_key(|planned| planned.at);
+    faults.sort_by_key(|(at, _)| *at);
+    let faults = faults.into_iter().map(|(at, fault)| PlannedFault::at(at, fault)).collect();
     Plan {
         scenario: scenario.name.clone(),
         seed,
@@ -76,7 +77,7 @@ fn expand(
     line: &FaultLine,
     size: Size,
     rng: &mut Xoshiro256PlusPlus,
-    faults: &mut Vec<PlannedFault>,
+    faults: &mut Vec<(Duration, Fault)>,
 ) {
     let at = uniform_duration(rng, line.at);
     let mut pick = |range: Between<Duration>| uniform_duration(rng, range);
@@ -98,15 +99,15 @@ fn expand(
         },
         FaultSpec::Rolling { graceful, harm, gap, down, slow_start } => {
             let gap = pick(*gap);
-            faults.extend((0..size.nodes()).map(|index| PlannedFault {
-                at: at + gap * index,
-                fault: Fault::Bounce {
+            faults.extend((0..size.nodes()).map(|index| {
+                let bounce = Fault::Bounce {
                     nodes: vec![size.node(index + 1)],
                     graceful: *graceful,
                     down: uniform_duration(rng, *down),
                     slow_start: uniform_duration(rng, *slow_start),
                     harm: harm_of(*harm, rng),
-                },
+                };
+                (at + gap * index, bounce)
             }));
             return;
         }
@@ -120,7 +121,7 @@ fn expand(
             Fault::Rate { node: *node, ppm, lasts }
         }
     };
-    faults.push(PlannedFault { at, fault });
+    faults.push((at, fault));
 }
 
 /// What a bounce does to the disk, if the line leaves that to the seed.

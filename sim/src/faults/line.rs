@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Target};
+use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Start, Target, Trigger};
 use crate::scenario::units::{duration, probability, step};
 
 impl fmt::Display for Target {
@@ -87,9 +87,40 @@ impl fmt::Display for Fault {
     }
 }
 
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leader(None) => f.write_str("leader"),
+            Self::Leader(Some(node)) => write!(f, "leader({node})"),
+            Self::ClaimAsked => f.write_str("claim asked"),
+            Self::Claim => f.write_str("claim"),
+            Self::Send => f.write_str("send"),
+            Self::Floor => f.write_str("floor"),
+        }
+    }
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => write!(f, "at = \"{}\"", duration(*at)),
+            Self::When { event, nth, after } => {
+                write!(f, "when = \"{event}\"")?;
+                if *nth > 1 {
+                    write!(f, ", nth = {nth}")?;
+                }
+                if !after.is_zero() {
+                    write!(f, ", after = \"{}\"", duration(*after))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
 /// As in a scenario: one line.
 impl fmt::Display for PlannedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{ at = \"{}\", {} }}", duration(self.at), self.fault)
+        write!(f, "{{ {}, {} }}", self.start, self.fault)
     }
 }

@@ -11,4 +11,4 @@ pub mod plan;
 mod tests;
 
 pub use generate::generate;
-pub use plan::{Fault, Plan, PlannedFault, Target};
+pub use plan::{Fault, Plan, PlannedFault, Start, Target, Trigger};

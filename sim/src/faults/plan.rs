@@ -35,7 +35,8 @@ pub struct Plan {
     pub heal: Duration,
     /// Whether the leader must stay in spite of the faults.
     pub stable: bool,
-    /// The faults, by time. All have ended at the horizon.
+    /// The faults: those with a time by time, then those that wait for an event. All have ended at
+    /// the horizon.
     pub faults: Vec<PlannedFault>,
 }
 
@@ -187,10 +188,48 @@ pub struct Workload {
 /// A fault and its moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedFault {
-    /// When, from the end of the warm-up.
-    pub at: Duration,
+    /// When.
+    pub start: Start,
     /// What.
     pub fault: Fault,
+}
+
+impl PlannedFault {
+    /// A fault at that time from the end of the warm-up.
+    pub fn at(at: Duration, fault: Fault) -> Self {
+        Self { start: Start::At(at), fault }
+    }
+}
+
+/// When a fault begins. Ordered as in a plan: times first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Start {
+    /// At this time from the end of the warm-up.
+    At(Duration),
+    /// When something happens, and never if it does not happen before the horizon.
+    When {
+        /// What must happen.
+        event: Trigger,
+        /// For the how-many-th time since the end of the warm-up; from 1.
+        nth: u32,
+        /// How long after it.
+        after: Duration,
+    },
+}
+
+/// What a fault can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trigger {
+    /// A guard is handed out: to this voter, or to any.
+    Leader(Option<NodeId>),
+    /// A holder asks the database to claim a message; the claim is under way.
+    ClaimAsked,
+    /// A claim is durable.
+    Claim,
+    /// A message is on its way to the sink.
+    Send,
+    /// The floor rises.
+    Floor,
 }
 
 /// One fault. `lasts` counts from the injection.
