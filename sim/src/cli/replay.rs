@@ -42,7 +42,7 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
     batch.add(&report, &scenario.expect);
     let verdict = batch.verdict_of_seeds(scenario);
     if arguments.json {
-        say_line(&jsonl::line(scenario, mutant, &report));
+        say_line(&jsonl::Lines::of(&subject.reference, scenario, mutant).seed(&report));
         return Ok(Exit::from(&verdict));
     }
     if !matches!(report.verdict, Verdict::Ok) {
