@@ -77,7 +77,8 @@ pub fn finish(file: Lines) -> Exit {
     }
 }
 
-fn required(text: &str) -> Result<Required, CliError> {
+/// The reach points that `--require-reach` names.
+pub fn required(text: &str) -> Result<Required, CliError> {
     if text.trim() == "all" {
         return Ok(Required::all());
     }

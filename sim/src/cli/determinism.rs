@@ -96,10 +96,8 @@ pub fn trace(arguments: &TraceArguments) -> miette::Result<Exit> {
     let Subject { reference, scenario } = find::find(&find::root(), &arguments.scenario)?;
     let options = RunOptions { mutant, ..RunOptions::default() };
     let seed = arguments.seed;
-    let outcome = std::thread::scope(|scope| {
-        let run = || fresh::run_caught(seed, || run_seed(&scenario, seed, &options));
-        fresh::spawn(scope, &scenario.name, seed, run).join().expect("panics were caught")
-    });
+    let run = || run_seed(&scenario, seed, &options);
+    let outcome = fresh::run_alone(&scenario.name, seed, run);
     let figures = Lines::of(&reference, &scenario, mutant).seed(&SeedReport::of(&outcome));
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     // A reader that knows enough goes away.

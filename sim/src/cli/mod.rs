@@ -17,6 +17,8 @@ mod seeds;
 mod signals;
 
 #[cfg(test)]
+mod commands_in_files;
+#[cfg(test)]
 mod tests;
 
 use std::io::Write;

@@ -32,11 +32,8 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
         say(&format!("{}\n{plan}\n", paint.strong(&title)));
     }
     let options = RunOptions { mutant, log: arguments.log };
-    let outcome = std::thread::scope(|scope| {
-        let run = || fresh::run_caught(seed, || run_seed(scenario, seed, &options));
-        let thread = fresh::spawn(scope, &scenario.name, seed, run);
-        thread.join().expect("panics were caught")
-    });
+    let run = || run_seed(scenario, seed, &options);
+    let outcome = fresh::run_alone(&scenario.name, seed, run);
     let report = SeedReport::of(&outcome);
     let mut batch = BatchReport::default();
     batch.add(&report, &scenario.expect);

@@ -1,5 +1,6 @@
 //! `--seeds` and `--shard`: which seeds are meant.
 
+// chance: it is printed before the first run, and names it
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
@@ -40,9 +41,9 @@ pub fn shard(text: &str) -> Result<Shard, CliError> {
     text.parse().map_err(CliError::Shard)
 }
 
-/// Not a source of chance for any run: it is printed before the first one, and names it.
+/// A number that nobody knew before: the keys of a hasher are what the standard library draws from
+/// the system.
 fn random() -> u64 {
-    // chance: the keys of a new hasher are what the standard library draws from the system.
     RandomState::new().hash_one(std::process::id()) >> (u64::BITS - RANDOM_BITS)
 }
 

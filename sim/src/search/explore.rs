@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError};
+// chance: it decides when no more seeds are started, and none of their events
 use std::time::{Duration, Instant};
 
+// chance: it measures; a run never sees it
 use rustix::time::{ClockId, clock_gettime};
 
 use super::fresh;
@@ -94,6 +96,7 @@ impl Batch<'_> {
     ) -> BatchReport {
         let (started, cpu) = (Instant::now(), cpu_time());
         let mut report = BatchReport::default();
+        // chance: seeds run beside each other and share nothing
         std::thread::scope(|scope| {
             let (sender, results) = mpsc::channel();
             let mut queue = Queue::new(self, part, started);
