@@ -1,6 +1,8 @@
 //! The command line.
 
 mod arguments;
+mod conclusion;
+mod determinism;
 mod error;
 mod exhaustive;
 mod exit;
@@ -8,8 +10,14 @@ mod find;
 mod list;
 mod mutants;
 mod replay;
+mod report;
+mod results;
 mod run;
+mod seeds;
+mod signals;
 
+#[cfg(test)]
+mod commands_in_files;
 #[cfg(test)]
 mod tests;
 
@@ -46,8 +54,11 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
     match arguments.command {
         None => run::run(&RunArguments::default()),
         Some(Command::Run(arguments)) => run::run(&arguments),
+        Some(Command::Report(arguments)) => report::report(&arguments),
         Some(Command::Replay(arguments)) => replay::replay(&arguments),
         Some(Command::Mutants(arguments)) => mutants::mutants(&arguments),
+        Some(Command::Determinism(arguments)) => determinism::determinism(&arguments),
+        Some(Command::Trace(arguments)) => determinism::trace(&arguments),
         Some(Command::Exhaustive(arguments)) => exhaustive::exhaustive(&arguments),
         Some(Command::List) => list::list(),
         Some(Command::Timing) => {

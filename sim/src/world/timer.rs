@@ -16,6 +16,7 @@ use madsim::time::TimeHandle;
 #[derive(Clone)]
 pub struct Timer {
     time: TimeHandle,
+    // chance: madsim's own reading of simulated time has this type
     origin: std::time::Instant,
 }
 
