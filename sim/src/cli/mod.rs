@@ -9,6 +9,7 @@ mod list;
 mod mutants;
 mod replay;
 mod run;
+mod shrink;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
         None => run::run(&RunArguments::default()),
         Some(Command::Run(arguments)) => run::run(&arguments),
         Some(Command::Replay(arguments)) => replay::replay(&arguments),
+        Some(Command::Shrink(arguments)) => shrink::shrink(&arguments),
         Some(Command::Mutants(arguments)) => mutants::mutants(&arguments),
         Some(Command::Exhaustive(arguments)) => exhaustive::exhaustive(&arguments),
         Some(Command::List) => list::list(),

@@ -4,6 +4,7 @@ pub mod event;
 pub mod jsonl;
 pub mod log;
 pub mod plan_file;
+pub mod regression_file;
 pub mod stats;
 pub mod summary;
 pub mod text;

@@ -1,10 +1,12 @@
-//! Search: many seeds of one scenario, and planted bugs that must be found.
+//! Search: many seeds of one scenario, planted bugs that must be found, and the smallest plan that
+//! fails as a seed does.
 
 pub mod elsewhere;
 pub mod explore;
 pub mod fresh;
 pub mod hunt;
 pub mod seeds;
+pub mod shrink;
 pub mod verdict;
 
 #[cfg(test)]
