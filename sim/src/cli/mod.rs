@@ -22,7 +22,7 @@ use clap::Parser;
 use self::arguments::{Arguments, Command, RunArguments};
 pub use self::error::CliError;
 pub use self::exit::Exit;
-pub use self::find::{Subject, all_scenarios, find, mutant_scenarios, root};
+pub use self::find::{Subject, all_scenarios, find, mutant_scenarios, regressions, root};
 
 /// Seeds of each scenario if nobody says how many.
 pub const FEW_SEEDS: u64 = 10;

@@ -11,15 +11,21 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::arguments::RunArguments;
 use super::error::{self, CliError};
 use super::{Exit, FEW_SEEDS, Subject, find, jobs, say, say_line};
+use crate::faults::generate;
 use crate::report::jsonl;
 use crate::report::plan_file;
-use crate::report::summary::{failure, header, line, vacuous};
+use crate::report::summary::{failure, header, line, shrink_command, vacuous};
 use crate::report::text::{Paint, grouped, span, wrap};
 use crate::report::total::Total;
-use crate::run::RunOptions;
+use crate::run::{RunOptions, Verdict};
 use crate::scenario::units::parse_duration;
+use crate::search::shrink::{Shrink, Shrunk};
 use crate::search::verdict::FAILURES_KEPT;
 use crate::search::{Batch, BatchReport, Progress, SeedReport, Seeds};
+
+/// How many smaller plans are tried for the first seed that fails: some seconds' worth, because it
+/// was not asked for.
+const SHRINK_RUNS: u32 = 300;
 
 /// What was asked for, all of it checked.
 struct Request {
@@ -30,6 +36,8 @@ struct Request {
     time: Option<Duration>,
     jobs: usize,
     mutant: Option<Mutant>,
+    /// Whether the first seed that fails is shrunk.
+    shrink: bool,
 }
 
 /// Runs what the arguments name. Nothing runs before all of them are known to be good.
@@ -41,6 +49,7 @@ pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
 
     let mut exit = Exit::Ok;
     let mut total = Total::default();
+    let mut shrink = request.shrink;
     for subject in &request.subjects {
         let report = request.one(subject, jsonl.as_mut(), paint);
         let verdict = report.verdict(&subject.scenario);
@@ -51,6 +60,10 @@ pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
         let more = report.failed.saturating_sub(report.failures.len() as u64);
         if more > 0 {
             say_line(&format!("  and {} more seeds failed", grouped(more)));
+        }
+        if let (true, Some(seed)) = (shrink, report.failures.first()) {
+            shrink = false;
+            say(&request.shrunk(subject, seed));
         }
         total.add(&subject.reference, request.mutant, &report, &verdict);
         exit = exit.worse(Exit::from(&verdict));
@@ -85,12 +98,17 @@ impl Request {
         let jobs = jobs(arguments.jobs)?;
         let mutant = arguments.mutant.as_deref().map(error::mutant).transpose()?;
         let subjects = match arguments.scenario.as_slice() {
-            [] => find::all_scenarios(&root)?,
+            [] => {
+                let mut all = find::all_scenarios(&root)?;
+                all.extend(find::regressions(&root)?);
+                all
+            }
             names => {
                 names.iter().map(|name| find::find(&root, name)).collect::<miette::Result<_>>()?
             }
         };
-        Ok(Self { root, subjects, seeds, time, jobs, mutant })
+        let shrink = !arguments.no_shrink;
+        Ok(Self { root, subjects, seeds, time, jobs, mutant, shrink })
     }
 
     /// The seeds of one scenario. With a time limit and no range, they do not end.
@@ -105,14 +123,25 @@ impl Request {
 
     /// What is about to run, so that a hang or a crash cannot lose it.
     fn announcement(&self) -> String {
-        let mut seeds: Vec<String> =
-            self.subjects.iter().map(|subject| self.seeds_of(subject).to_string()).collect();
-        seeds.dedup();
-        let scenarios = match self.subjects.as_slice() {
-            [one] => one.reference.clone(),
-            many => format!("each of {} scenarios", many.len()),
+        // Plans have a seed of their own, and there may be many of them.
+        let own = |subject: &&Subject| {
+            self.seeds.is_none() && self.time.is_none() && subject.scenario.seed.is_some()
         };
-        let mut text = format!("{} of {scenarios}, {} at a time", seeds.join(" / "), self.jobs);
+        let (plans, others): (Vec<&Subject>, Vec<&Subject>) = self.subjects.iter().partition(own);
+        let mut parts = Vec::new();
+        if let Some(first) = others.first() {
+            let seeds = self.seeds_of(first);
+            parts.push(match others.as_slice() {
+                [one] => format!("{seeds} of {}", one.reference),
+                many => format!("{seeds} of each of {} scenarios", many.len()),
+            });
+        }
+        match plans.as_slice() {
+            [] => {}
+            [one] => parts.push(format!("{} of {}", self.seeds_of(one), one.reference)),
+            many => parts.push(format!("the own seeds of {} plans", many.len())),
+        }
+        let mut text = format!("{}, {} at a time", parts.join(" and "), self.jobs);
         if let Some(time) = self.time {
             text += &format!(", for {}", span(time.as_secs_f64()));
         }
@@ -170,6 +199,44 @@ impl Request {
         let mut text = failure(reference, self.mutant, seed, plan.as_deref().ok(), paint);
         if let Err(cause) = plan {
             text += &format!("  plan    not written: {cause}\n");
+        }
+        text
+    }
+
+    /// Makes the plan of a seed that failed smaller, within bounds, and tells what came of it.
+    fn shrunk(&self, subject: &Subject, seed: &SeedReport) -> String {
+        let Subject { reference, scenario } = subject;
+        let unexpected = |property: &&str| !scenario.expect.violates.contains(property);
+        let meant = self.mutant.map_or(&[][..], Mutant::breaks);
+        // What made the seed fail, and not what the scenario expects.
+        let broken = || seed.broken().filter(unexpected);
+        let property = broken().find(|property| meant.contains(property)).or(broken().next());
+        if property.is_none() && !matches!(seed.verdict, Verdict::Panicked(_)) {
+            return String::new();
+        }
+        let shrink = Shrink {
+            plan: &generate(scenario, seed.seed),
+            options: RunOptions { mutant: self.mutant, ..RunOptions::default() },
+            property,
+            jobs: self.jobs,
+            limit: SHRINK_RUNS,
+        };
+        let Ok(shrunk) = shrink.run(&mut |_| {}) else {
+            return wrap("  shrunk  ", "not: alone, the seed does not fail") + "\n";
+        };
+        let written = plan_file::write_shrunk(&self.root, reference, self.mutant, &shrunk);
+        let Shrunk { aim, before, after, runs, stopped, .. } = &shrunk;
+        let (many, few) = (before.plan.faults.len(), after.plan.faults.len());
+        let mut text = match written {
+            Ok(path) => format!("  shrunk  {}\n", path.display()),
+            Err(cause) => format!("  shrunk  not written: {cause}\n"),
+        };
+        let tries = grouped((*runs).into());
+        text +=
+            &format!("          {aim} by {few} faults instead of {many}, after {tries} tries\n");
+        if *stopped {
+            let command = shrink_command(reference, seed.seed, self.mutant);
+            text += &format!("  shrink  {command}\n");
         }
         text
     }

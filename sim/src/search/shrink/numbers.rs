@@ -56,9 +56,8 @@ mod tests {
 
     #[test]
     fn rungs_are_readable_smaller_and_begin_with_the_least() {
-        assert_eq!(below(0, 0), []);
+        assert!(below(0, 0).is_empty() && below(7, 7).is_empty());
         assert_eq!(below(1, 0), [0]);
-        assert_eq!(below(7, 7), []);
         assert_eq!(below(133, 1), [1, 8, 16, 33, 66, 99, 100, 110, 130]);
         for value in [2, 10, 99, 100, 12_345, 3_471_000_000, u64::MAX] {
             for least in [0, 1] {
