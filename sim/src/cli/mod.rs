@@ -14,6 +14,7 @@ mod report;
 mod results;
 mod run;
 mod seeds;
+mod shrink;
 mod signals;
 
 #[cfg(test)]
@@ -29,7 +30,7 @@ use clap::Parser;
 use self::arguments::{Arguments, Command, RunArguments};
 pub use self::error::CliError;
 pub use self::exit::Exit;
-pub use self::find::{Subject, all_scenarios, find, mutant_scenarios, root};
+pub use self::find::{Subject, all_scenarios, find, mutant_scenarios, regressions, root};
 
 /// Seeds of each scenario if nobody says how many.
 pub const FEW_SEEDS: u64 = 10;
@@ -56,6 +57,7 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
         Some(Command::Run(arguments)) => run::run(&arguments),
         Some(Command::Report(arguments)) => report::report(&arguments),
         Some(Command::Replay(arguments)) => replay::replay(&arguments),
+        Some(Command::Shrink(arguments)) => shrink::shrink(&arguments),
         Some(Command::Mutants(arguments)) => mutants::mutants(&arguments),
         Some(Command::Determinism(arguments)) => determinism::determinism(&arguments),
         Some(Command::Trace(arguments)) => determinism::trace(&arguments),
