@@ -492,7 +492,9 @@ pub enum NoEffect {
 #[derive(Clone, Default)]
 pub struct History {
     events: Vec<Event>,
-    hasher: Xxh3,
+    /// Where the events lie that are no messages: few among many.
+    others: Vec<u32>,
+    hasher: Batched,
 }
 
 impl History {
@@ -504,14 +506,22 @@ impl History {
         if let Some(last) = self.events.last() {
             assert!(last.at <= at, "history goes forward: {:?} then {kind:?} at {at}", last);
         }
-        let event = Event { at, kind };
-        event.hash(&mut self.hasher);
-        self.events.push(event);
+        if !matches!(kind, Kind::Sent { .. }) {
+            self.others.push(u32::try_from(self.events.len()).expect("far fewer events"));
+        }
+        self.events.push(Event { at, kind });
+        self.events[self.events.len() - 1].hash(&mut self.hasher);
     }
 
     /// All events, oldest first.
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// All events but [`Kind::Sent`], each with its index among all. Most events are messages, and
+    /// most oracles do not ask about them.
+    pub fn besides_messages(&self) -> impl DoubleEndedIterator<Item = (usize, &Event)> {
+        self.others.iter().map(|&index| (index as usize, &self.events[index as usize]))
     }
 
     /// How many events there are.
@@ -527,5 +537,39 @@ impl History {
     /// Hash over every event.
     pub fn hash(&self) -> u64 {
         self.hasher.finish()
+    }
+}
+
+/// How many bytes are hashed at once.
+const BATCH: usize = 2048;
+
+/// XXH3 over batches: an event is hashed as some twenty short fields, and each would cost more than
+/// its bytes. The hash is the same.
+#[derive(Clone)]
+struct Batched {
+    hasher: Xxh3,
+    batch: Vec<u8>,
+}
+
+impl Default for Batched {
+    fn default() -> Self {
+        Self { hasher: Xxh3::default(), batch: Vec::with_capacity(BATCH) }
+    }
+}
+
+impl Hasher for Batched {
+    fn write(&mut self, bytes: &[u8]) {
+        if self.batch.len() + bytes.len() > BATCH {
+            self.hasher.update(&self.batch);
+            self.batch.clear();
+        }
+        // What is longer than a batch makes the batch longer, once.
+        self.batch.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let mut hasher = self.hasher.clone();
+        hasher.update(&self.batch);
+        hasher.digest()
     }
 }

@@ -28,7 +28,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let count = |nodes: &mut dyn Iterator<Item = NodeId>| {
         nodes.filter(|node| setting.voters.contains(node)).collect::<BTreeSet<_>>().len()
     };
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         let (what, have, need) = match &event.kind {
             Kind::RollCalled { generation, boots, .. } => {
                 let have = count(&mut boots.iter().map(|boot| boot.node));

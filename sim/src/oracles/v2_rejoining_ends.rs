@@ -27,8 +27,8 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut rejoining: BTreeMap<NodeId, SimTime> = BTreeMap::new();
     let mut deadline: Option<SimTime> = None;
     for (index, event) in history.events().iter().enumerate() {
-        let judged =
-            event.kind == Kind::End || deadline.is_some_and(|deadline| event.at > deadline);
+        let judged = matches!(event.kind, Kind::End)
+            || deadline.is_some_and(|deadline| event.at > deadline);
         if judged && deadline.take().is_some() {
             for (node, since) in &rejoining {
                 report.add(index, event, || format!("{node} has been rejoining since {since}"));
