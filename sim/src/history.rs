@@ -81,6 +81,13 @@ pub enum Kind {
         /// Which of its processes.
         boot: u32,
     },
+    /// From this process on, the node's list of voters is another one.
+    Listed {
+        /// The node.
+        node: NodeId,
+        /// The list is the voters n1 to this one.
+        voters: u32,
+    },
     /// The process is gone.
     Down {
         /// The node.

@@ -6,7 +6,7 @@
 //! run after every seed.
 //!
 //! Besides the properties: `guards` knows which guard is valid when, `claims` which claim stands,
-//! `story` what happened to a message; `report` collects violations, and `testing` writes histories
+//! `lists` which voters a node counts by, `story` what happened to a message; `report` collects violations, and `testing` writes histories
 //! for the tests.
 
 mod claims;
@@ -29,6 +29,7 @@ mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
 mod l3_release_after_the_last_act;
 mod l4_only_the_exact_holder;
+mod lists;
 mod m1_quorums_intersect;
 mod m3_no_return_of_the_superseded;
 mod report;
@@ -55,7 +56,7 @@ pub use report::MAX_VIOLATIONS;
 /// What the oracles know about the run besides its history.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// The configured voters.
+    /// The configured voters when the run begins.
     pub voters: Vec<NodeId>,
     /// What the sink can do.
     pub sink: SinkKind,

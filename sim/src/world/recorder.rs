@@ -110,6 +110,11 @@ impl Recorder {
         self.lock().guard_issued
     }
 
+    /// The node has no process yet.
+    pub fn absent(&self, node: NodeId) {
+        self.lock().down.insert(node);
+    }
+
     /// Whether the node's process is gone.
     pub fn is_down(&self, node: NodeId) -> bool {
         self.lock().down.contains(&node)
