@@ -516,8 +516,9 @@ impl History {
         if !matches!(kind, Kind::Sent { .. }) {
             self.others.push(u32::try_from(self.events.len()).expect("far fewer events"));
         }
-        self.events.push(Event { at, kind });
-        self.events[self.events.len() - 1].hash(&mut self.hasher);
+        let event = Event { at, kind };
+        event.hash(&mut self.hasher);
+        self.events.push(event);
     }
 
     /// All events, oldest first.
@@ -555,28 +556,40 @@ const BATCH: usize = 2048;
 #[derive(Clone)]
 struct Batched {
     hasher: Xxh3,
-    batch: Vec<u8>,
+    batch: [u8; BATCH],
+    len: usize,
 }
 
 impl Default for Batched {
     fn default() -> Self {
-        Self { hasher: Xxh3::default(), batch: Vec::with_capacity(BATCH) }
+        Self { hasher: Xxh3::default(), batch: [0; BATCH], len: 0 }
+    }
+}
+
+impl Batched {
+    #[cold]
+    fn write_through(&mut self, bytes: &[u8]) {
+        self.hasher.update(&self.batch[..self.len]);
+        self.hasher.update(bytes);
+        self.len = 0;
     }
 }
 
 impl Hasher for Batched {
+    #[inline(always)] // of a length that is known where it is called
     fn write(&mut self, bytes: &[u8]) {
-        if self.batch.len() + bytes.len() > BATCH {
-            self.hasher.update(&self.batch);
-            self.batch.clear();
+        match self.batch.get_mut(self.len..self.len + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            None => self.write_through(bytes),
         }
-        // What is longer than a batch makes the batch longer, once.
-        self.batch.extend_from_slice(bytes);
     }
 
     fn finish(&self) -> u64 {
         let mut hasher = self.hasher.clone();
-        hasher.update(&self.batch);
+        hasher.update(&self.batch[..self.len]);
         hasher.digest()
     }
 }

@@ -5,6 +5,7 @@ mod error;
 mod exhaustive;
 mod exit;
 mod find;
+mod fuzz;
 mod list;
 mod mutants;
 mod replay;
@@ -21,7 +22,7 @@ use clap::Parser;
 use self::arguments::{Arguments, Command, RunArguments};
 pub use self::error::CliError;
 pub use self::exit::Exit;
-pub use self::find::{Subject, all_scenarios, find, mutant_scenarios, root};
+pub use self::find::{Subject, all_scenarios, every_scenario, find, mutant_scenarios, root};
 
 /// Seeds of each scenario if nobody says how many.
 pub const FEW_SEEDS: u64 = 10;
@@ -49,6 +50,8 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
         Some(Command::Replay(arguments)) => replay::replay(&arguments),
         Some(Command::Mutants(arguments)) => mutants::mutants(&arguments),
         Some(Command::Exhaustive(arguments)) => exhaustive::exhaustive(&arguments),
+        Some(Command::Corpus(arguments)) => fuzz::corpus(&arguments),
+        Some(Command::Unfuzz(arguments)) => fuzz::unfuzz(&arguments),
         Some(Command::List) => list::list(),
         Some(Command::Timing) => {
             crate::timing::run(&mut say_line);

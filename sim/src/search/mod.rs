@@ -1,5 +1,6 @@
 //! Search: many seeds of one scenario, and planted bugs that must be found.
 
+pub mod bytes;
 pub mod elsewhere;
 pub mod explore;
 pub mod fresh;
