@@ -115,6 +115,10 @@ Examples:
   cargo sim exhaustive --mutant roll_lists_nodes
                                               the shortest way to what the bug breaks")]
     Exhaustive(ExhaustiveArguments),
+    /// Write the plans of scenarios as a fuzzer's corpus; see fuzz/README.md
+    Corpus(CorpusArguments),
+    /// Turn what a fuzzer has found into a scenario file
+    Unfuzz(UnfuzzArguments),
     /// Show scenarios, properties, planted bugs and reach points
     List,
     /// Measure failover and handover in simulated time, beside the formula
@@ -277,4 +281,24 @@ pub struct ExhaustiveArguments {
     /// Give up on a scope after that long: 90s, 10m, 1h
     #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true)]
     pub time: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CorpusArguments {
+    /// The folder that the files are written to; made if it is not there
+    pub folder: PathBuf,
+    #[arg(help = format!("Whose plans: {SCENARIO} [default: all]"))]
+    pub scenario: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct UnfuzzArguments {
+    /// The file that the fuzzer wrote
+    pub file: PathBuf,
+    /// Write the scenario to this file [default: to standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Expect what the plan breaks with this planted bug; see `cargo sim list`
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<String>,
 }

@@ -128,6 +128,21 @@ pub enum CliError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// A fuzzer's file cannot be read.
+    #[error("cannot read {path}: {cause}")]
+    #[diagnostic(help("name a file that the fuzzer wrote, as fuzz/artifacts/plan/crash-..."))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// A fuzzer's file says what no scenario may.
+    #[error("the bytes of {0} are no plan")]
+    #[diagnostic(help(
+        "the rules of scenario files refuse what they say; a find is never refused"
+    ))]
+    NoPlan(PathBuf),
     /// A file cannot be written.
     #[error("cannot write {path}: {cause}")]
     #[diagnostic(help("name a file in a folder that exists and may be written to"))]

@@ -6,10 +6,9 @@
 //! what it promised (Michael, Ports, Sharma, Szekeres, DISC 2017, §4). Judged by what was durable,
 //! not by what the node says it is.
 
-use std::collections::BTreeMap;
-
 use fencepost::{Identity, Incarnation, NodeId};
 
+use super::few::Few;
 use super::lists::Lists;
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
@@ -26,7 +25,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     // Which life of the node is durable, if any.
-    let mut lives: BTreeMap<NodeId, Incarnation> = BTreeMap::new();
+    let mut lives: Few<NodeId, Incarnation> = Few::default();
     let mut lists = Lists::new(setting);
     for (index, event) in history.events().iter().enumerate() {
         lists.note(&event.kind);

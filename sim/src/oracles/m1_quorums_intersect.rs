@@ -25,7 +25,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut lists = Lists::new(setting);
     let mut begun: BTreeSet<Generation> = BTreeSet::new();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         lists.note(&event.kind);
         // Who did it by whose list, with whom, and whether it needs all of them.
         let (what, list, nodes, needs_all): (_, _, Vec<NodeId>, _) = match &event.kind {

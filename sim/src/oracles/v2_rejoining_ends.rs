@@ -32,7 +32,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     for (index, event) in history.events().iter().enumerate() {
         lists.note(&event.kind);
         let judged =
-            event.kind == Kind::End || deadline.is_some_and(|deadline| event.at > deadline);
+            matches!(event.kind, Kind::End) || deadline.is_some_and(|deadline| event.at > deadline);
         if judged && deadline.take().is_some() {
             for (node, since) in rejoining.iter().filter(|(node, _)| known(**node, &lists)) {
                 report.add(index, event, || format!("{node} has been rejoining since {since}"));

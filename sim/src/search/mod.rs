@@ -1,6 +1,7 @@
 //! Search: many seeds of one scenario, planted bugs that must be found, and the smallest plan that
 //! fails as a seed does.
 
+pub mod bytes;
 pub mod determinism;
 pub mod elsewhere;
 pub mod explore;

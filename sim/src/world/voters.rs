@@ -318,12 +318,10 @@ impl Transport for LinkTransport {
         self.cluster.recorder.sent(to, &message, fate.arrivals());
         let mailbox: &Arc<Mailbox<Message>> = &self.cluster.mailboxes[there.0];
         if let Some(arrives) = fate.arrives[1] {
-            let (mailbox, message) = (Arc::clone(mailbox), message.clone());
-            links.at(arrives, move || mailbox.put(message));
+            mailbox.send(links, arrives, message.clone());
         }
         if let Some(arrives) = fate.arrives[0] {
-            let mailbox = Arc::clone(mailbox);
-            links.at(arrives, move || mailbox.put(message));
+            mailbox.send(links, arrives, message);
         }
     }
 
