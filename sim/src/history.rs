@@ -456,6 +456,8 @@ pub enum SendOutcome {
     Accepted,
     /// Nothing left the node.
     NotSent,
+    /// Refused for now, without an effect.
+    NotNow,
     /// Refused for good.
     Rejected,
     /// Refused for its stamp.
@@ -473,7 +475,7 @@ pub enum ProofKind {
     SinkLacksIt,
     /// The sink drops repetitions and its window is open.
     Deduplicated,
-    /// The holder never sent a byte.
+    /// The holder never sent a byte that was not refused.
     NeverSent,
 }
 
@@ -486,6 +488,8 @@ pub enum NoEffect {
     Fenced,
     /// The recipient refuses the message.
     Rejected,
+    /// The sink takes nothing for now.
+    NotNow,
 }
 
 /// All events of one run.
