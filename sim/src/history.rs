@@ -463,6 +463,8 @@ pub enum SendOutcome {
     Accepted,
     /// Nothing left the node.
     NotSent,
+    /// Refused for now, without an effect.
+    NotNow,
     /// Refused for good.
     Rejected,
     /// Refused for its stamp.
@@ -480,7 +482,7 @@ pub enum ProofKind {
     SinkLacksIt,
     /// The sink drops repetitions and its window is open.
     Deduplicated,
-    /// The holder never sent a byte.
+    /// The holder never sent a byte that was not refused.
     NeverSent,
 }
 
@@ -493,6 +495,8 @@ pub enum NoEffect {
     Fenced,
     /// The recipient refuses the message.
     Rejected,
+    /// The sink takes nothing for now.
+    NotNow,
 }
 
 /// All events of one run.

@@ -15,6 +15,8 @@ use super::disks::Disks;
 use super::links::{Links, Mailbox};
 use super::place::Places;
 use super::recorder::Recorder;
+use super::rpc::Server;
+use super::service::Service;
 use super::sinks::SinkServer;
 use super::timer::{Timer, nanos};
 use super::voters::{Cluster, Switches, address};
@@ -51,6 +53,8 @@ impl World {
             disks: simulator::<Disks>(),
             recorder,
             database: Arc::default(),
+            database_state: Arc::new(Service::new(stream(plan.seed, "database", 0))),
+            sink_state: Arc::new(Service::new(stream(plan.seed, "sink", 0))),
             sink_mailbox: Arc::default(),
             mailboxes: places.nodes().iter().map(|_| Arc::new(Mailbox::default())).collect(),
             switches: places.nodes().iter().map(|_| Switches::new(plan.voters)).collect(),
@@ -80,8 +84,11 @@ impl World {
             let books: SharedBooks = Arc::new(Mutex::new(books));
             let server = Database {
                 books: Arc::clone(&books),
-                links: Arc::clone(&cluster.links),
-                here: cluster.places.database(),
+                server: Server {
+                    links: Arc::clone(&cluster.links),
+                    here: cluster.places.database(),
+                    service: Arc::clone(&cluster.database_state),
+                },
                 mailbox: Arc::clone(&cluster.database),
                 clocks: Arc::clone(&cluster.clocks),
                 recorder: Arc::clone(&cluster.recorder),
@@ -89,8 +96,11 @@ impl World {
             database.spawn(server.serve());
             let server = SinkServer::new(
                 workload.sink,
-                Arc::clone(&cluster.links),
-                cluster.places.sink(),
+                Server {
+                    links: Arc::clone(&cluster.links),
+                    here: cluster.places.sink(),
+                    service: Arc::clone(&cluster.sink_state),
+                },
                 Arc::clone(&cluster.sink_mailbox),
                 timer,
                 Arc::clone(&cluster.recorder),
@@ -99,7 +109,7 @@ impl World {
             books
         });
         machines.extend([database.id(), sink.id()]);
-        let injector = Injector::new(Arc::clone(&cluster), handle, machines);
+        let injector = Injector::new(Arc::clone(&cluster), handle, machines, plan.disk);
         Self { cluster, books, injector }
     }
 }

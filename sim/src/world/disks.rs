@@ -2,9 +2,14 @@
 //!
 //! A madsim plugin. Writing takes time, and becomes durable somewhere within it: a process that is
 //! killed meanwhile finds the old content or the new at its next start, unless a fault wipes the
-//! disk or tears what was being written. A node without a disk writes as if it had one, at once,
+//! disk or tears what was being written. So every kill loses what was not yet durable, and may keep
+//! what the process was not yet told about. A node without a disk writes as if it had one, at once,
 //! and finds nothing at its next start.
+//!
+//! A disk can be in trouble: full, unreadable or slow. A write that fails may have replaced the
+//! content all the same, as the contract of [`Disk`] has it.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -17,7 +22,8 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::place::Place;
-use super::timer::Timer;
+use super::timer::{Timer, nanos};
+use crate::faults::plan::DiskTrouble;
 
 /// Half the time that a write takes, in nanoseconds: before it is durable, and again before the
 /// writer is told.
@@ -35,8 +41,20 @@ struct Slot {
     content: Option<Vec<u8>>,
     /// What the running process is writing.
     under_way: Option<Vec<u8>>,
+    /// What is wrong with it.
+    troubles: Vec<DiskTrouble>,
+    /// Whether it failed the running process.
+    failed: bool,
     latencies: Xoshiro256PlusPlus,
     damage: Xoshiro256PlusPlus,
+}
+
+impl Slot {
+    /// The error that the running process gets, and that excuses its end.
+    fn fail(&mut self, action: &'static str, why: io::ErrorKind) -> DiskError {
+        self.failed = true;
+        DiskError::Io { action, path: "hard-state".into(), source: why.into() }
+    }
 }
 
 impl Simulator for Disks {
@@ -49,8 +67,37 @@ impl Disks {
     /// Adds the next node's disk, empty, or notes that it has none. What is torn is drawn apart
     /// from the latencies, so that a torn write changes no later one.
     pub fn add(&self, is_there: bool, latencies: Xoshiro256PlusPlus, damage: Xoshiro256PlusPlus) {
-        let (content, under_way) = (None, None);
-        self.lock().push(Slot { is_there, content, under_way, latencies, damage });
+        self.lock().push(Slot {
+            is_there,
+            content: None,
+            under_way: None,
+            troubles: Vec::new(),
+            failed: false,
+            latencies,
+            damage,
+        });
+    }
+
+    /// From now on this is wrong with it, too.
+    pub fn add_trouble(&self, place: Place, trouble: DiskTrouble) {
+        self.lock()[place.0].troubles.push(trouble);
+    }
+
+    /// Takes one such trouble away.
+    pub fn remove_trouble(&self, place: Place, trouble: DiskTrouble) {
+        let troubles = &mut self.lock()[place.0].troubles;
+        let mine = troubles.iter().position(|active| *active == trouble);
+        troubles.remove(mine.expect("it was put there"));
+    }
+
+    /// A process begins.
+    pub fn begin(&self, place: Place) {
+        self.lock()[place.0].failed = false;
+    }
+
+    /// Whether the disk failed the running process: what excuses its end.
+    pub fn has_failed(&self, place: Place) -> bool {
+        self.lock()[place.0].failed
     }
 
     /// The process was killed: what it was writing is there, or is not.
@@ -80,7 +127,14 @@ impl Disks {
     }
 
     async fn half_write(&self, place: Place) {
-        let half = self.lock()[place.0].latencies.random_range(HALF_WRITE);
+        let half = {
+            let slot = &mut self.lock()[place.0];
+            let slower = slot.troubles.iter().map(|trouble| match trouble {
+                DiskTrouble::Slow { by } => nanos(*by) / 2,
+                DiskTrouble::Full | DiskTrouble::Unreadable => 0,
+            });
+            slower.sum::<u64>() + slot.latencies.random_range(HALF_WRITE)
+        };
         self.timer.sleep(Duration::from_nanos(half)).await;
     }
 
@@ -100,7 +154,11 @@ pub struct SimDisk {
 
 impl Disk for SimDisk {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, DiskError> {
-        Ok(self.disks.lock()[self.place.0].content.clone())
+        let slot = &mut self.disks.lock()[self.place.0];
+        if slot.troubles.contains(&DiskTrouble::Unreadable) {
+            return Err(slot.fail("read", io::ErrorKind::Other));
+        }
+        Ok(slot.content.clone())
     }
 
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), DiskError> {
@@ -112,7 +170,17 @@ impl Disk for SimDisk {
             slot.under_way = Some(bytes.clone());
         }
         self.disks.half_write(self.place).await;
-        self.disks.lock()[self.place.0].content = Some(bytes);
+        {
+            let slot = &mut self.disks.lock()[self.place.0];
+            if slot.troubles.contains(&DiskTrouble::Full) {
+                slot.under_way = None;
+                if slot.damage.random_range(0..2) == 0 {
+                    slot.content = Some(bytes);
+                }
+                return Err(slot.fail("write", io::ErrorKind::StorageFull));
+            }
+            slot.content = Some(bytes);
+        }
         self.disks.half_write(self.place).await;
         self.disks.lock()[self.place.0].under_way = None;
         Ok(())

@@ -12,7 +12,7 @@ use fencepost::cluster::{Activation, ElectionCommand, Watched};
 use fencepost::delivery::DispatcherConfig;
 use fencepost::election::{ColdStart, Config, Message, Timing};
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
-use fencepost::node::{Driver, Node, Transport};
+use fencepost::node::{DiskError, Driver, DriverError, Node, NodeError, Transport};
 use fencepost::store::Unfenced;
 use rand::Rng;
 use tokio::sync::mpsc;
@@ -25,6 +25,7 @@ use super::links::{Links, Mailbox, SharedMailbox, Traffic};
 use super::place::{Place, Places};
 use super::recorder::{NodeRecorder, Recorder};
 use super::rpc::Client;
+use super::service::Service;
 use super::sinks::{self, RemoteSink, SinkMail};
 use super::timer::Timer;
 use crate::faults::plan;
@@ -66,6 +67,10 @@ pub struct Cluster {
     pub database: SharedMailbox<DatabaseMail>,
     /// The sink's mailbox.
     pub sink_mailbox: SharedMailbox<SinkMail>,
+    /// The state of the database's process.
+    pub database_state: Arc<Service>,
+    /// The state of the sink's process.
+    pub sink_state: Arc<Service>,
     /// Each node's mailbox for the election.
     pub mailboxes: Vec<SharedMailbox<Message>>,
     /// Each node's switches.
@@ -88,6 +93,8 @@ pub struct Switches {
     listed: AtomicU32,
     /// The machine is there, but no process is to run on it.
     pub absent: AtomicBool,
+    /// Set when a process ended with an error, because of its disk.
+    pub failed: Watched<bool>,
 }
 
 impl Switches {
@@ -101,6 +108,7 @@ impl Switches {
             voters: AtomicU32::new(voters),
             listed: AtomicU32::new(voters),
             absent: AtomicBool::default(),
+            failed: Watched::new(false),
         }
     }
 
@@ -128,6 +136,8 @@ impl Cluster {
         let stop = Arc::new(Watched::new(false));
         *switches.stop.lock().expect("never held across a panic") = Arc::clone(&stop);
         switches.ended.store(false, Ordering::Relaxed);
+        switches.failed.set(false);
+        self.disks.begin(place);
         let slow = switches.slow_start.swap(0, Ordering::Relaxed);
         if slow > 0 {
             self.timer.sleep(Duration::from_nanos(slow)).await;
@@ -164,6 +174,12 @@ impl Cluster {
         };
         match result {
             Ok(()) => info!(%node, boot, "process ends"),
+            // Whoever supervises it kills what is left and starts it again.
+            Err(error) if is_of_the_disk(&error) && self.disks.has_failed(place) => {
+                info!(%node, boot, %error, "process fails");
+                switches.failed.set(true);
+                return std::future::pending().await;
+            }
             // Nothing in this world excuses it, and a dead node must not pass for a quiet one.
             Err(error) => panic!("process {boot} of {node} failed: {error}"),
         }
@@ -176,7 +192,7 @@ impl Cluster {
         boot: u32,
         transport: T,
         stop: Arc<Watched<bool>>,
-    ) -> Result<(), String> {
+    ) -> Result<(), NodeError> {
         let node = self.places.node(place);
         let config = self.config_of(place);
         let seed = stream(self.seed, &format!("node {node}"), u64::from(boot)).next_u64();
@@ -197,7 +213,7 @@ impl Cluster {
             dispatcher: DispatcherConfig::default(),
             observer,
         };
-        node.run(stop).await.map_err(|error| error.to_string())
+        node.run(stop).await
     }
 
     /// The voters of the node's list.
@@ -226,6 +242,7 @@ impl Cluster {
             timer: self.timer.clone(),
             here: place,
             there: self.places.database(),
+            service: Arc::clone(&self.database_state),
             mailbox: Arc::clone(&self.database),
             timeout: ANSWER_TIMEOUT,
         };
@@ -243,6 +260,7 @@ impl Cluster {
             timer: self.timer.clone(),
             here: place,
             there: self.places.sink(),
+            service: Arc::clone(&self.sink_state),
             mailbox: Arc::clone(&self.sink_mailbox),
             timeout: ANSWER_TIMEOUT,
         };
@@ -257,6 +275,11 @@ impl Cluster {
     }
 }
 
+/// Whether a process ended because its disk failed, which a fault can make it do.
+fn is_of_the_disk(error: &NodeError) -> bool {
+    matches!(error, NodeError::Driver(DriverError::Disk(DiskError::Io { .. })))
+}
+
 /// A node without work: the election, and guards that no fence backs.
 #[allow(clippy::too_many_arguments)] // each is a different part of the world
 async fn election_only<T: Transport>(
@@ -267,7 +290,7 @@ async fn election_only<T: Transport>(
     disk: SimDisk,
     observer: Arc<NodeRecorder>,
     stop: Arc<Watched<bool>>,
-) -> Result<(), String> {
+) -> Result<(), NodeError> {
     let (commands, receiver) = mpsc::channel(1);
     // Nobody reads them: without a store, nothing is asked of it.
     let (rolls, _requests) = mpsc::channel(1);
@@ -283,7 +306,7 @@ async fn election_only<T: Transport>(
         rolls,
         Arc::clone(&lease),
     );
-    let driver = driver.await.map_err(|error| error.to_string())?;
+    let driver = driver.await?;
     let activation = Activation {
         me: driver.me(),
         store: Arc::new(Unfenced),
@@ -299,9 +322,9 @@ async fn election_only<T: Transport>(
         activation.abort();
         let _ = commands.send(ElectionCommand::Leave).await;
     });
-    let result = driver.run().await.map_err(|error| error.to_string());
+    let result = driver.run().await;
     ender.abort();
-    result
+    Ok(result?)
 }
 
 /// The fast transport: the link plugin, one mailbox a node.

@@ -6,7 +6,8 @@ use fencepost::NodeId;
 
 use super::grid::{self, PPM, pick, ppm_byte};
 use crate::faults::plan::{
-    Fault, Harm, Links, Noise, Plan, PlannedFault, Start, Target, Trigger, node, observer,
+    DiskTrouble, Fault, Harm, Links, Noise, Plan, PlannedFault, Service, ServiceTrouble, Start,
+    Target, Trigger, node, observer,
 };
 
 /// Bytes of a record.
@@ -38,7 +39,17 @@ const NOISE: u8 = 3;
 const BOUNCE: u8 = 4;
 const WALL: u8 = 5;
 const RATE: u8 = 6;
-const KINDS: u8 = 7;
+const SUSPEND: u8 = 7;
+const DIE: u8 = 8;
+const CRASH_LOOP: u8 = 9;
+const DISK: u8 = 10;
+const RESTART: u8 = 11;
+const SERVICE: u8 = 12;
+const STROBE: u8 = 13;
+const KINDS: u8 = 14;
+
+/// The most kills of a crash loop.
+const LOOP_MAX: u8 = 6;
 
 /// Starts.
 const AT: u8 = 0;
@@ -50,11 +61,27 @@ const SEND: u8 = 5;
 const FLOOR: u8 = 6;
 const STARTS: u8 = 7;
 
+/// What is wrong with a disk.
+const FULL: u8 = 0;
+const UNREADABLE: u8 = 1;
+const SLOW_DISK: u8 = 2;
+const DISK_TROUBLES: u8 = 3;
+
+/// What is wrong with a service's answers.
+const FAILS: u8 = 0;
+const LOST: u8 = 1;
+const LATE: u8 = 2;
+const SERVICE_TROUBLES: u8 = 3;
+
 /// Flags: graceful, both ways, or backwards; what happens to the disk; whose leadership.
 const FORTH: u8 = 1;
 const WIPE: u8 = 2;
 const TEAR: u8 = 4;
 const NODE_SHIFT: u8 = 4;
+
+fn service(is_sink: bool) -> Service {
+    if is_sink { Service::Sink } else { Service::Database }
+}
 
 /// What the record says, as far as the cluster has what it names.
 pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
@@ -73,8 +100,10 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
     let links =
         || Links { from: nodes.clone(), to: record.to.of(plan, Target::Others), both_ways: forth };
     let signed = |size: i64| if forth { -size } else { size };
-    let fault = match record.kind % KINDS {
-        PAUSE => Fault::Pause { node: one, lasts },
+    let kind = record.kind % KINDS;
+    let fault = match kind {
+        PAUSE => Fault::Pause { nodes, lasts },
+        SUSPEND => Fault::Suspend { nodes, counted: !forth, lasts },
         CUT => Fault::Cut { links: links(), lasts },
         SLOW => Fault::Slow { links: links(), by: grid::time(second), lasts },
         NOISE => {
@@ -83,20 +112,47 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
             let noise = Noise { loss_ppm, duplicate_ppm, reorder_ppm };
             Fault::Noise { links: links(), noise, lasts }
         }
-        BOUNCE => {
+        BOUNCE | DIE | CRASH_LOOP => {
             let harm = match record.flags {
                 flags if flags & WIPE != 0 => Harm::Wipe,
                 flags if flags & TEAR != 0 => Harm::Tear,
                 _ => Harm::None,
             };
+            let harm = plan.disk.fit(harm);
             let slow_start = grid::time_or_none_within(second, most.saturating_sub(lasts));
-            Fault::Bounce {
-                nodes,
-                graceful: forth,
-                harm: plan.disk.fit(harm),
-                down: lasts,
-                slow_start,
+            match kind {
+                BOUNCE => Fault::Bounce { nodes, graceful: forth, harm, down: lasts, slow_start },
+                DIE => Fault::Die { nodes, harm, down: lasts, slow_start },
+                _ => {
+                    let times = u32::from(1 + third % LOOP_MAX);
+                    let turn = most / times;
+                    let down = lasts.min(turn);
+                    let up = grid::time_or_none_within(second, turn - down);
+                    Fault::CrashLoop { nodes, harm, times, up, down }
+                }
             }
+        }
+        DISK => {
+            let trouble = match third % DISK_TROUBLES {
+                FULL => DiskTrouble::Full,
+                UNREADABLE => DiskTrouble::Unreadable,
+                _ => DiskTrouble::Slow { by: grid::time(second) },
+            };
+            Fault::Disk { nodes, trouble, lasts }
+        }
+        RESTART => Fault::Restart { service: service(forth), down: lasts },
+        SERVICE => {
+            let trouble = match third % SERVICE_TROUBLES {
+                FAILS => ServiceTrouble::Fails,
+                LOST => ServiceTrouble::Lost,
+                _ => ServiceTrouble::Late { by: grid::time(second) },
+            };
+            let share_ppm = pick(&PPM, fourth);
+            Fault::Service { service: service(forth), trouble, share_ppm, lasts }
+        }
+        STROBE => {
+            let size = i64::try_from(grid::time(second).as_millis()).expect("seconds");
+            Fault::Strobe { node: one, by_ms: signed(size), every: grid::time(third), lasts }
         }
         WALL => {
             let size = i64::try_from(grid::time(second).as_millis()).expect("seconds");
@@ -124,9 +180,15 @@ pub(super) fn bytes_of(planned: &PlannedFault) -> Option<[u8; LEN]> {
     record.set_start(&planned.start);
     let flag = |flag: u8, set: bool| if set { flag } else { 0 };
     match &planned.fault {
-        Fault::Pause { node, lasts } => {
+        Fault::Pause { nodes, lasts } => {
             record.kind = PAUSE;
-            record.from = Targets::from_list(&[*node]);
+            record.from = Targets::from_list(nodes);
+            record.amounts[0] = grid::time_byte(*lasts);
+        }
+        Fault::Suspend { nodes, counted, lasts } => {
+            record.kind = SUSPEND;
+            record.from = Targets::from_list(nodes);
+            record.flags |= flag(FORTH, !counted);
             record.amounts[0] = grid::time_byte(*lasts);
         }
         Fault::Cut { links, lasts } => {
@@ -152,11 +214,68 @@ pub(super) fn bytes_of(planned: &PlannedFault) -> Option<[u8; LEN]> {
         Fault::Bounce { nodes, graceful, harm, down, slow_start } => {
             record.kind = BOUNCE;
             record.from = Targets::from_list(nodes);
-            record.flags |= flag(FORTH, *graceful)
-                | flag(WIPE, *harm == Harm::Wipe)
-                | flag(TEAR, *harm == Harm::Tear);
+            record.flags |= flag(FORTH, *graceful);
+            record.set_harm(*harm);
             record.amounts[0] = grid::time_byte(*down);
             record.amounts[1] = grid::time_or_none_byte(*slow_start);
+        }
+        Fault::Die { nodes, harm, down, slow_start } => {
+            record.kind = DIE;
+            record.from = Targets::from_list(nodes);
+            record.set_harm(*harm);
+            record.amounts[0] = grid::time_byte(*down);
+            record.amounts[1] = grid::time_or_none_byte(*slow_start);
+        }
+        Fault::CrashLoop { nodes, harm, times, up, down } => {
+            record.kind = CRASH_LOOP;
+            record.from = Targets::from_list(nodes);
+            record.set_harm(*harm);
+            record.amounts[0] = grid::time_byte(*down);
+            record.amounts[1] = grid::time_or_none_byte(*up);
+            record.amounts[2] = super::less_one(*times, LOOP_MAX);
+        }
+        Fault::Disk { nodes, trouble, lasts } => {
+            record.kind = DISK;
+            record.from = Targets::from_list(nodes);
+            record.amounts[0] = grid::time_byte(*lasts);
+            record.amounts[2] = match trouble {
+                DiskTrouble::Full => FULL,
+                DiskTrouble::Unreadable => UNREADABLE,
+                DiskTrouble::Slow { by } => {
+                    record.amounts[1] = grid::time_byte(*by);
+                    SLOW_DISK
+                }
+            };
+        }
+        Fault::Restart { service, down } => {
+            record.kind = RESTART;
+            record.flags |= flag(FORTH, *service == Service::Sink);
+            record.amounts[0] = grid::time_byte(*down);
+        }
+        Fault::Service { service, trouble, share_ppm, lasts } => {
+            record.kind = SERVICE;
+            record.flags |= flag(FORTH, *service == Service::Sink);
+            record.amounts[0] = grid::time_byte(*lasts);
+            record.amounts[2] = match trouble {
+                ServiceTrouble::Fails => FAILS,
+                ServiceTrouble::Lost => LOST,
+                ServiceTrouble::Late { by } => {
+                    record.amounts[1] = grid::time_byte(*by);
+                    LATE
+                }
+            };
+            record.amounts[3] = ppm_byte(*share_ppm);
+        }
+        Fault::Strobe { node, by_ms, every, lasts } => {
+            record.kind = STROBE;
+            record.from = Targets::from_list(&[*node]);
+            record.flags |= flag(FORTH, *by_ms < 0);
+            let by = grid::time_byte(Duration::from_millis(by_ms.unsigned_abs()));
+            record.amounts[..3].copy_from_slice(&[
+                grid::time_byte(*lasts),
+                by,
+                grid::time_byte(*every),
+            ]);
         }
         Fault::WallStep { node, by_ms } => {
             record.kind = WALL;
@@ -248,6 +367,14 @@ impl Record {
                 self.moment = [super::less_one(nth, NTH_MAX), grid::time_or_none_byte(after)];
             }
         }
+    }
+
+    fn set_harm(&mut self, harm: Harm) {
+        self.flags |= match harm {
+            Harm::None => 0,
+            Harm::Wipe => WIPE,
+            Harm::Tear => TEAR,
+        };
     }
 
     fn set_links(&mut self, links: &Links) {

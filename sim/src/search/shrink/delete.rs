@@ -69,10 +69,13 @@ fn fuse(one: &PlannedFault, other: &PlannedFault) -> Vec<PlannedFault> {
             }
             fused
         }
-        (Fault::Pause { node, .. }, Fault::Pause { node: also, .. }) => {
-            let pause = |node: &Target| planned(Fault::Pause { node: *node, lasts: all });
-            let mut fused = vec![pause(node)];
-            fused.extend((node != also).then(|| pause(also)));
+        (Fault::Pause { nodes, .. }, Fault::Pause { nodes: more, .. }) => {
+            let pause =
+                |nodes: &[Target]| planned(Fault::Pause { nodes: nodes.to_vec(), lasts: all });
+            let mut fused = vec![pause(nodes)];
+            if nodes != more {
+                fused.extend([pause(more), pause(&union(nodes, more))]);
+            }
             fused
         }
         (Fault::Cut { links, .. }, Fault::Cut { links: more, .. }) => {
@@ -97,6 +100,13 @@ fn fuse(one: &PlannedFault, other: &PlannedFault) -> Vec<PlannedFault> {
             | Fault::Slow { .. }
             | Fault::Noise { .. }
             | Fault::Bounce { .. }
+            | Fault::Suspend { .. }
+            | Fault::Die { .. }
+            | Fault::CrashLoop { .. }
+            | Fault::Disk { .. }
+            | Fault::Restart { .. }
+            | Fault::Service { .. }
+            | Fault::Strobe { .. }
             | Fault::Deploy { .. }
             | Fault::Retire { .. }
             | Fault::WallStep { .. }

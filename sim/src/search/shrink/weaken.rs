@@ -6,7 +6,7 @@ use std::time::Duration;
 use fencepost::NodeId;
 
 use super::numbers::{below, nanos};
-use crate::faults::plan::{Fault, Harm, Target};
+use crate::faults::plan::{DiskTrouble, Fault, Harm, ServiceTrouble, Target};
 
 /// The least time that a fault lasts: none at all is no fault.
 const INSTANT: Duration = Duration::from_millis(1);
@@ -17,6 +17,8 @@ pub(super) enum Whom<'f> {
     One(&'f mut Target),
     /// One node, by its name.
     Named(&'f mut NodeId),
+    /// A service of the world, not a node.
+    Service,
     /// Lists, none of which may become empty.
     Lists(Vec<&'f mut Vec<Target>>),
 }
@@ -31,6 +33,7 @@ pub(super) struct Amount<'f> {
 enum Value<'f> {
     Time(&'f mut Duration),
     Share(&'f mut u32),
+    Count(&'f mut u32),
     Deviation(&'f mut i32),
     Step(&'f mut i64),
 }
@@ -38,13 +41,19 @@ enum Value<'f> {
 /// Whom the fault meets.
 pub(super) fn whom(fault: &mut Fault) -> Whom<'_> {
     match fault {
-        Fault::Pause { node, .. } | Fault::WallStep { node, .. } | Fault::Rate { node, .. } => {
+        Fault::WallStep { node, .. } | Fault::Strobe { node, .. } | Fault::Rate { node, .. } => {
             Whom::One(node)
         }
         Fault::Cut { links, .. } | Fault::Slow { links, .. } | Fault::Noise { links, .. } => {
             Whom::Lists(vec![&mut links.from, &mut links.to])
         }
-        Fault::Bounce { nodes, .. } => Whom::Lists(vec![nodes]),
+        Fault::Pause { nodes, .. }
+        | Fault::Suspend { nodes, .. }
+        | Fault::Bounce { nodes, .. }
+        | Fault::Die { nodes, .. }
+        | Fault::CrashLoop { nodes, .. }
+        | Fault::Disk { nodes, .. } => Whom::Lists(vec![nodes]),
+        Fault::Restart { .. } | Fault::Service { .. } => Whom::Service,
         Fault::Deploy { node, .. } | Fault::Retire { node } => Whom::Named(node),
     }
 }
@@ -52,7 +61,9 @@ pub(super) fn whom(fault: &mut Fault) -> Whom<'_> {
 /// The numbers of the fault: the less, the milder.
 pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
     match fault {
-        Fault::Pause { lasts, .. } | Fault::Cut { lasts, .. } => vec![Amount::lasting(lasts)],
+        Fault::Pause { lasts, .. } | Fault::Suspend { lasts, .. } | Fault::Cut { lasts, .. } => {
+            vec![Amount::lasting(lasts)]
+        }
         Fault::Slow { by, lasts, .. } => vec![Amount::lasting(lasts), Amount::short(by)],
         Fault::Noise { noise, lasts, .. } => vec![
             Amount::lasting(lasts),
@@ -60,8 +71,34 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
             Amount { value: Value::Share(&mut noise.duplicate_ppm), least: 0 },
             Amount { value: Value::Share(&mut noise.reorder_ppm), least: 0 },
         ],
-        Fault::Bounce { down, slow_start, .. } => {
+        Fault::Bounce { down, slow_start, .. } | Fault::Die { down, slow_start, .. } => {
             vec![Amount::short(slow_start), Amount::short(down)]
+        }
+        Fault::CrashLoop { times, up, down, .. } => vec![
+            Amount { value: Value::Count(times), least: 1 },
+            Amount::short(up),
+            Amount::short(down),
+        ],
+        Fault::Disk { trouble, lasts, .. } => {
+            let mut amounts = vec![Amount::lasting(lasts)];
+            match trouble {
+                DiskTrouble::Full | DiskTrouble::Unreadable => {}
+                DiskTrouble::Slow { by } => amounts.push(Amount::lasting(by)),
+            }
+            amounts
+        }
+        Fault::Restart { down, .. } => vec![Amount::short(down)],
+        Fault::Service { trouble, share_ppm, lasts, .. } => {
+            let mut amounts =
+                vec![Amount::lasting(lasts), Amount { value: Value::Share(share_ppm), least: 1 }];
+            match trouble {
+                ServiceTrouble::Fails | ServiceTrouble::Lost => {}
+                ServiceTrouble::Late { by } => amounts.push(Amount::lasting(by)),
+            }
+            amounts
+        }
+        Fault::Strobe { by_ms, lasts, .. } => {
+            vec![Amount::lasting(lasts), Amount { value: Value::Step(by_ms), least: 1 }]
         }
         Fault::Deploy { down, .. } => vec![Amount::short(down)],
         Fault::Retire { .. } => Vec::new(),
@@ -114,12 +151,36 @@ pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
             }
             milder
         }
+        Fault::Die { nodes, harm, down, slow_start } => as_a_kill(nodes, *harm, *down, *slow_start),
+        Fault::CrashLoop { nodes, harm, down, .. } => {
+            as_a_kill(nodes, *harm, *down, Duration::ZERO)
+        }
+        Fault::Suspend { nodes, counted, lasts } => {
+            let mut milder = vec![Fault::Pause { nodes: nodes.clone(), lasts: *lasts }];
+            if !counted {
+                milder.push(Fault::Suspend { nodes: nodes.clone(), counted: true, lasts: *lasts });
+            }
+            milder
+        }
         Fault::Pause { .. }
+        | Fault::Disk { .. }
+        | Fault::Restart { .. }
+        | Fault::Service { .. }
+        | Fault::Strobe { .. }
         | Fault::Deploy { .. }
         | Fault::Retire { .. }
         | Fault::WallStep { .. }
         | Fault::Rate { .. } => Vec::new(),
     }
+}
+
+/// A kill, and whatever is milder than that.
+fn as_a_kill(nodes: &[Target], harm: Harm, down: Duration, slow_start: Duration) -> Vec<Fault> {
+    let nodes = nodes.to_vec();
+    let kill = Fault::Bounce { nodes, graceful: false, harm, down, slow_start };
+    let mut all = milder(&kill);
+    all.insert(0, kill);
+    all
 }
 
 /// Every way to take something from a fault: one list for each thing that can be made less, the
@@ -197,7 +258,7 @@ pub(super) fn severity(fault: &Fault) -> u64 {
     };
     let met: u64 = match whom(&mut fault.clone()) {
         Whom::One(target) => weight(target),
-        Whom::Named(_) => 1,
+        Whom::Named(_) | Whom::Service => 1,
         Whom::Lists(lists) => lists.iter().flat_map(|list| list.iter()).map(weight).sum(),
     };
     met + milder(fault).len() as u64
@@ -218,6 +279,7 @@ pub(super) fn renamed(fault: &Fault, rename: impl Fn(NodeId) -> Option<NodeId>) 
     match whom(&mut fault) {
         Whom::One(target) => *target = new(target)?,
         Whom::Named(node) => *node = rename(*node)?,
+        Whom::Service => {}
         Whom::Lists(lists) => {
             for list in lists {
                 *list = list.iter().filter_map(new).collect();
@@ -239,6 +301,7 @@ pub(super) fn named(fault: &Fault) -> Vec<NodeId> {
     match whom(&mut fault.clone()) {
         Whom::One(target) => node(target).into_iter().collect(),
         Whom::Named(node) => vec![*node],
+        Whom::Service => Vec::new(),
         Whom::Lists(lists) => lists.iter().flat_map(|list| list.iter()).filter_map(node).collect(),
     }
 }
@@ -256,7 +319,7 @@ impl<'f> Amount<'f> {
     pub fn size(&self) -> u64 {
         match &self.value {
             Value::Time(value) => nanos(**value),
-            Value::Share(value) => u64::from(**value),
+            Value::Share(value) | Value::Count(value) => u64::from(**value),
             Value::Deviation(value) => u64::from(value.unsigned_abs()),
             Value::Step(value) => value.unsigned_abs(),
         }
@@ -267,7 +330,9 @@ impl<'f> Amount<'f> {
     pub fn set(&mut self, size: u64) {
         match &mut self.value {
             Value::Time(value) => **value = Duration::from_nanos(size),
-            Value::Share(value) => **value = u32::try_from(size).unwrap_or(**value),
+            Value::Share(value) | Value::Count(value) => {
+                **value = u32::try_from(size).unwrap_or(**value)
+            }
             Value::Deviation(value) => {
                 **value = i32::try_from(size).map_or(**value, |size| size * value.signum());
             }
@@ -281,7 +346,7 @@ impl<'f> Amount<'f> {
     pub fn time(&self) -> Option<Duration> {
         match &self.value {
             Value::Time(value) => Some(**value),
-            Value::Share(_) | Value::Deviation(_) | Value::Step(_) => None,
+            Value::Share(_) | Value::Count(_) | Value::Deviation(_) | Value::Step(_) => None,
         }
     }
 }
