@@ -293,6 +293,8 @@ fn is_explicit_and_in_bounds(plan: &Plan) {
             Fault::WallStep { .. }
                 | Fault::Bounce { .. }
                 | Fault::CrashLoop { .. }
+                | Fault::Deploy { .. }
+                | Fault::Retire { .. }
                 | Fault::Restart { .. }
         );
         assert!(!lasting || fault.duration() > Duration::ZERO, "{planned}");

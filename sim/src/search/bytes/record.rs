@@ -79,6 +79,17 @@ const WIPE: u8 = 2;
 const TEAR: u8 = 4;
 const NODE_SHIFT: u8 = 4;
 
+/// Of what a link can end at, what a process can run on.
+fn nodes_of(ends: &[Target]) -> Vec<Target> {
+    let nodes = ends.iter().filter(|end| end.is_nodes() && **end != Target::Others);
+    let nodes: Vec<Target> = nodes.copied().collect();
+    match nodes.as_slice() {
+        [] => vec![Target::Leader],
+        some if some.contains(&Target::All) => vec![Target::All],
+        _ => nodes,
+    }
+}
+
 fn service(is_sink: bool) -> Service {
     if is_sink { Service::Sink } else { Service::Database }
 }
@@ -94,11 +105,12 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
     let most = plan.horizon.saturating_sub(begun);
     let [lasts, second, third, fourth] = record.amounts;
     let lasts = grid::time_within(lasts, most);
-    let nodes = record.from.of(plan, Target::Leader);
-    let one = nodes[0];
+    let ends = record.from.of(plan, Target::Leader);
+    let one = ends[0];
+    let nodes = nodes_of(&ends);
     let forth = record.flags & FORTH != 0;
     let links =
-        || Links { from: nodes.clone(), to: record.to.of(plan, Target::Others), both_ways: forth };
+        || Links { from: ends.clone(), to: record.to.of(plan, Target::Others), both_ways: forth };
     let signed = |size: i64| if forth { -size } else { size };
     let kind = record.kind % KINDS;
     let fault = match kind {
