@@ -140,7 +140,7 @@ fn expand(
 
 /// The nodes that get a list of that many voters, in the order in which a careful operator
 /// restarts them: who is new comes first, so that the others never wait for it.
-fn deployed(size: Size, voters: u32) -> Vec<NodeId> {
+pub(super) fn deployed(size: Size, voters: u32) -> Vec<NodeId> {
     let new = size.voters + 1..=voters;
     let old = 1..=size.voters.min(voters);
     new.chain(old).map(node).chain((1..=size.observers).map(observer)).collect()

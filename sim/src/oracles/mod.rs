@@ -149,7 +149,8 @@ pub const ALL: &[Oracle] = &[
 /// The history does not have exactly one [`Kind::End`]: a bug in the testbed, and what the liveness
 /// oracles would say about half a run means nothing.
 pub fn check_all(history: &History, setting: &Setting) -> Vec<Violation> {
-    let ends = history.besides_messages().filter(|(_, event)| matches!(event.kind, Kind::End)).count();
+    let ends =
+        history.besides_messages().filter(|(_, event)| matches!(event.kind, Kind::End)).count();
     assert!(ends == 1, "a history has exactly one End, this one has {ends}: a bug in the testbed");
     let mut found: Vec<Violation> =
         ALL.iter().flat_map(|oracle| (oracle.check)(history, setting)).collect();

@@ -17,6 +17,7 @@ use madsim::time::{Sleep, TimeHandle};
 #[derive(Clone)]
 pub struct Timer {
     time: TimeHandle,
+    // chance: madsim's own reading of simulated time has this type
     origin: std::time::Instant,
     /// What sets the timers of callbacks.
     setter: Arc<Mutex<Sleep>>,

@@ -47,12 +47,8 @@ pub(super) const PPM: [u32; 10] =
     [0, 1_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 300_000, 500_000];
 
 /// The least and the highest latency of a network.
-pub(super) const LATENCIES: [(Duration, Duration); 4] = [
-    (Duration::from_micros(300), ms(2)),
-    (ms(1), ms(20)),
-    (ms(10), ms(100)),
-    (ms(30), ms(40)),
-];
+pub(super) const LATENCIES: [(Duration, Duration); 4] =
+    [(Duration::from_micros(300), ms(2)), (ms(1), ms(20)), (ms(10), ms(100)), (ms(30), ms(40))];
 
 /// Windows of a sink that drops repetitions.
 pub(super) const WINDOWS: [Duration; 2] = [ms(20_000), ms(300_000)];

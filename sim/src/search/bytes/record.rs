@@ -70,11 +70,8 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
     let nodes = record.from.of(plan, Target::Leader);
     let one = nodes[0];
     let forth = record.flags & FORTH != 0;
-    let links = || Links {
-        from: nodes.clone(),
-        to: record.to.of(plan, Target::Others),
-        both_ways: forth,
-    };
+    let links =
+        || Links { from: nodes.clone(), to: record.to.of(plan, Target::Others), both_ways: forth };
     let signed = |size: i64| if forth { -size } else { size };
     let fault = match record.kind % KINDS {
         PAUSE => Fault::Pause { node: one, lasts },
@@ -93,7 +90,13 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
                 _ => Harm::None,
             };
             let slow_start = grid::time_or_none_within(second, most.saturating_sub(lasts));
-            Fault::Bounce { nodes, graceful: forth, harm: plan.disk.fit(harm), down: lasts, slow_start }
+            Fault::Bounce {
+                nodes,
+                graceful: forth,
+                harm: plan.disk.fit(harm),
+                down: lasts,
+                slow_start,
+            }
         }
         WALL => {
             let size = i64::try_from(grid::time(second).as_millis()).expect("seconds");
