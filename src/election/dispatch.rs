@@ -83,7 +83,9 @@ impl Election {
             }
             return;
         }
-        self.learn(from, effects);
+        if from.incarnation > newest {
+            self.learn(from, effects);
+        }
         // Who is operational has not forgotten any more.
         self.forgetful.retain(|(node, _)| *node != from.node);
         self.act_on(now, voter, from, term, body, effects);

@@ -91,3 +91,33 @@ fn unwritable(path: &Path) -> impl FnOnce(std::io::Error) -> CliError + use<> {
 fn file_char(char: char) -> char {
     if char.is_ascii_alphanumeric() { char } else { '-' }
 }
+
+#[cfg(test)]
+mod tests {
+    use fencepost::probe::Mutant;
+
+    use super::*;
+    use crate::scenario::Scenario;
+
+    /// From a scenario to a corpus, and from a file of it to a scenario that knows its bug.
+    #[test]
+    fn a_corpus_comes_from_scenarios_and_leads_back_to_them() {
+        let folder = std::env::temp_dir().join(format!("fencepost-{}-fuzz", std::process::id()));
+        let scenario = vec!["no-fence-check".to_owned()];
+        corpus(&CorpusArguments { folder: folder.clone(), scenario }).unwrap();
+        let file = folder.join("no-fence-check-1");
+        let out = folder.join("found.toml");
+        let mutant = Some("no_fence_check".to_owned());
+        let arguments = UnfuzzArguments { file: file.clone(), out: Some(out.clone()), mutant };
+        unfuzz(&arguments).unwrap();
+        let found = Scenario::load(&out).unwrap();
+        assert_eq!(found.expect.kills, [Mutant::NoFenceCheck]);
+        let bytes = std::fs::read(&file).unwrap();
+        assert_eq!(Some(generate(&found, found.seed.unwrap())), plan_of(&bytes));
+
+        let missing = UnfuzzArguments { file: folder.join("none"), ..arguments };
+        let error = unfuzz(&missing).expect_err("there is no such file").to_string();
+        assert!(error.starts_with("cannot read") && error.contains("none"), "{error}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
