@@ -5,7 +5,7 @@ pub mod generate;
 pub mod inject;
 pub mod kind;
 mod line;
-mod pick;
+pub(crate) mod pick;
 pub mod plan;
 #[cfg(test)]
 mod tests;
