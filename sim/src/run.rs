@@ -200,7 +200,8 @@ impl Run<'_> {
         loop {
             timer.sleep(LOOK).await;
             let passed = Duration::from_nanos(timer.now() - start);
-            let done = passed >= HEALING_MIN && self.led() && self.is_settled();
+            let rejoined = !self.world.cluster.recorder.rejoins();
+            let done = passed >= HEALING_MIN && self.led() && rejoined && self.is_settled();
             if done || passed >= self.plan.heal + HEALING_MIN {
                 return;
             }

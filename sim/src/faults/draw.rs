@@ -5,6 +5,7 @@
 //! breaks a protocol is one fault in the middle of another.
 
 mod bounces;
+mod lists;
 
 use std::time::Duration;
 
@@ -155,6 +156,7 @@ impl Draw<'_> {
             K::KillMajorityWiped => return self.kill_majority_wiped(),
             K::KillAllWiped => return self.kill_all_wiped(),
             K::WipedCutOff => return self.wiped_cut_off(),
+            K::VotersChange => return self.voters_change(),
             K::StaleAnswer => return self.stale_answer(),
             K::LateWrite => return self.late_write(),
             K::LateAnswers => return self.late_answers(),

@@ -57,7 +57,11 @@ pub fn line(reference: &str, report: &BatchReport, verdict: &BatchVerdict, paint
         short(stats.pauses),
         delivered,
         short(stats.in_doubt),
-        rate(per_second(stats.runs as f64, report)),
+        if report.cpu.is_zero() {
+            "-".to_owned()
+        } else {
+            rate(per_second(stats.runs as f64, report))
+        },
     ];
     let word = match verdict {
         BatchVerdict::Ok => paint.good("ok"),

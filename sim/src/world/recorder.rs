@@ -26,6 +26,7 @@ struct State {
     /// Whoever was handed the last guard; what "the leader" means to a fault.
     last_holder: Option<NodeId>,
     down: std::collections::BTreeSet<NodeId>,
+    rejoining: std::collections::BTreeSet<NodeId>,
     guard_issued: bool,
 }
 
@@ -50,12 +51,19 @@ impl Recorder {
             }
             Kind::Down { node, .. } => {
                 state.down.insert(*node);
+                state.rejoining.remove(node);
                 if state.last_holder == Some(*node) {
                     state.guard_issued = false;
                 }
             }
             Kind::Booted { node, .. } => {
                 state.down.remove(node);
+            }
+            Kind::Rejoins { boot, .. } => {
+                state.rejoining.insert(boot.node);
+            }
+            Kind::Rejoined { who, .. } => {
+                state.rejoining.remove(&who.node);
             }
             _ => {}
         }
@@ -108,6 +116,16 @@ impl Recorder {
     /// Whether a guard is held, as far as a look from outside can tell without the clocks.
     pub fn led(&self) -> bool {
         self.lock().guard_issued
+    }
+
+    /// The node has no process yet.
+    pub fn absent(&self, node: NodeId) {
+        self.lock().down.insert(node);
+    }
+
+    /// Whether some running node still rejoins.
+    pub fn rejoins(&self) -> bool {
+        !self.lock().rejoining.is_empty()
     }
 
     /// Whether the node's process is gone.

@@ -97,6 +97,8 @@ fn fuse(one: &PlannedFault, other: &PlannedFault) -> Vec<PlannedFault> {
             | Fault::Slow { .. }
             | Fault::Noise { .. }
             | Fault::Bounce { .. }
+            | Fault::Deploy { .. }
+            | Fault::Retire { .. }
             | Fault::WallStep { .. }
             | Fault::Rate { .. },
             _,

@@ -10,7 +10,7 @@ use super::aim::Sighting;
 use super::numbers::{below, rounded_up, shorter};
 use super::weaken::{named, renamed};
 use crate::faults::plan::{
-    DiskMode, Network, Noise, Plan, PlannedFault, Start, Transport, Workload, node,
+    DiskMode, Fault, Network, Noise, Plan, PlannedFault, Start, Transport, Workload, node,
 };
 use crate::oracles::SinkKind;
 
@@ -67,8 +67,15 @@ fn sink(plan: &Plan, _: &Sighting) -> Vec<Plan> {
     }
 }
 
-/// Fewer voters. Faults lose those that are gone, or meet others in their place.
+/// Fewer voters. Faults lose those that are gone, or meet others in their place. Deployments count
+/// voters themselves: they go before the cluster can.
 fn voters(plan: &Plan, _: &Sighting) -> Vec<Plan> {
+    let deploys = |planned: &PlannedFault| {
+        matches!(planned.fault, Fault::Deploy { .. } | Fault::Retire { .. })
+    };
+    if plan.faults.iter().any(deploys) {
+        return Vec::new();
+    }
     let mut tries = Vec::new();
     for voters in VOTERS.into_iter().filter(|fewer| *fewer < plan.voters) {
         let stays = |node: NodeId| {

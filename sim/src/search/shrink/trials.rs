@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use super::aim::{Aim, Sighting};
 use super::size::Size;
-use crate::faults::generate;
 use crate::faults::plan::{Plan, Start};
+use crate::faults::{generate, lists};
 use crate::run::RunOutcome;
 use crate::scenario::{Expect, Scenario, print};
 use crate::search::fresh;
@@ -83,11 +83,14 @@ impl<'a> Trials<'a> {
     /// thing, with its place among them.
     pub fn first(&mut self, plan: &Plan, candidates: Vec<Plan>) -> Option<(usize, Plan, Sighting)> {
         let size = Size::of(plan);
+        // What two voters of difference break is no news, and not what is looked for.
+        let close = lists::stay_close(plan);
         let at_a_time = self.jobs.max(AT_A_TIME);
         for (number, some) in candidates.chunks(at_a_time).enumerate() {
             let smaller = some.iter().zip(number * at_a_time..).filter_map(|(candidate, index)| {
                 let (plan, text) = as_written(candidate)?;
-                (Size::of(&plan) < size).then_some(Candidate { index, plan, text })
+                let fits = !close || lists::stay_close(&plan);
+                (fits && Size::of(&plan) < size).then_some(Candidate { index, plan, text })
             });
             let smaller: Vec<Candidate> = smaller.collect();
             for next in 0..smaller.len() {

@@ -14,8 +14,8 @@ use crate::faults::pick::{chance, log_uniform, one_of, uniform};
 use crate::faults::plan::{Fault, Plan, Start, Target, Workload};
 use crate::streams::stream;
 
-/// How many varied plans are tried for one fault less.
-pub(super) const VARIATIONS: usize = 1_200;
+/// How many varied plans are tried for fewer faults.
+pub(super) const VARIATIONS: usize = 2_000;
 
 /// Of how many faults at most.
 pub(super) const VARIED_MAX: usize = 5;
@@ -26,33 +26,68 @@ const SLACK: Duration = Duration::from_secs(2);
 /// The range of a duration that is drawn anew, in nanoseconds.
 const DRAWN: (u64, u64) = (10_000_000, 5_000_000_000);
 
-/// Plans with one fault less, in random variations; some of them with the workload that the plan
-/// had before it was made less.
+/// The same for a fault that is to outlast what waits for its end.
+const LONG: (u64, u64) = (1_000_000_000, 4_000_000_000);
+
+/// The same for a delay that is to outlast a lease.
+const LATE: (u64, u64) = (300_000_000, 2_000_000_000);
+
+/// Plans with one fault less or two, in random variations; some of them with the workload that the
+/// plan had before it was made less.
 pub(super) fn varied(plan: &Plan, workload: Option<Workload>) -> Vec<Plan> {
-    let mut fewer = without_parts(plan, plan.faults.len());
-    fewer.extend(fused(plan));
-    fewer.retain(|plan| !plan.faults.is_empty());
-    if fewer.is_empty() || plan.faults.len() > VARIED_MAX {
+    if plan.faults.len() > VARIED_MAX {
+        return Vec::new();
+    }
+    let one_less = fewer(plan);
+    let two_less: Vec<Plan> = one_less.iter().flat_map(fewer).collect();
+    if one_less.is_empty() {
         return Vec::new();
     }
     let vary = |number: usize| {
         let rng = &mut stream(plan.seed, "shrink", number as u64);
-        let mut plan = fewer[number % fewer.len()].clone();
+        let several = !two_less.is_empty() && chance(rng, 50);
+        let mut plan = one_of(rng, if several { &two_less } else { &one_less });
         if chance(rng, 50) {
             plan.workload = workload;
         }
         plan.horizon += SLACK;
         let last = nanos(plan.horizon);
         let nodes: Vec<Target> = plan.nodes().map(Target::Node).collect();
+        let strong = chance(rng, 50);
         for planned in &mut plan.faults {
             if let Start::At(at) = &mut planned.start {
                 *at = moved(rng, *at, last);
             }
-            vary_fault(rng, &mut planned.fault, &nodes);
+            if strong {
+                strengthen(rng, &mut planned.fault);
+            } else {
+                vary_fault(rng, &mut planned.fault, &nodes);
+            }
         }
         plan
     };
     (0..VARIATIONS).map(vary).collect()
+}
+
+/// The plan with a fault left out, or two put together, in each way that leaves some.
+fn fewer(plan: &Plan) -> Vec<Plan> {
+    let mut fewer = without_parts(plan, plan.faults.len());
+    fewer.extend(fused(plan));
+    fewer.retain(|plan| !plan.faults.is_empty());
+    fewer
+}
+
+/// Long enough for all that waits for it, with a delay that is drawn anew: when something arrives
+/// is what decides most often.
+fn strengthen(rng: &mut Xoshiro256PlusPlus, fault: &mut Fault) {
+    for mut amount in amounts(fault) {
+        let Some(time) = amount.time().map(nanos) else { continue };
+        if amount.least() > 0 {
+            amount.set(time.max(floor(uniform(rng, LONG.0, LONG.1), 2)));
+        } else if chance(rng, 60) {
+            amount.set(floor(uniform(rng, LATE.0, LATE.1), 4));
+        }
+    }
 }
 
 /// A time that is left alone, moved by up to a second, or drawn anew.

@@ -15,6 +15,8 @@ const INSTANT: Duration = Duration::from_millis(1);
 pub(super) enum Whom<'f> {
     /// One node.
     One(&'f mut Target),
+    /// One node, by its name.
+    Named(&'f mut NodeId),
     /// Lists, none of which may become empty.
     Lists(Vec<&'f mut Vec<Target>>),
 }
@@ -43,6 +45,7 @@ pub(super) fn whom(fault: &mut Fault) -> Whom<'_> {
             Whom::Lists(vec![&mut links.from, &mut links.to])
         }
         Fault::Bounce { nodes, .. } => Whom::Lists(vec![nodes]),
+        Fault::Deploy { node, .. } | Fault::Retire { node } => Whom::Named(node),
     }
 }
 
@@ -54,6 +57,8 @@ pub(super) fn links(fault: &mut Fault) -> Option<&mut Links> {
         }
         Fault::Pause { .. }
         | Fault::Bounce { .. }
+        | Fault::Deploy { .. }
+        | Fault::Retire { .. }
         | Fault::WallStep { .. }
         | Fault::Rate { .. } => None,
     }
@@ -73,6 +78,8 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
         Fault::Bounce { down, slow_start, .. } => {
             vec![Amount::short(slow_start), Amount::short(down)]
         }
+        Fault::Deploy { down, .. } => vec![Amount::short(down)],
+        Fault::Retire { .. } => Vec::new(),
         Fault::WallStep { by_ms, .. } => vec![Amount { value: Value::Step(by_ms), least: 1 }],
         Fault::Rate { ppm, lasts, .. } => {
             vec![Amount::lasting(lasts), Amount { value: Value::Deviation(ppm), least: 1 }]
@@ -117,7 +124,11 @@ pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
             }
             milder
         }
-        Fault::Pause { .. } | Fault::WallStep { .. } | Fault::Rate { .. } => Vec::new(),
+        Fault::Pause { .. }
+        | Fault::Deploy { .. }
+        | Fault::Retire { .. }
+        | Fault::WallStep { .. }
+        | Fault::Rate { .. } => Vec::new(),
     }
 }
 
@@ -195,6 +206,7 @@ pub(super) fn severity(fault: &Fault) -> u64 {
     };
     let met: u64 = match whom(&mut fault.clone()) {
         Whom::One(target) => weight(target),
+        Whom::Named(_) => 1,
         Whom::Lists(lists) => lists.iter().flat_map(|list| list.iter()).map(weight).sum(),
     };
     met + milder(fault).len() as u64
@@ -214,6 +226,7 @@ pub(super) fn renamed(fault: &Fault, rename: impl Fn(NodeId) -> Option<NodeId>) 
     let mut fault = fault.clone();
     match whom(&mut fault) {
         Whom::One(target) => *target = new(target)?,
+        Whom::Named(node) => *node = rename(*node)?,
         Whom::Lists(lists) => {
             for list in lists {
                 *list = list.iter().filter_map(new).collect();
@@ -234,6 +247,7 @@ pub(super) fn named(fault: &Fault) -> Vec<NodeId> {
     };
     match whom(&mut fault.clone()) {
         Whom::One(target) => node(target).into_iter().collect(),
+        Whom::Named(node) => vec![*node],
         Whom::Lists(lists) => lists.iter().flat_map(|list| list.iter()).filter_map(node).collect(),
     }
 }
