@@ -71,7 +71,8 @@ pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
         if more > 0 {
             say_line(&format!("  and {} more seeds failed", grouped(more)));
         }
-        if let (true, Some(seed)) = (shrink, report.failures.first()) {
+        let now = shrink && !request.part.stop.is_wished();
+        if let (true, Some(seed)) = (now, report.failures.first()) {
             shrink = false;
             say(&request.shrunk(subject, seed));
         }

@@ -6,7 +6,7 @@ pub mod inject;
 pub mod kind;
 mod line;
 pub mod lists;
-mod pick;
+pub(crate) mod pick;
 pub mod plan;
 #[cfg(test)]
 mod tests;

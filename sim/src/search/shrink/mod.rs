@@ -7,7 +7,7 @@
 //! bug than the one it began with. The seed stays, because it is part of the plan.
 //!
 //! `aim` says what must be broken, `size` which of two plans is smaller, `trials` runs candidates;
-//! `delete`, `repair`, `weaken`, `times` and `surroundings` make them.
+//! `delete`, `repair`, `weaken`, `times`, `surroundings` and `vary` make them.
 
 mod aim;
 mod delete;
@@ -19,6 +19,7 @@ mod surroundings;
 mod tests;
 mod times;
 mod trials;
+mod vary;
 mod weaken;
 
 use std::time::{Duration, Instant};
@@ -29,13 +30,14 @@ use self::repair::{longer, repaired};
 pub use self::size::Size;
 pub use self::trials::{RunPlan, Tried};
 use self::trials::{Trials, as_written};
+use self::vary::varied;
 use super::explore::cpu_time;
 use super::fresh;
-use crate::faults::plan::Plan;
+use crate::faults::plan::{Plan, Target, Workload};
 use crate::run::{RunOptions, RunOutcome, run_plan};
 
 /// How many plans are tried at most, unless somebody is in a hurry.
-pub const RUNS_MAX: u32 = 4_000;
+pub const RUNS_MAX: u32 = 8_000;
 
 /// Of how many faults at most each is made up for by the others, which takes many tries.
 const REPAIRED_MAX: usize = 6;
@@ -122,7 +124,7 @@ impl Shrink<'_> {
         let before = Broken { plan: self.plan.clone(), seen };
         let trials = Trials::new(run, aim.clone(), self.jobs, self.limit, watch);
         let mut search = Search { best: before.clone(), trials };
-        search.to_the_end();
+        search.to_the_end(self.plan.workload);
         Ok(Shrunk {
             aim,
             before,
@@ -142,8 +144,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Until nothing more can be taken.
-    fn to_the_end(&mut self) {
+    /// Until nothing more can be taken, not even by luck.
+    fn to_the_end(&mut self, workload: Option<Workload>) {
         self.cut_off();
         loop {
             let before = self.best.plan.clone();
@@ -152,7 +154,9 @@ impl Search<'_> {
             self.fuse();
             self.repair();
             self.weaken();
-            if self.best.plan == before || self.trials.is_exhausted() {
+            let lucky = self.best.plan == before
+                && self.take_first(varied(&self.best.plan, workload)).is_some();
+            if (self.best.plan == before && !lucky) || self.trials.is_exhausted() {
                 return;
             }
         }
@@ -240,7 +244,7 @@ impl Search<'_> {
                 let plan = &self.best.plan;
                 // The fault that is looked at may have become another, or the last.
                 let Some(planned) = plan.faults.get(index) else { break };
-                let nodes: Vec<_> = plan.nodes().collect();
+                let nodes: Vec<Target> = plan.nodes().map(Target::Node).collect();
                 let weaker = weaken::weaker(&planned.fault, &nodes).into_iter().map(|faults| {
                     let with = |fault| {
                         let mut plan = plan.clone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::numbers::{below, shorter};
+use super::numbers::{below, nanos, shorter};
 use crate::faults::plan::{Plan, Start, Trigger};
 
 /// Every way in which the fault of that index can begin earlier.
@@ -15,7 +15,16 @@ pub(super) fn earlier(plan: &Plan, index: usize) -> Vec<Vec<Plan>> {
                 Some(Start::When { .. }) | None => Duration::ZERO,
             };
             let gaps = shorter(at - before, Duration::ZERO);
-            let closed = gaps.iter().map(|gap| moved(plan, index, at - (before + *gap))).collect();
+            let closed = gaps.iter().map(|gap| moved(plan, index, at - (before + *gap)));
+            // By whole messages, so that it meets another message as it met this one.
+            let every = plan.workload.map(|workload| workload.every).filter(|e| !e.is_zero());
+            let messages = every.map_or(0, |every| nanos(at - before) / nanos(every));
+            let fewer = below(messages, 0).into_iter();
+            let in_step = fewer.map(|left| {
+                let by = every.map_or(0, nanos) * (messages - left);
+                moved(plan, index, Duration::from_nanos(by))
+            });
+            let closed = closed.chain(in_step).collect();
             let alone = shorter(at, Duration::ZERO).into_iter();
             let alone = alone.map(|at| with_start(plan, index, Start::At(at))).collect();
             vec![closed, alone]

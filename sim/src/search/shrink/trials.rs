@@ -14,6 +14,9 @@ use crate::run::RunOutcome;
 use crate::scenario::{Expect, Scenario, print};
 use crate::search::fresh;
 
+/// How many candidates are written out at a time: most lists have a success near their beginning.
+const AT_A_TIME: usize = 16;
+
 /// How a plan is run, on a thread that is fresh.
 pub type RunPlan<'a> = dyn Fn(&Plan) -> RunOutcome + Sync + 'a;
 
@@ -40,6 +43,14 @@ pub struct Tried {
     pub limit: u32,
     /// The size of the smallest so far.
     pub size: Size,
+}
+
+/// A plan that is to be tried.
+struct Candidate {
+    index: usize,
+    plan: Plan,
+    /// As it is printed.
+    text: String,
 }
 
 struct Answer {
@@ -74,42 +85,48 @@ impl<'a> Trials<'a> {
         let size = Size::of(plan);
         // What two voters of difference break is no news, and not what is looked for.
         let close = lists::stay_close(plan);
-        let candidates: Vec<(usize, Plan, String)> = candidates
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, candidate)| {
-                let (candidate, text) = as_written(&candidate)?;
-                let fits = !close || lists::stay_close(&candidate);
-                (fits && Size::of(&candidate) < size).then_some((index, candidate, text))
-            })
-            .collect();
-        for next in 0..candidates.len() {
-            let (index, candidate, text) = &candidates[next];
-            if !self.known.get(text).is_some_and(|answer| answer.taken) {
-                if self.is_exhausted() {
-                    return None;
+        let at_a_time = self.jobs.max(AT_A_TIME);
+        for (number, some) in candidates.chunks(at_a_time).enumerate() {
+            let smaller = some.iter().zip(number * at_a_time..).filter_map(|(candidate, index)| {
+                let (plan, text) = as_written(candidate)?;
+                let fits = !close || lists::stay_close(&plan);
+                (fits && Size::of(&plan) < size).then_some(Candidate { index, plan, text })
+            });
+            let smaller: Vec<Candidate> = smaller.collect();
+            for next in 0..smaller.len() {
+                let Candidate { index, plan, .. } = &smaller[next];
+                let seen = self.answer(&smaller[next..])?;
+                let smallest = if seen.is_some() { Size::of(plan) } else { size };
+                (self.watch)(Tried { runs: self.runs, limit: self.limit, size: smallest });
+                if let Some(seen) = seen {
+                    return Some((*index, plan.clone(), seen));
                 }
-                if !self.known.contains_key(text) {
-                    self.try_some(&candidates[next..]);
-                }
-                self.runs += 1;
-            }
-            let answer = self.known.get_mut(text).expect("it was tried");
-            answer.taken = true;
-            let seen = answer.seen.clone();
-            let smallest = if seen.is_some() { Size::of(candidate) } else { size };
-            (self.watch)(Tried { runs: self.runs, limit: self.limit, size: smallest });
-            if let Some(seen) = seen {
-                return Some((*index, candidate.clone(), seen));
             }
         }
         None
     }
 
+    /// What comes of the first of these candidates; nothing if no more may be tried.
+    fn answer(&mut self, candidates: &[Candidate]) -> Option<Option<Sighting>> {
+        let text = &candidates.first()?.text;
+        if !self.known.get(text).is_some_and(|answer| answer.taken) {
+            if self.is_exhausted() {
+                return None;
+            }
+            if !self.known.contains_key(text) {
+                self.try_some(candidates);
+            }
+            self.runs += 1;
+        }
+        let answer = self.known.get_mut(text)?;
+        answer.taken = true;
+        Some(answer.seen.clone())
+    }
+
     /// Runs the next few plans that are not known yet, one a thread.
-    fn try_some(&mut self, candidates: &[(usize, Plan, String)]) {
+    fn try_some(&mut self, candidates: &[Candidate]) {
         let mut some: Vec<(&Plan, &String)> = Vec::new();
-        for (_, plan, text) in candidates {
+        for Candidate { plan, text, .. } in candidates {
             let new =
                 !self.known.contains_key(text) && some.iter().all(|(_, other)| *other != text);
             if new && some.len() < self.jobs {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fencepost::NodeId;
 
 use super::numbers::{below, nanos};
-use crate::faults::plan::{DiskTrouble, Fault, Harm, ServiceTrouble, Target};
+use crate::faults::plan::{DiskTrouble, Fault, Harm, Links, ServiceTrouble, Target};
 
 /// The least time that a fault lasts: none at all is no fault.
 const INSTANT: Duration = Duration::from_millis(1);
@@ -55,6 +55,28 @@ pub(super) fn whom(fault: &mut Fault) -> Whom<'_> {
         | Fault::Disk { nodes, .. } => Whom::Lists(vec![nodes]),
         Fault::Restart { .. } | Fault::Service { .. } => Whom::Service,
         Fault::Deploy { node, .. } | Fault::Retire { node } => Whom::Named(node),
+    }
+}
+
+/// The links that the fault meets, if it meets links.
+pub(super) fn links(fault: &mut Fault) -> Option<&mut Links> {
+    match fault {
+        Fault::Cut { links, .. } | Fault::Slow { links, .. } | Fault::Noise { links, .. } => {
+            Some(links)
+        }
+        Fault::Pause { .. }
+        | Fault::Suspend { .. }
+        | Fault::Bounce { .. }
+        | Fault::Die { .. }
+        | Fault::CrashLoop { .. }
+        | Fault::Disk { .. }
+        | Fault::Restart { .. }
+        | Fault::Service { .. }
+        | Fault::Deploy { .. }
+        | Fault::Retire { .. }
+        | Fault::Strobe { .. }
+        | Fault::WallStep { .. }
+        | Fault::Rate { .. } => None,
     }
 }
 
@@ -116,19 +138,14 @@ pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
             if !links.both_ways {
                 return Vec::new();
             }
-            let (mut there, mut back) = (fault.clone(), fault.clone());
-            for (one_way, turned) in [(&mut there, false), (&mut back, true)] {
-                if let Fault::Cut { links, .. }
-                | Fault::Slow { links, .. }
-                | Fault::Noise { links, .. } = one_way
-                {
-                    links.both_ways = false;
-                    if turned {
-                        std::mem::swap(&mut links.from, &mut links.to);
-                    }
+            let one_way = |from: &[Target], to: &[Target]| {
+                let mut fault = fault.clone();
+                if let Some(links) = self::links(&mut fault) {
+                    *links = Links { from: from.to_vec(), to: to.to_vec(), both_ways: false };
                 }
-            }
-            vec![there, back]
+                fault
+            };
+            vec![one_way(&links.from, &links.to), one_way(&links.to, &links.from)]
         }
         Fault::Bounce { nodes, graceful, harm, down, slow_start } => {
             let bounce = |graceful, harm| Fault::Bounce {
@@ -185,7 +202,7 @@ fn as_a_kill(nodes: &[Target], harm: Harm, down: Duration, slow_start: Duration)
 
 /// Every way to take something from a fault: one list for each thing that can be made less, the
 /// boldest attempt first. `nodes` are those of the cluster.
-pub(super) fn weaker(fault: &Fault, nodes: &[NodeId]) -> Vec<Vec<Fault>> {
+pub(super) fn weaker(fault: &Fault, nodes: &[Target]) -> Vec<Vec<Fault>> {
     let mut ways = vec![milder(fault)];
     ways.extend(narrower(fault, nodes));
     for index in 0..amounts(&mut fault.clone()).len() {
@@ -205,7 +222,7 @@ pub(super) fn weaker(fault: &Fault, nodes: &[NodeId]) -> Vec<Vec<Fault>> {
 }
 
 /// The fault with fewer nodes: one list for each end.
-fn narrower(fault: &Fault, nodes: &[NodeId]) -> Vec<Vec<Fault>> {
+fn narrower(fault: &Fault, nodes: &[Target]) -> Vec<Vec<Fault>> {
     let mut met = fault.clone();
     let Whom::Lists(lists) = whom(&mut met) else { return Vec::new() };
     let lists: Vec<Vec<Target>> = lists.into_iter().map(|list| list.clone()).collect();
@@ -237,14 +254,13 @@ fn narrower(fault: &Fault, nodes: &[NodeId]) -> Vec<Vec<Fault>> {
 }
 
 /// Whom a word for several stands for, one by one.
-fn members(target: Target, nodes: &[NodeId]) -> Vec<Target> {
+pub(super) fn members(target: Target, nodes: &[Target]) -> Vec<Target> {
     match target {
         Target::Node(_) | Target::Leader | Target::Follower | Target::Database | Target::Sink => {
             Vec::new()
         }
         Target::Majority | Target::Others | Target::All => {
-            let named = nodes.iter().copied().map(Target::Node);
-            [Target::Leader, Target::Follower].into_iter().chain(named).collect()
+            [Target::Leader, Target::Follower].into_iter().chain(nodes.iter().copied()).collect()
         }
     }
 }
@@ -313,6 +329,11 @@ impl<'f> Amount<'f> {
 
     fn lasting(value: &'f mut Duration) -> Self {
         Self { value: Value::Time(value), least: nanos(INSTANT) }
+    }
+
+    /// How small it may become.
+    pub fn least(&self) -> u64 {
+        self.least
     }
 
     /// Its distance from zero.
