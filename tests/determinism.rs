@@ -1,14 +1,15 @@
 //! A seed is a run: replayed alone, twice, each time in a new process, it gives the history that it
-//! gave among others in this process, by length and by hash.
+//! gave among others in this process, by every figure, by length and by hash.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
+use std::sync::Mutex;
 
 use fencepost::probe::Mutant;
 use fencepost_sim::cli::{Subject, all_scenarios, mutant_scenarios, root};
-use fencepost_sim::run::RunOptions;
-use fencepost_sim::search::{Batch, Progress, Seeds};
-use serde_json::Value;
+use fencepost_sim::run::{RunOptions, run_seed};
+use fencepost_sim::search::determinism::{alone, compare, figures};
+use fencepost_sim::search::{Batch, Progress, Seeds, fresh};
 
 /// Seeds of each scenario that run together in this process.
 const TOGETHER: Seeds = Seeds { first: 1, last: 4 };
@@ -16,63 +17,43 @@ const TOGETHER: Seeds = Seeds { first: 1, last: 4 };
 /// Those of them that are replayed alone.
 const ALONE: [u64; 2] = [1, 4];
 
-/// What two runs of one seed must have in common.
-#[derive(Debug, PartialEq, Eq)]
-struct Print {
-    verdict: String,
-    events: u64,
-    hash: String,
-}
-
-/// Runs the seed alone in a new process.
-fn alone(subject: &Subject, seed: u64, mutant: Option<Mutant>) -> Print {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fencepost-sim"));
-    command.args(["replay", &subject.reference, "--seed", &seed.to_string(), "--json"]);
-    if let Some(mutant) = mutant {
-        command.args(["--mutant", mutant.name()]);
-    }
-    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-    let output = command.output().expect("the testbed runs");
-    let line: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{command:?}: {error}\n{}", String::from_utf8_lossy(&output.stderr))
-    });
-    assert_eq!(line["seed"], seed);
-    Print {
-        verdict: line["verdict"].as_str().expect("a verdict").to_owned(),
-        events: line["events"].as_u64().expect("a length"),
-        hash: line["hash"].as_str().expect("a hash").to_owned(),
-    }
-}
-
-/// Runs the seeds together, in this process, and compares.
+/// Runs the seeds together, in this process, and compares; tells what was not the same.
 #[track_caller]
 fn same_alone_and_together(subject: &Subject, mutant: Option<Mutant>) {
+    let Subject { reference, scenario } = subject;
+    let options = RunOptions { mutant, ..RunOptions::default() };
     let batch = Batch {
-        scenario: &subject.scenario,
+        scenario,
         seeds: TOGETHER,
-        options: RunOptions { mutant, ..RunOptions::default() },
+        options: options.clone(),
         jobs: 3,
         time_limit: None,
         stop_at_first: false,
     };
-    let mut together = Vec::new();
-    batch.explore(&mut |progress| {
+    let wrong = Mutex::new(Vec::new());
+    let run = |seed| {
+        let outcome = fresh::run_caught(seed, || run_seed(scenario, seed, &options));
+        let ours = figures(reference, scenario, mutant, &outcome);
+        let again = if ALONE.contains(&seed) { 2 } else { 0 };
+        for _ in 0..again {
+            let binary = Path::new(env!("CARGO_BIN_EXE_fencepost-sim"));
+            let mut other = alone(binary, reference, seed, mutant);
+            other.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+            if let Err(difference) = compare(&ours, &outcome.history, &mut other) {
+                wrong.lock().unwrap().push((seed, difference));
+            }
+        }
+        outcome
+    };
+    let mut hashes = BTreeSet::new();
+    batch.explore_with(&run, &mut |progress| {
         if let Progress::Done(seed) = progress {
-            let verdict = fencepost_sim::report::jsonl::word(&seed.verdict).to_owned();
-            let hash = format!("{:016x}", seed.hash);
-            together.push((seed.seed, Print { verdict, events: seed.stats.events, hash }));
+            hashes.insert(seed.hash);
         }
     });
-    let mut hashes: Vec<&str> = together.iter().map(|(_, print)| print.hash.as_str()).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    assert_eq!(hashes.len() as u64, TOGETHER.count(), "other seeds are other runs: {together:?}");
-    for (seed, print) in together.iter().filter(|(seed, _)| ALONE.contains(seed)) {
-        for _ in 0..2 {
-            let again = alone(subject, *seed, mutant);
-            assert_eq!(again, *print, "{}, seed {seed}, mutant {mutant:?}", subject.reference);
-        }
-    }
+    assert_eq!(hashes.len() as u64, TOGETHER.count(), "{reference}: other seeds are other runs");
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{reference}, mutant {mutant:?}: {wrong:#?}");
 }
 
 #[test]

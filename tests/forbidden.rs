@@ -88,6 +88,8 @@ fn every_forbidden_path_is_caught_however_it_is_named() {
         let (module, name) = rule.path.rsplit_once("::").unwrap_or(("", rule.path));
         let inline = format!("fn f() {{\n    let x = {}::thing();\n}}\n", rule.path);
         assert_eq!(lines(&inline), [2], "{inline}");
+        let typed = format!("struct S {{\n    a: {0},\n    b: Vec<::{0}::T>,\n}}\n", rule.path);
+        assert_eq!(lines(&typed), if rule.path.contains(':') { vec![2, 3] } else { vec![3] });
         let imported = format!("use {};\nfn f() {{ {name}::thing(); }}\n", rule.path);
         assert_eq!(lines(&imported), [1], "{imported}");
         if module.is_empty() {

@@ -159,7 +159,7 @@ impl Scan {
                         self.state(&tokens[index..]);
                     }
                 }
-                TokenTree::Ident(_) if !before.is_some_and(|before| is(before, ':')) => {
+                TokenTree::Ident(_) if !continues(&tokens[..index]) => {
                     self.path(&tokens[index..]);
                 }
                 TokenTree::Group(group) => self.tokens(&without_tests(group.stream())),
@@ -223,6 +223,16 @@ impl Scan {
         if changeable {
             self.find(&tokens[0], "a static that can change".to_owned(), STATE);
         }
+    }
+}
+
+/// Whether what comes next goes on with a path that began before: `a::` and not `a:` or `::`.
+fn continues(before: &[TokenTree]) -> bool {
+    match before {
+        [.., first, one, two] if is(one, ':') && is(two, ':') => {
+            matches!(first, TokenTree::Ident(_)) || is(first, '>')
+        }
+        _ => false,
     }
 }
 

@@ -13,12 +13,11 @@ use super::error::{self, CliError};
 use super::seeds::seeds;
 use super::signals::stop_on_signal;
 use super::{Exit, FEW_SEEDS, Subject, find, jobs, say, say_line};
-use crate::report::jsonl::Lines;
 use crate::report::summary::replay_command;
 use crate::report::text::{Paint, grouped, wrap};
 use crate::run::{RunOptions, RunOutcome, run_seed};
-use crate::search::determinism::{Difference, compare, write_trace};
-use crate::search::{Batch, Part, Progress, SeedReport, Seeds, Stop, fresh};
+use crate::search::determinism::{Difference, alone, compare, figures, write_trace};
+use crate::search::{Batch, Part, Progress, Seeds, Stop, fresh};
 
 /// How many seeds that differ are told of each scenario.
 const TOLD: usize = 5;
@@ -98,7 +97,7 @@ pub fn trace(arguments: &TraceArguments) -> miette::Result<Exit> {
     let seed = arguments.seed;
     let run = || run_seed(&scenario, seed, &options);
     let outcome = fresh::run_alone(&scenario.name, seed, run);
-    let figures = Lines::of(&reference, &scenario, mutant).seed(&SeedReport::of(&outcome));
+    let figures = figures(&reference, &scenario, mutant, &outcome);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     // A reader that knows enough goes away.
     let _ = write_trace(&mut out, &figures, &outcome.history);
@@ -153,11 +152,10 @@ impl Check {
         let lock = || found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let run = |seed| -> RunOutcome {
             let outcome = fresh::run_caught(seed, || run_seed(scenario, seed, &options));
-            let lines = Lines::of(reference, scenario, self.mutant);
-            let figures = lines.seed(&SeedReport::of(&outcome));
+            let figures = figures(reference, scenario, self.mutant, &outcome);
             for binary in &self.binaries {
-                let compared =
-                    compare(&figures, &outcome.history, &mut self.alone(binary, reference, seed));
+                let mut other = alone(binary, reference, seed, self.mutant);
+                let compared = compare(&figures, &outcome.history, &mut other);
                 let mut found = lock();
                 // Ctrl-C ends the other processes, too: that they tell nothing means nothing.
                 match compared {
@@ -186,16 +184,6 @@ impl Check {
         found.events = report.stats.events;
         found.stopped = report.stopped || self.stop.is_wished();
         found
-    }
-
-    fn alone(&self, binary: &Path, reference: &str, seed: u64) -> Command {
-        let mut command = Command::new(binary);
-        command.args(["trace", "--seed", &seed.to_string()]);
-        if let Some(mutant) = self.mutant {
-            command.args(["--mutant", mutant.name()]);
-        }
-        command.args(["--", reference]);
-        command
     }
 
     fn told(&self, reference: &str, seed: u64, binary: &Path, difference: &Difference) -> String {

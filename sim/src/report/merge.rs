@@ -43,8 +43,8 @@ pub struct MergedBatch {
     /// Every seed with the hash of its history.
     seen: BTreeMap<u64, u64>,
     repeated: u64,
-    /// By how many they are: which shards there are.
-    shards: BTreeMap<u64, BTreeSet<u64>>,
+    /// Which shards there are, by the seeds that they part and by how many they are.
+    shards: BTreeMap<(u64, u64, u64), BTreeSet<u64>>,
 }
 
 /// A line of a file.
@@ -119,7 +119,7 @@ impl Merged {
                     batch.reference
                 ));
             }
-            for (of, present) in shards {
+            for ((_, _, of), present) in shards {
                 let missing = of - present.len() as u64;
                 let first = (0..*of).find(|index| !present.contains(index));
                 if let Some(first) = first {
@@ -210,43 +210,42 @@ impl Merged {
     }
 
     fn begin(&mut self, key: BatchKey, batch: ParsedBatch, place: &Place) {
-        let shard = batch.shard;
+        let ParsedBatch { shard, seeds, .. } = batch;
         let index = match self.places.get(&key) {
             Some(index) => *index,
             None => {
-                let same = |other: &&MergedBatch| {
-                    other.batch.reference == batch.reference && other.mutant() == batch.mutant
-                };
-                let index = match self.batches.iter().find(same) {
-                    Some(other) => {
-                        let text = format!(
-                            "{place}: this is another version of {} than in {}; its results are \
-                             left out",
-                            batch.reference, other.first
-                        );
-                        self.problem(text);
-                        None
-                    }
-                    None => {
-                        self.batches.push(MergedBatch {
-                            batch,
-                            report: BatchReport::default(),
-                            first: place.clone(),
-                            seen: BTreeMap::new(),
-                            repeated: 0,
-                            shards: BTreeMap::new(),
-                        });
-                        Some(self.batches.len() - 1)
-                    }
-                };
+                let index = self.enter(batch, place);
                 self.places.insert(key, index);
                 index
             }
         };
         if let Some(index) = index {
             let shards = &mut self.batches[index].shards;
-            shards.entry(shard.of()).or_default().insert(shard.index());
+            shards.entry((seeds.first, seeds.last, shard.of())).or_default().insert(shard.index());
         }
+    }
+
+    /// A batch that was not seen before; none if it is another version of one that was.
+    fn enter(&mut self, batch: ParsedBatch, place: &Place) -> Option<usize> {
+        let same = |other: &&MergedBatch| {
+            other.batch.reference == batch.reference && other.mutant() == batch.mutant
+        };
+        if let Some(other) = self.batches.iter().find(same) {
+            self.problem(format!(
+                "{place}: this is another version of {} than in {}; its results are left out",
+                batch.reference, other.first
+            ));
+            return None;
+        }
+        self.batches.push(MergedBatch {
+            batch,
+            report: BatchReport::default(),
+            first: place.clone(),
+            seen: BTreeMap::new(),
+            repeated: 0,
+            shards: BTreeMap::new(),
+        });
+        Some(self.batches.len() - 1)
     }
 
     fn seed(&mut self, key: &BatchKey, seed: &SeedReport, place: &Place) {

@@ -7,11 +7,17 @@
 //! what it shows.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use fencepost::probe::Mutant;
 use serde_json::Value;
 
+use super::SeedReport;
 use crate::history::{Event, History};
+use crate::report::jsonl::Lines;
+use crate::run::RunOutcome;
+use crate::scenario::Scenario;
 
 /// What two runs of one seed do not have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +37,28 @@ pub enum Difference {
     Figures(Vec<String>),
     /// The other process came to no result.
     Nothing(String),
+}
+
+/// The process that runs one seed alone and writes its trace: `binary` is a build of the testbed.
+pub fn alone(binary: &Path, reference: &str, seed: u64, mutant: Option<Mutant>) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["trace", "--seed", &seed.to_string()]);
+    if let Some(mutant) = mutant {
+        command.args(["--mutant", mutant.name()]);
+    }
+    // A file's name may begin with a dash.
+    command.args(["--", reference]);
+    command
+}
+
+/// What a trace begins with: all that is told of a run but its events.
+pub fn figures(
+    reference: &str,
+    scenario: &Scenario,
+    mutant: Option<Mutant>,
+    outcome: &RunOutcome,
+) -> String {
+    Lines::of(reference, scenario, mutant).seed(&SeedReport::of(outcome))
 }
 
 /// One event with all its fields, so that two lines are the same if and only if the events are.

@@ -8,7 +8,7 @@ use fencepost::probe::{Mutant, REACH_POINTS};
 
 use super::hunt::HuntReport;
 use super::verdict::{FAILURES_KEPT, VACUOUS_KEPT};
-use super::{Batch, BatchReport, BatchVerdict, Progress, SeedReport, Seeds};
+use super::{Batch, BatchReport, BatchVerdict, Part, Progress, SeedReport, Seeds};
 use crate::faults::plan::node;
 use crate::history::{History, Kind, MessageNo, SimTime};
 use crate::oracles::Violation;
@@ -134,6 +134,83 @@ fn a_time_limit_ends_the_batch_but_not_before_one_seed() {
     at_the_end.time_limit = Some(Duration::from_secs(60));
     let report = at_the_end.explore_with(&|seed| outcome(seed, Verdict::Ok), &mut |_| {});
     assert_eq!(report.stats.runs, 1);
+}
+
+#[test]
+fn a_shard_runs_its_own_seeds_in_order() {
+    let scenario = scenario("");
+    let mut all = BTreeSet::new();
+    for shard in ["0/3", "1/3", "2/3"] {
+        let part = Part { shard: shard.parse().unwrap(), ..Part::default() };
+        let mut seen = Vec::new();
+        let run = |seed| outcome(seed, Verdict::Ok);
+        batch(&scenario, 5, 14, 2).explore_part_with(&part, &run, &mut |progress| {
+            if let Progress::Done(seed) = progress {
+                seen.push(seed.seed);
+            }
+        });
+        assert!(seen.is_sorted_by(|a, b| a + 3 == *b), "{shard}: {seen:?}");
+        assert!(seen.iter().all(|seed| all.insert(*seed)), "{shard}: {seen:?}");
+    }
+    assert!(all.into_iter().eq(5..=14));
+    let part = Part { shard: "3/4".parse().unwrap(), ..Part::default() };
+    let run = |_| panic!("there is no seed for this shard");
+    let report = batch(&scenario, 1, 3, 2).explore_part_with(&part, &run, &mut |_| {});
+    assert_eq!((report.stats.runs, report.stopped), (0, false));
+}
+
+#[test]
+fn a_wish_to_stop_lets_running_seeds_end_and_starts_no_more() {
+    let scenario = scenario("");
+    let part = Part::default();
+    let run = |seed| {
+        if seed == 4 {
+            part.stop.wish();
+        }
+        outcome(seed, Verdict::Ok)
+    };
+    let mut told = 0;
+    let mut endless = batch(&scenario, 1, u64::MAX, 1);
+    endless.time_limit = Some(Duration::from_secs(36_000));
+    let report = endless.explore_part_with(&part, &run, &mut |progress| {
+        told += u64::from(matches!(progress, Progress::Stopping(_)));
+    });
+    assert_eq!((report.stats.runs, report.stopped, told), (4, true, 1));
+    let report = endless.explore_part_with(&part, &run, &mut |_| {});
+    assert_eq!((report.stats.runs, report.stopped), (0, true), "wished before it began");
+    // Wished by the last seed: nothing is missing.
+    let part = Part::default();
+    let run = |seed| {
+        part.stop.wish();
+        outcome(seed, Verdict::Ok)
+    };
+    let report = batch(&scenario, 1, 1, 1).explore_part_with(&part, &run, &mut |_| {});
+    assert_eq!((report.stats.runs, report.stopped), (1, false));
+}
+
+#[test]
+fn a_report_is_the_same_in_whatever_order_its_seeds_come() {
+    let scenario = scenario("");
+    let verdict = |seed: u64| match seed % 4 {
+        0 => violated(&["D1"]),
+        1 => vacuous(),
+        2 => Verdict::Panicked("oh".to_owned()),
+        _ => Verdict::Ok,
+    };
+    let seeds = 1..=60;
+    let report = |order: Vec<u64>| {
+        let mut report = BatchReport::default();
+        for seed in order {
+            report.add(&SeedReport::of(&outcome(seed, verdict(seed))), &scenario.expect);
+        }
+        report
+    };
+    let (one, other) = (report(seeds.clone().collect()), report(seeds.rev().collect()));
+    assert_eq!((one.failures.len(), one.vacuous_seeds.len()), (FAILURES_KEPT, VACUOUS_KEPT));
+    assert_eq!(one.failures, other.failures);
+    assert_eq!(one.vacuous_seeds, other.vacuous_seeds);
+    assert_eq!((&one.stats, &one.broken), (&other.stats, &other.broken));
+    assert_eq!(one.verdict(&scenario), other.verdict(&scenario));
 }
 
 #[test]

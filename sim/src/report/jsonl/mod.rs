@@ -290,4 +290,86 @@ mod tests {
         assert_eq!(value["reach"].as_object().unwrap().len(), 1);
         assert_eq!(value["faults"]["pause"], 1);
     }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let text = "name = \"made up\"\ncluster = { voters = 3, disk = \"kept\" }\nhorizon = \"9s\"\n\
+                    workload = { messages = 5, every = \"50ms\", sink = \"dedup\" }\n\
+                    [expect]\nverdict = [\"L1\"]\nreach = [\"lease_expired\"]\n\
+                    faults = [\"pause\"]\nleader_changes = 3\n";
+        let scenario = Scenario::parse("made-up.toml", text).map_err(miette::Report::new).unwrap();
+        let lines = Lines::of("the-file", &scenario, Some(Mutant::LeaseFromReply));
+        let seeds = Seeds { first: 3, last: u64::MAX };
+        let shard: Shard = "2/5".parse().unwrap();
+        let Ok(Parsed::Batch(key, batch)) = parse(lines.batch(seeds, shard).as_bytes()) else {
+            panic!("not a batch")
+        };
+        assert_eq!(
+            (batch.reference.as_str(), batch.seeds, batch.shard),
+            ("the-file", seeds, shard)
+        );
+        assert_eq!((batch.mutant, batch.delivers), (Some(Mutant::LeaseFromReply), true));
+        assert_eq!(batch.expect, scenario.expect);
+
+        let mut number = 0;
+        let mut next = || {
+            number += 1;
+            number
+        };
+        let mut stats = Stats { runs: 1, ..Stats::default() };
+        for count in [
+            &mut stats.simulated_ns,
+            &mut stats.events,
+            &mut stats.leader_changes,
+            &mut stats.guards,
+            &mut stats.stops,
+            &mut stats.kills,
+            &mut stats.cuts,
+            &mut stats.pauses,
+            &mut stats.enqueued,
+            &mut stats.effects,
+            &mut stats.delivered,
+            &mut stats.failed,
+            &mut stats.in_doubt,
+            &mut stats.parked,
+            &mut stats.unfinished,
+        ] {
+            *count = next();
+        }
+        stats.reach.iter_mut().for_each(|count| *count = next());
+        for (kind, _) in crate::faults::kind::FAULT_KINDS {
+            stats.faults.insert(kind, next());
+        }
+        let what = "n1 \"said\"\n\u{0}so".to_owned();
+        let violation = Violation { property: "L1", at: SimTime(77), event: 3, what };
+        for verdict in [
+            Verdict::Ok,
+            Verdict::Violated(vec![violation]),
+            Verdict::Vacuous(vec!["one".to_owned(), "two".to_owned()]),
+            Verdict::Panicked("first line\nsecond".to_owned()),
+        ] {
+            let (stats, hash) = (stats.clone(), u64::MAX - 1);
+            let seed = SeedReport { seed: u64::MAX, verdict, violations: 9, stats, hash };
+            let Ok(Parsed::Seed(same, read)) = parse(lines.seed(&seed).as_bytes()) else {
+                panic!("not a seed")
+            };
+            assert_eq!((&same, &*read), (&key, &seed));
+        }
+        let report = BatchReport { stopped: true, ..BatchReport::default() };
+        assert!(
+            matches!(parse(lines.end(&report).as_bytes()), Ok(Parsed::End(same, true)) if same == key)
+        );
+    }
+
+    #[test]
+    fn the_content_is_what_a_scenario_says_and_not_how() {
+        let content = |text: &str| {
+            let scenario = Scenario::parse("made-up.toml", text).map_err(miette::Report::new);
+            Lines::of("x", &scenario.unwrap(), None).content
+        };
+        let one = "name = \"a\"\ncluster = { voters = 3, disk = \"kept\" }\nhorizon = \"9s\"\n";
+        let other = format!("# as before\n{one}\n# and no more\n");
+        assert_eq!(content(one), content(&other));
+        assert_ne!(content(one), content(&one.replace("9s", "8s")));
+    }
 }

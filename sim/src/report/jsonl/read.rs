@@ -1,6 +1,8 @@
 //! Reads what was written, and trusts none of it: a file may be cut off, joined with others, or come
 //! from another version.
 
+use std::collections::BTreeMap;
+
 use fencepost::probe::{Mutant, REACH_POINTS};
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,7 +11,7 @@ use super::{BatchLine, EndLine, FORMAT, Line, SeedLine};
 use crate::faults::kind::FAULT_KINDS;
 use crate::history::SimTime;
 use crate::oracles::{self, Violation};
-use crate::report::stats::Stats;
+use crate::report::stats::{Reach, Stats};
 use crate::run::Verdict;
 use crate::scenario::Expect;
 use crate::search::{SeedReport, Seeds, Shard};
@@ -143,7 +145,9 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         in_doubt: line.in_doubt,
         parked: line.parked,
         unfinished: line.unfinished,
-        ..Stats::default()
+        // Not the rest by default: a count that is added must be read, too.
+        faults: BTreeMap::new(),
+        reach: Reach::default(),
     };
     for (kind, count) in &line.faults {
         stats.faults.insert(known_fault(kind)?, *count);
