@@ -3,6 +3,8 @@
 mod machines;
 mod services;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
