@@ -204,8 +204,9 @@ impl Run<'_> {
         loop {
             timer.sleep(LOOK).await;
             let passed = Duration::from_nanos(timer.now() - start);
-            let rejoined = !self.world.cluster.recorder.rejoins();
-            let done = passed >= HEALING_MIN && self.led() && rejoined && self.is_settled();
+            // A process may have come back a moment ago: a start waits for whatever holds its machine.
+            let all = self.world.cluster.recorder.all_take_part();
+            let done = passed >= HEALING_MIN && all && self.led() && self.is_settled();
             if done || passed >= self.plan.heal + HEALING_MIN {
                 return;
             }

@@ -3,6 +3,8 @@
 mod machines;
 mod services;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -205,6 +207,7 @@ impl Injector {
         let place = self.place(node);
         self.cluster.switches[place.0].absent.store(true, Ordering::Relaxed);
         self.bounce([place].into(), true, Harm::None, Duration::ZERO, Duration::ZERO).await;
+        self.cluster.recorder.absent(node);
     }
 
     fn end(&self, place: Place, by_itself: bool, harm: Harm) {

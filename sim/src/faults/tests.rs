@@ -70,7 +70,7 @@ fn every_fault_ends_at_the_horizon() {
                { at = "58s", cut = "n1 -> n2", for = "1s" },
                { at = "58s", kill = "n2", down = "1s", slow_start = "5s" },
                { at = "59s", stop = "n2", down = "3s", slow_start = "5s" },
-               { at = "50s", crash_loop = "n3", times = 9, up = "2s", down = "1s" },
+               { at = "51s", crash_loop = "n3", times = 9, up = "2s", down = "1s" },
                { at = "59s", crash_loop = "n3", times = 9, up = "2s", down = "3s" },
                { at = "58s", die = "n3", down = "1s", slow_start = "5s" },
                { at = "58s", restart = "db", down = "5s" },
@@ -82,7 +82,7 @@ fn every_fault_ends_at_the_horizon() {
     assert_eq!(
         printed,
         [
-            // Four rounds of 3 s would end at 61 s without the last 2 s up: it is left out.
+            // A fourth kill would have its process back at 61 s.
             r#"crash_loop = "n3", times = 3, up = "2s", down = "1s""#,
             r#"pause = "n1", for = "2s""#,
             r#"cut = "n1 -> n2", for = "1s""#,

@@ -281,6 +281,81 @@ mod tests {
         }
     }
 
+    /// What is found of a write over an old content that was killed after that time.
+    fn killed_after(seed: u64, nanos: u64) -> Option<Vec<u8>> {
+        with_disk(seed, true, async |mut disk| {
+            disk.write(vec![1]).await.unwrap();
+            let mut writer = disk.clone();
+            let writing = madsim::task::spawn(async move { writer.write(vec![2]).await });
+            Timer::new(TimeHandle::current()).sleep(Duration::from_nanos(nanos)).await;
+            writing.abort();
+            disk.disks.cut_short(HERE);
+            Timer::new(TimeHandle::current()).sleep(Duration::from_secs(1)).await;
+            disk.read().await.unwrap()
+        })
+    }
+
+    #[test]
+    fn a_kill_loses_what_was_not_yet_durable_and_may_keep_what_nobody_was_told() {
+        let slowest = 2 * HALF_WRITE.end;
+        let new =
+            |nanos| (0..40).filter(|seed| killed_after(*seed, nanos) == Some(vec![2])).count();
+        assert_eq!(new(HALF_WRITE.start / 2), 0);
+        assert_eq!(new(slowest + 10_000), 40);
+        // In the middle it is the one or the other, and never nothing.
+        assert!((5..=35).contains(&new(slowest / 4)), "{}", new(slowest / 4));
+        assert!((0..40).all(|seed| killed_after(seed, slowest / 4).is_some()));
+    }
+
+    #[test]
+    fn a_full_disk_says_so_and_holds_the_old_or_the_new() {
+        let mut new = 0;
+        for seed in 0..40 {
+            with_disk(seed, true, async |mut disk| {
+                disk.write(vec![1]).await.unwrap();
+                disk.disks.add_trouble(HERE, DiskTrouble::Full);
+                assert!(!disk.disks.has_failed(HERE));
+                assert!(matches!(disk.write(vec![2]).await, Err(DiskError::Io { .. })));
+                assert!(disk.disks.has_failed(HERE), "this excuses the process");
+                let found = disk.read().await.unwrap().unwrap();
+                new += u32::from(found == [2]);
+                assert!(found == [1] || found == [2], "{found:?}");
+                disk.disks.begin(HERE);
+                assert!(!disk.disks.has_failed(HERE), "but not the next one");
+                disk.disks.remove_trouble(HERE, DiskTrouble::Full);
+                disk.write(vec![3]).await.unwrap();
+            });
+        }
+        assert!((5..=35).contains(&new), "{new} of 40");
+    }
+
+    #[test]
+    fn an_unreadable_disk_can_be_read_when_all_trouble_is_over() {
+        with_disk(1, true, async |mut disk| {
+            disk.write(vec![1]).await.unwrap();
+            disk.disks.add_trouble(HERE, DiskTrouble::Unreadable);
+            disk.disks.add_trouble(HERE, DiskTrouble::Unreadable);
+            assert!(disk.read().await.is_err());
+            disk.disks.remove_trouble(HERE, DiskTrouble::Unreadable);
+            assert!(disk.read().await.is_err(), "the other one lasts");
+            disk.disks.remove_trouble(HERE, DiskTrouble::Unreadable);
+            assert_eq!(disk.read().await.unwrap(), Some(vec![1]));
+        });
+    }
+
+    #[test]
+    fn a_slow_disk_takes_that_much_longer() {
+        with_disk(1, true, async |mut disk| {
+            let by = Duration::from_millis(300);
+            disk.disks.add_trouble(HERE, DiskTrouble::Slow { by });
+            let timer = Timer::new(TimeHandle::current());
+            let start = timer.now();
+            disk.write(vec![1]).await.unwrap();
+            let took = timer.now() - start;
+            assert!((nanos(by)..nanos(by) + 2 * HALF_WRITE.end).contains(&took), "{took}");
+        });
+    }
+
     #[test]
     fn tearing_changes_no_latency() {
         let elapsed = |tears| {
