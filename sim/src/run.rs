@@ -179,14 +179,25 @@ impl Run<'_> {
             };
             running.push(madsim::task::spawn(application.write()));
         }
+        let horizon = start + nanos(self.plan.horizon);
+        let recorder = &self.world.cluster.recorder;
+        // Those that wait for events do so from now on.
+        for planned in &self.plan.faults {
+            if let Start::When { event, nth, after } = planned.start {
+                let happens = recorder.wait_for(event, nth);
+                let injector = self.world.injector.clone();
+                let fault = injector.inject_after(happens, after, planned.clone(), horizon);
+                running.push(madsim::task::spawn(fault));
+            }
+        }
         for planned in &self.plan.faults {
             let Start::At(at) = planned.start else { continue };
             let due = start + nanos(at);
             timer.sleep(Duration::from_nanos(due.saturating_sub(timer.now()))).await;
             running.push(madsim::task::spawn(self.world.injector.clone().inject(planned.clone())));
         }
-        let horizon = start + nanos(self.plan.horizon);
         timer.sleep(Duration::from_nanos(horizon.saturating_sub(timer.now()))).await;
+        recorder.give_up_waiting();
         // All faults have ended by plan, but for a graceful stop that takes its time.
         for task in running {
             task.await.expect("neither faults nor the application panic");

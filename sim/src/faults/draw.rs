@@ -4,6 +4,7 @@
 //! not drowned by common ones; and half of the faults gather around a few moments, because what
 //! breaks a protocol is one fault in the middle of another.
 
+mod anchors;
 mod bounces;
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use self::bounces::shuffle;
 use super::pick::{chance, log_duration, log_uniform, one_of, uniform, uniform_duration};
-use super::plan::{Fault, Harm, Links, Noise, Size, Target};
+use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Size, Start, Target};
 use crate::scenario::units::Between;
 use crate::scenario::{DrawKind, Ranges, Swarm};
 use crate::streams::stream;
@@ -28,7 +29,8 @@ pub fn all(
     size: Size,
     horizon: Duration,
     timing: &Timing,
-    faults: &mut Vec<(Duration, Fault)>,
+    delivers: bool,
+    faults: &mut Vec<PlannedFault>,
 ) {
     let mut shape = stream(seed, "plan/swarm-shape", 0);
     let count = uniform(&mut shape, swarm.count.low.into(), swarm.count.high.into());
@@ -53,9 +55,15 @@ pub fn all(
             uniform_duration(rng, whole)
         };
         let kind = weighted(rng, &kinds);
-        let mut draw = Draw { rng, size, horizon, timing, ranges: &swarm.ranges };
+        let ranges = &swarm.ranges;
+        let mut draw = Draw { rng, size, horizon, timing, delivers, ranges };
         let drawn = draw.faults(kind);
-        faults.extend(drawn.into_iter().map(|(after, fault)| (at + after, fault)));
+        let start = draw.anchor(&drawn).unwrap_or(Start::At(at));
+        faults.extend(
+            drawn
+                .into_iter()
+                .map(|(after, fault)| PlannedFault { start: start.later(after), fault }),
+        );
     }
 }
 
@@ -76,6 +84,8 @@ struct Draw<'d> {
     size: Size,
     horizon: Duration,
     timing: &'d Timing,
+    /// Whether there are messages.
+    delivers: bool,
     ranges: &'d Ranges,
 }
 

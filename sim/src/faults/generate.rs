@@ -10,9 +10,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::draw;
 use super::pick::{chance, one_of, uniform, uniform_duration, uniform_i64};
-use super::plan::{Fault, Harm, Plan, PlannedFault, Size, Workload};
+use super::plan::{Fault, Harm, Plan, PlannedFault, Size, Start, Workload};
 use crate::scenario::units::Between;
-use crate::scenario::{FaultLine, FaultSpec, HarmSpec, Scenario, WorkloadSpec};
+use crate::scenario::{FaultLine, FaultSpec, HarmSpec, Scenario, StartSpec, WorkloadSpec};
 use crate::streams::stream;
 
 /// Renders `seed` to the plan that a run executes.
@@ -24,24 +24,32 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     let disk = one_of(&mut stream(seed, "plan/disk", 0), &scenario.disks);
     let horizon = uniform_duration(&mut stream(seed, "plan/horizon", 0), scenario.horizon);
     let heal = uniform_duration(&mut stream(seed, "plan/heal", 0), scenario.heal);
+    let workload = scenario.workload.as_ref().and_then(|spec| workload(spec, seed));
     let mut faults = Vec::new();
     for (index, line) in scenario.faults.iter().enumerate() {
         expand(line, size, &mut stream(seed, "plan/fault", index as u64), &mut faults);
     }
     if let Some(swarm) = &scenario.swarm {
-        draw::all(swarm, seed, size, horizon, &scenario.timing, &mut faults);
+        let (timing, delivers) = (&scenario.timing, workload.is_some());
+        draw::all(swarm, seed, size, horizon, timing, delivers, &mut faults);
     }
-    faults.retain(|(at, _)| *at < horizon);
-    for (at, fault) in &mut faults {
-        fault.clip(horizon - *at);
+    // What cannot come is no part of a plan.
+    faults.retain(|PlannedFault { start, .. }| {
+        let comes = match start {
+            Start::When { event, .. } => workload.is_some() || !event.needs_workload(),
+            Start::At(_) => true,
+        };
+        comes && start.earliest() < horizon
+    });
+    for PlannedFault { start, fault } in &mut faults {
+        fault.clip(horizon - start.earliest());
         // A line may be meant for the seeds that keep their disks; the plan says what is done.
         if let Fault::Bounce { harm, .. } = fault {
             *harm = disk.fit(*harm);
         }
     }
     // Faults of one moment keep the order of the scenario.
-    faults.sort_by_key(|(at, _)| *at);
-    let faults = faults.into_iter().map(|(at, fault)| PlannedFault::at(at, fault)).collect();
+    faults.sort_by_key(|planned| planned.start);
     Plan {
         scenario: scenario.name.clone(),
         seed,
@@ -51,7 +59,7 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         transport: scenario.transport,
         timing: scenario.timing.clone(),
         network: scenario.network,
-        workload: scenario.workload.as_ref().and_then(|spec| workload(spec, seed)),
+        workload,
         horizon,
         heal,
         stable: scenario.stable,
@@ -77,9 +85,14 @@ fn expand(
     line: &FaultLine,
     size: Size,
     rng: &mut Xoshiro256PlusPlus,
-    faults: &mut Vec<(Duration, Fault)>,
+    faults: &mut Vec<PlannedFault>,
 ) {
-    let at = uniform_duration(rng, line.at);
+    let start = match line.start {
+        StartSpec::At(at) => Start::At(uniform_duration(rng, at)),
+        StartSpec::When { event, nth, after } => {
+            Start::When { event, nth: uniform_u32(rng, nth), after: uniform_duration(rng, after) }
+        }
+    };
     let mut pick = |range: Between<Duration>| uniform_duration(rng, range);
     let fault = match &line.spec {
         FaultSpec::Pause { node, lasts } => Fault::Pause { node: *node, lasts: pick(*lasts) },
@@ -107,7 +120,7 @@ fn expand(
                     slow_start: uniform_duration(rng, *slow_start),
                     harm: harm_of(*harm, rng),
                 };
-                (at + gap * index, bounce)
+                PlannedFault { start: start.later(gap * index), fault: bounce }
             }));
             return;
         }
@@ -121,7 +134,7 @@ fn expand(
             Fault::Rate { node: *node, ppm, lasts }
         }
     };
-    faults.push((at, fault));
+    faults.push(PlannedFault { start, fault });
 }
 
 /// What a bounce does to the disk, if the line leaves that to the seed.

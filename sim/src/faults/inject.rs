@@ -9,9 +9,10 @@ use fencepost::NodeId;
 use fencepost::node::STOP_LIMIT;
 use madsim::net::NetSim;
 use madsim::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Target, Transport};
-use crate::history::Kind;
+use crate::history::{Kind, SimTime};
 use crate::world::place::Place;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
@@ -55,13 +56,37 @@ impl Injector {
         }
     }
 
+    /// Injects a fault `after` the event that `happens`, and sees it through to its end, which is
+    /// at the `horizon` at the latest. A fault that would begin there is none.
+    pub async fn inject_after(
+        self,
+        happens: oneshot::Receiver<SimTime>,
+        after: Duration,
+        mut planned: PlannedFault,
+        horizon: u64,
+    ) {
+        let Ok(SimTime(at)) = happens.await else { return };
+        let due = at + nanos(after);
+        if due >= horizon {
+            return;
+        }
+        self.cluster.timer.sleep_until(due).await;
+        // The plan's line is what is reported, whatever the horizon leaves of it.
+        let line = planned.to_string();
+        planned.fault.clip(Duration::from_nanos(horizon - due));
+        self.carry_out(planned.fault, line).await;
+    }
+
     /// Injects one fault and sees it through to its end.
     pub async fn inject(self, planned: PlannedFault) {
-        let timing = &self.cluster.timing;
         let line = planned.to_string();
-        let kind = planned.fault.kind(timing);
+        self.carry_out(planned.fault, line).await;
+    }
+
+    async fn carry_out(&self, fault: Fault, line: String) {
+        let kind = fault.kind(&self.cluster.timing);
         self.cluster.recorder.record(Kind::Fault { kind, line: line.clone() });
-        match planned.fault {
+        match fault {
             Fault::Pause { node, lasts } => self.pause(self.node(node), lasts).await,
             Fault::Cut { links, lasts } => {
                 let pairs = self.pairs(&links);
@@ -274,7 +299,7 @@ impl Injector {
 
     /// Whoever leads at this moment, or did last.
     fn leader(&self) -> NodeId {
-        self.cluster.recorder.last_holder().unwrap_or(self.cluster.places.voters()[0])
+        self.cluster.recorder.leads().unwrap_or(self.cluster.places.voters()[0])
     }
 
     /// The leader and those that follow it in order, the ones that run before those that do not.

@@ -232,6 +232,31 @@ pub enum Trigger {
     Floor,
 }
 
+impl Trigger {
+    /// Whether it can only happen where there are messages: without, nobody keeps a store.
+    pub fn needs_workload(self) -> bool {
+        !matches!(self, Self::Leader(_))
+    }
+}
+
+impl Start {
+    /// The same, that much later.
+    pub fn later(self, by: Duration) -> Self {
+        match self {
+            Self::At(at) => Self::At(at + by),
+            Self::When { event, nth, after } => Self::When { event, nth, after: after + by },
+        }
+    }
+
+    /// The earliest time at which it can be, from the end of the warm-up.
+    pub fn earliest(self) -> Duration {
+        match self {
+            Self::At(at) => at,
+            Self::When { after, .. } => after,
+        }
+    }
+}
+
 /// One fault. `lasts` counts from the injection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {

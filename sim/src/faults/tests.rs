@@ -1,5 +1,7 @@
 //! From scenario and seed to plan, and from plan to text and back.
 
+mod anchors;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use fencepost::NodeId;
+
 use super::fault::Around;
 use super::field::{Section, text};
 use super::problem::{Problems, suggest};
@@ -49,6 +51,31 @@ pub(super) fn one_node(
         "name a node such as \"n1\", or write \"leader\" or \"follower\"; for several nodes write \
          one fault each",
     );
+    None
+}
+
+/// The voter of that name, for an event that only voters cause.
+pub(super) fn voter(
+    name: &str,
+    at: Range<usize>,
+    around: Around,
+    problems: &mut Problems,
+) -> Option<NodeId> {
+    let (message, help) = match numbered(name) {
+        Some(('n', number)) => {
+            let found = one_of_the_nodes(name, 'n', number, at, around, problems)?;
+            let Target::Node(node) = found else { unreachable!("a name is that of a node") };
+            return Some(node);
+        }
+        Some(_) => (format!("{name} is an observer, and never leads"), "name a voter".to_owned()),
+        None => {
+            let voters = around.voters.map_or(3, |v| v.low);
+            let known: Vec<String> = (1..=voters).map(|n| format!("n{n}")).collect();
+            let help = suggest(name, known.iter().map(String::as_str));
+            (format!("\"{name}\" is not a voter"), help)
+        }
+    };
+    problems.add(at, message, "expected a voter", help);
     None
 }
 

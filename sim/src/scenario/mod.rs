@@ -13,6 +13,7 @@ mod links;
 mod parse;
 mod print;
 mod problem;
+mod start;
 mod swarm;
 pub mod units;
 mod validate;
@@ -28,6 +29,7 @@ use fencepost::probe::Mutant;
 
 pub use self::print::print;
 pub use self::problem::{Problem, ScenarioError};
+pub use self::start::StartSpec;
 pub use self::swarm::{DrawKind, Ranges, Swarm};
 use self::units::Between;
 use crate::faults::plan::{DiskMode, Harm, Links, Network, Noise, Target, Transport};
@@ -87,8 +89,8 @@ pub struct WorkloadSpec {
 /// One line of `faults`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultLine {
-    /// When, from the end of the warm-up.
-    pub at: Between<Duration>,
+    /// When.
+    pub start: StartSpec,
     /// What.
     pub spec: FaultSpec,
 }

@@ -91,6 +91,9 @@ fn document_of<'t>(
         disks: cluster.disks.as_deref(),
         horizon,
         transport: cluster.transport,
+        delivers: workload
+            .as_ref()
+            .map(|spec| spec.as_ref().is_some_and(|spec| spec.messages.high > 0)),
     };
     let faults = match root.get("faults") {
         Some(value) => fault::lines(value, around, problems),

@@ -1,6 +1,7 @@
 //! What a scenario file may hold, and what its errors look like.
 
 mod disks;
+mod starts;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
@@ -223,14 +224,14 @@ fn bad_values_are_refused_with_an_example() {
     pause("\"3s..1s\"", &["ends before it begins"]);
     pause("\"0s\"", &["\"for\" is zero", "for = \"3s\""]);
     fault_refused(r#"{ at = "1s", pause = "n1" }"#, &["no \"for\"", "add for = \"3s\""]);
-    fault_refused(r#"{ pause = "n1", for = "1s" }"#, &["no \"at\"", "add at = "]);
+    fault_refused(r#"{ pause = "n1", for = "1s" }"#, &["no \"at\" and no \"when\"", "add at = "]);
     fault_refused(r#"{ at = "1s" }"#, &["has no fault", "add one of: pause"]);
     fault_refused(r#"{ at = "1s", wall = "n1", step = "1us" }"#, &["millisecond", "-1h..1h"]);
     fault_refused(r#"{ at = "1s", rate = "n1", ppm = 2000000, for = "1s" }"#, &["900000"]);
     fault_refused(r#"{ at = "1s", kill = "n1", stop = "n2" }"#, &["both \"kill\" and \"stop\""]);
     fault_refused(
         r#"{ at = "1s", kill = "n1", for = "1s" }"#,
-        &["kill takes: at, down, slow_start, wipe, torn"],
+        &["kill takes: at, when, nth, after, down, slow_start, wipe, torn"],
     );
     fault_refused(
         r#"{ at = "1s", rolling = "gracefull", gap = "1s" }"#,
@@ -265,14 +266,6 @@ fn timings_that_break_the_lease_rule_are_refused_at_their_line() {
     section_refused("timing = { jitter = \"2h\" }", &["out of range", "\"1ms\" to \"1h\""]);
     section_refused("timing = { max_drift_ppm = 600000 }", &["from 0 to 500000"]);
     section_refused("timing = { lease = \"1s..2s\" }", &["cannot be a range", "write one value"]);
-}
-
-#[test]
-fn what_is_planned_for_later_says_so() {
-    fault_refused(
-        r#"{ at = "1s", when = "leader(n2)", wall = "n1", step = "-4s" }"#,
-        &["\"when\" is not supported yet", "write at = \"1.2s\""],
-    );
 }
 
 #[test]
@@ -382,6 +375,8 @@ faults = [
   { at = "9s", rolling = "kill", gap = "3s", down = "500ms", wipe = "sometimes" },
   { at = "9s", kill = "n1, n2", torn = true },
   { at = "10s", wall = "leader", step = "-4s..4s" },
+  { when = "leader(n2)", nth = "1..4", after = "300ms", pause = "leader", for = "2s" },
+  { when = "claim asked", kill = "leader" },
   { at = "11s", rate = "n1", ppm = 5000, for = "10s" },
 ]
 [swarm]
