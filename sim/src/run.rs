@@ -29,8 +29,9 @@ use crate::world::sinks::POISON;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
 
-/// How long the first leader may take.
+/// How long the first leader may take, and how many elections with a slow timing.
 const WARM_UP_MAX: Duration = Duration::from_secs(30);
+const WARM_UP_ROUNDS: u32 = 10;
 
 /// How long a healed cluster is watched at least, to see that its leader is stable.
 const HEALING_MIN: Duration = Duration::from_secs(3);
@@ -133,7 +134,9 @@ impl Run<'_> {
     async fn run(self) -> History {
         let Cluster { recorder, timer, .. } = &*self.world.cluster;
         recorder.record(Kind::Phase(Phase::WarmUp));
-        let give_up = timer.now() + nanos(WARM_UP_MAX);
+        let t = &self.plan.timing;
+        let rounds = (t.quarantine + t.election_timeout + t.jitter) * WARM_UP_ROUNDS;
+        let give_up = timer.now() + nanos(WARM_UP_MAX.max(rounds));
         while !self.led() && timer.now() < give_up {
             timer.sleep(LOOK).await;
         }
@@ -208,11 +211,13 @@ impl Run<'_> {
     async fn heal(&self) {
         let timer = &self.world.cluster.timer;
         let start = timer.now();
+        // A leader that was cut off until now still has its lease, and must have lost it by the end.
+        let least = HEALING_MIN.max(self.plan.timing.lease * 2);
         loop {
             timer.sleep(LOOK).await;
             let passed = Duration::from_nanos(timer.now() - start);
-            let done = passed >= HEALING_MIN && self.led() && self.is_settled();
-            if done || passed >= self.plan.heal + HEALING_MIN {
+            let done = passed >= least && self.led() && self.is_settled();
+            if done || passed >= self.plan.heal + least {
                 return;
             }
         }

@@ -6,6 +6,8 @@
 
 mod anchors;
 mod bounces;
+mod links;
+mod setting;
 
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use fencepost::election::Timing;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use self::bounces::shuffle;
+pub use self::setting::{network, timing};
 use super::pick::{chance, log_duration, log_uniform, one_of, uniform, uniform_duration};
 use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Size, Start, Target};
 use crate::scenario::units::Between;
@@ -116,6 +119,8 @@ impl Draw<'_> {
                 };
                 Fault::Cut { links, lasts: self.log(self.ranges.cut) }
             }
+            K::Flap => self.flap(),
+            K::Ring | K::Chain | K::Star => self.topology(kind),
             K::DbOutage | K::SinkOutage => {
                 let links = self.service(if kind == K::DbOutage { Database } else { Sink });
                 Fault::Cut { links, lasts: self.log(self.ranges.cut) }
@@ -158,7 +163,10 @@ impl Draw<'_> {
                 let by_ms = i64::try_from(far).expect("a step that was read");
                 Fault::WallStep { node: self.node(), by_ms: self.sign(by_ms) }
             }
-            K::Rate => self.rate(self.ranges.ppm),
+            K::Rate => {
+                let high = self.ranges.ppm.high.min(self.timing.max_drift_ppm);
+                self.rate(Between { low: self.ranges.ppm.low.min(high), high })
+            }
             K::RateOutside => self.rate(self.ranges.ppm_outside),
             K::Rolling => return self.rolling(Harm::None),
             K::RollingWiped => return self.rolling(Harm::Wipe),
@@ -195,45 +203,6 @@ impl Draw<'_> {
             (1..=self.size.nodes()).map(|number| self.size.node(number)).collect();
         shuffle(self.rng, &mut nodes);
         nodes
-    }
-
-    fn link(&mut self) -> Links {
-        if self.size.nodes() < 2 || chance(self.rng, 30) {
-            return both(vec![Leader], vec![Follower]);
-        }
-        let nodes = self.shuffled();
-        both(vec![nodes[0]], vec![nodes[1]])
-    }
-
-    fn one_way(&mut self) -> Links {
-        let node = self.node();
-        let (from, to) = match uniform(self.rng, 0, 5) {
-            0 => (vec![Leader], vec![Others]),
-            1 => (vec![Others], vec![Leader]),
-            2 => (vec![node], vec![Others]),
-            3 => (vec![Others], vec![node]),
-            4 => (vec![Leader], vec![Follower]),
-            _ => (vec![Follower], vec![Leader]),
-        };
-        Links { from, to, both_ways: false }
-    }
-
-    fn halves(&mut self) -> Links {
-        if self.size.nodes() < 2 {
-            return both(vec![Leader], vec![Others]);
-        }
-        let mut from = self.shuffled();
-        let last = u64::from(self.size.nodes()) - 1;
-        let mut to = from.split_off(uniform(self.rng, 1, last) as usize);
-        from.sort();
-        to.sort();
-        // The database stands on one side of the partition, on the other, or is seen by both.
-        match uniform(self.rng, 0, 3) {
-            0 => from.push(Database),
-            1 => to.push(Database),
-            _ => {}
-        }
-        both(from, to)
     }
 
     /// Links to the database or the sink: one direction loses or delays requests, the other one

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::draw;
 use super::pick::{chance, one_of, uniform, uniform_duration, uniform_i64};
 use super::plan::{Fault, Harm, Plan, PlannedFault, Size, Start, Workload};
+use super::{draw, overlap};
 use crate::scenario::units::Between;
 use crate::scenario::{FaultLine, FaultSpec, HarmSpec, Scenario, StartSpec, WorkloadSpec};
 use crate::streams::stream;
@@ -25,21 +25,25 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     let horizon = uniform_duration(&mut stream(seed, "plan/horizon", 0), scenario.horizon);
     let heal = uniform_duration(&mut stream(seed, "plan/heal", 0), scenario.heal);
     let workload = scenario.workload.as_ref().and_then(|spec| workload(spec, seed));
+    let timing = draw::timing(&scenario.timing, &mut stream(seed, "plan/timing", 0));
     let mut faults = Vec::new();
     for (index, line) in scenario.faults.iter().enumerate() {
         expand(line, size, &mut stream(seed, "plan/fault", index as u64), &mut faults);
     }
     if let Some(swarm) = &scenario.swarm {
-        let (timing, delivers) = (&scenario.timing, workload.is_some());
-        draw::all(swarm, seed, size, horizon, timing, delivers, &mut faults);
+        draw::all(swarm, seed, size, horizon, &timing, workload.is_some(), &mut faults);
     }
     // What cannot come is no part of a plan.
-    faults.retain(|PlannedFault { start, .. }| {
+    faults.retain(|PlannedFault { start, fault }| {
         let comes = match start {
             Start::When { event, .. } => workload.is_some() || !event.needs_workload(),
             Start::At(_) => true,
         };
-        comes && start.earliest() < horizon
+        let does_something = match fault {
+            Fault::Topology { topology, .. } => size.nodes() >= topology.least_nodes(),
+            _ => true,
+        };
+        comes && does_something && start.earliest() < horizon
     });
     for PlannedFault { start, fault } in &mut faults {
         fault.clip(horizon - start.earliest());
@@ -50,6 +54,7 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     }
     // Faults of one moment keep the order of the scenario.
     faults.sort_by_key(|planned| planned.start);
+    overlap::thin_out(&mut faults, size);
     Plan {
         scenario: scenario.name.clone(),
         seed,
@@ -57,8 +62,8 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         observers: size.observers,
         disk,
         transport: scenario.transport,
-        timing: scenario.timing.clone(),
-        network: scenario.network,
+        timing,
+        network: draw::network(scenario, size, &mut stream(seed, "plan/network", 0)),
         workload,
         horizon,
         heal,
@@ -97,6 +102,15 @@ fn expand(
     let fault = match &line.spec {
         FaultSpec::Pause { node, lasts } => Fault::Pause { node: *node, lasts: pick(*lasts) },
         FaultSpec::Cut { links, lasts } => Fault::Cut { links: links.clone(), lasts: pick(*lasts) },
+        FaultSpec::Flap { links, up, down, lasts } => Fault::Flap {
+            links: links.clone(),
+            up: pick(*up),
+            down: pick(*down),
+            lasts: pick(*lasts),
+        },
+        FaultSpec::Topology { topology, lasts } => {
+            Fault::Topology { topology: *topology, lasts: pick(*lasts) }
+        }
         FaultSpec::Slow { links, by, lasts } => {
             Fault::Slow { links: links.clone(), by: pick(*by), lasts: pick(*lasts) }
         }

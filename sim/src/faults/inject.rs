@@ -1,5 +1,7 @@
 //! Injecting the faults of a plan into the running world, and ending all of them.
 
+mod links;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -18,7 +20,7 @@ use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
 
 /// How much longer than its own limit a graceful stop may take before it becomes a kill.
-const STOP_SLACK: Duration = Duration::from_secs(1);
+pub(super) const STOP_SLACK: Duration = Duration::from_secs(1);
 
 /// How often a graceful stop is looked at.
 const STOP_LOOK: Duration = Duration::from_millis(5);
@@ -101,9 +103,16 @@ impl Injector {
                 self.wait(lasts).await;
                 self.each(&pairs, |from, to| self.cluster.links.hasten(from, to, by));
             }
+            Fault::Flap { links, up, down, lasts } => self.flap(&links, up, down, lasts).await,
+            Fault::Topology { topology, lasts } => {
+                let pairs = self.missing(topology);
+                self.each(&pairs, |from, to| self.cut(from, to));
+                self.wait(lasts).await;
+                self.each(&pairs, |from, to| self.mend(from, to));
+            }
             Fault::Noise { links, noise, lasts } => self.noise(&links, noise, lasts).await,
             Fault::Bounce { nodes, graceful, harm, down, slow_start } => {
-                let places: BTreeSet<Place> = self.group(&nodes, &[]).into_iter().collect();
+                let places: BTreeSet<Place> = self.group(&nodes).into_iter().collect();
                 self.bounce(places, graceful, harm, down, slow_start).await;
             }
             Fault::WallStep { node, by_ms } => {
@@ -257,44 +266,21 @@ impl Injector {
         }
     }
 
-    /// The directed links that are meant, each once.
+    /// The directed links that are meant at this moment, each once.
     fn pairs(&self, links: &Links) -> Vec<(Place, Place)> {
-        let (from, to) = (self.group(&links.from, &links.to), self.group(&links.to, &links.from));
-        let mut pairs = BTreeSet::new();
-        for &a in &from {
-            for &b in &to {
-                if a != b {
-                    pairs.insert((a, b));
-                    if links.both_ways {
-                        pairs.insert((b, a));
-                    }
-                }
-            }
-        }
-        pairs.into_iter().collect()
+        self.cluster.places.pairs(links, &|role| self.role(role)).into_iter().collect()
     }
 
-    fn group(&self, targets: &[Target], other_side: &[Target]) -> Vec<Place> {
-        let places = &self.cluster.places;
-        let mut group = Vec::new();
-        for target in targets {
-            match target {
-                Target::Database => group.push(places.database()),
-                Target::Sink => group.push(places.sink()),
-                Target::All => group.extend(places.node_places()),
-                Target::Majority => group.extend(self.majority()),
-                Target::Others => {
-                    let named: Vec<_> =
-                        other_side.iter().filter(|t| **t != Target::Others).copied().collect();
-                    let other_side = self.group(&named, &[]);
-                    group.extend(places.node_places().filter(|p| !other_side.contains(p)));
-                }
-                Target::Node(_) | Target::Leader | Target::Follower => {
-                    group.push(self.place(self.node(*target)));
-                }
-            }
+    fn group(&self, targets: &[Target]) -> Vec<Place> {
+        self.cluster.places.group(targets, &[], &|role| self.role(role))
+    }
+
+    /// Whoever has that role at this moment.
+    fn role(&self, role: Target) -> Vec<Place> {
+        match role {
+            Target::Majority => self.majority(),
+            _ => vec![self.place(self.node(role))],
         }
-        group
     }
 
     /// Whoever leads at this moment, or did last.

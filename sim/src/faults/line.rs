@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Start, Target, Trigger};
+use super::plan::{
+    Fault, Harm, Latency, Links, Noise, PlannedFault, Shape, Start, Target, Topology, Trigger,
+};
 use crate::scenario::units::{duration, probability, step};
 
 impl fmt::Display for Target {
@@ -47,6 +49,27 @@ impl fmt::Display for Noise {
     }
 }
 
+impl fmt::Display for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ring => f.write_str("ring"),
+            Self::Chain => f.write_str("chain"),
+            Self::Star(centre) => write!(f, "star({centre})"),
+        }
+    }
+}
+
+/// `latency` and `shape` of a section, the second only if it is not the usual one.
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "latency = \"{}..{}\"", duration(self.low), duration(self.high))?;
+        match self.shape {
+            Shape::Uniform => Ok(()),
+            shape => write!(f, ", shape = \"{}\"", shape.name()),
+        }
+    }
+}
+
 /// As in a scenario, without the moment.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,6 +83,14 @@ impl fmt::Display for Fault {
             Self::Slow { links, by, lasts } => {
                 let (by, lasts) = (duration(*by), duration(*lasts));
                 write!(f, "slow = \"{links}\", by = \"{by}\", for = \"{lasts}\"")
+            }
+            Self::Flap { links, up, down, lasts } => {
+                let (up, down, lasts) = (duration(*up), duration(*down), duration(*lasts));
+                write!(f, "flap = \"{links}\", up = \"{up}\", down = \"{down}\", ")?;
+                write!(f, "for = \"{lasts}\"")
+            }
+            Self::Topology { topology, lasts } => {
+                write!(f, "topology = \"{topology}\", for = \"{}\"", duration(*lasts))
             }
             Self::Noise { links, noise, lasts } => {
                 write!(f, "noise = \"{links}\", {noise}, for = \"{}\"", duration(*lasts))

@@ -6,14 +6,17 @@ use super::bounce::{bounce, rolling};
 use super::field::{Section, Value, article, signed_numbers, steps};
 use super::links::{Ends, links, one_node};
 use super::problem::{Problems, suggest};
-use super::units::Between;
-use super::{FaultLine, FaultSpec, start};
+use super::units::{Between, duration as written};
+use super::{FaultLine, FaultSpec, start, topology};
+use crate::faults::overlap::{self, Clash, Counts, Hold};
 use crate::faults::plan::{DiskMode, Noise, Transport};
 
 /// Each fault with the keys it takes besides those that say when.
 const FAULTS: &[(&str, &[&str])] = &[
     ("pause", &["for"]),
     ("cut", &["for"]),
+    ("flap", &["up", "down", "for"]),
+    ("topology", &["for"]),
     ("slow", &["by", "for"]),
     ("noise", &["loss", "duplicate", "reorder", "for"]),
     ("kill", &["down", "slow_start", "wipe", "torn"]),
@@ -56,7 +59,31 @@ pub(super) fn lines<'t>(
     // Every line is looked at, so that all wrong ones are reported.
     let lines: Vec<Option<FaultLine>> =
         items.iter().map(|item| line(item, around, problems)).collect();
-    lines.into_iter().collect()
+    let lines: Vec<FaultLine> = lines.into_iter().collect::<Option<_>>()?;
+    if let (Some(voters), Some(observers)) = (around.voters, around.observers) {
+        for clash in overlap::of_lines(&lines, Counts { voters, observers }) {
+            in_vain(clash, &items[clash.first], &items[clash.second], problems);
+        }
+    }
+    Some(lines)
+}
+
+/// Notes a fault that another one leaves nothing to do.
+fn in_vain(clash: Clash, first: &Value, second: &Value, problems: &mut Problems) {
+    let Clash { node, until, .. } = clash;
+    let until = written(until);
+    let (message, label) = match clash.hold {
+        Hold::Down { .. } => {
+            (format!("this bounce does nothing: {node} is down until {until}"), "nobody is up here")
+        }
+        Hold::Paused => (format!("{node} is paused already, until {until}"), "a pause in a pause"),
+        Hold::Rate => {
+            (format!("two rates of {node} at the same time"), "a clock has one rate at a time")
+        }
+    };
+    let help = format!("begin it at {until} or later, shorten the other one, or leave it out");
+    problems.add(second.span(), message, label, help);
+    problems.beside(first.span());
 }
 
 fn line<'t>(value: &'t Value<'t>, around: Around, problems: &mut Problems) -> Option<FaultLine> {
@@ -173,6 +200,8 @@ fn spec(
             let lasts = section.need_some_time("for", problems);
             FaultSpec::Noise { links: links?, noise: noise?, lasts: lasts? }
         }
+        "flap" => return topology::flap(section, around, problems),
+        "topology" => return topology::topology(section, around, problems),
         "kill" | "stop" => return bounce(kind, section, around, problems),
         "rolling" => return rolling(section, around, problems),
         "wall" => {

@@ -40,12 +40,23 @@ pub(super) fn one_node(
 ) -> Option<Target> {
     let value = section.get(key)?;
     let name = text(key, value, "a node, \"leader\" or \"follower\"", problems)?;
-    let found = target(name, value.span(), around, problems)?;
+    single(key, name, value.span(), around, problems)
+}
+
+/// The node of that name or role.
+pub(super) fn single(
+    key: &str,
+    name: &str,
+    at: Range<usize>,
+    around: Around,
+    problems: &mut Problems,
+) -> Option<Target> {
+    let found = target(name, at.clone(), around, problems)?;
     if matches!(found, Target::Node(_) | Target::Leader | Target::Follower) {
         return Some(found);
     }
     problems.add(
-        value.span(),
+        at,
         format!("{key} cannot meet \"{found}\""),
         "expected one node",
         "name a node such as \"n1\", or write \"leader\" or \"follower\"; for several nodes write \
@@ -145,8 +156,8 @@ pub(super) fn links(
                     at,
                     format!("{key} = \"{all}\" names no link"),
                     "expected an arrow",
-                    "write \"n1 -> n2\" for one way or \"n1 <-> n2\" for both; only `cut` with \
-                     nodes may go without, and cuts them off from all others, the database and \
+                    "write \"n1 -> n2\" for one way or \"n1 <-> n2\" for both; only `cut` and \
+                     `flap` with nodes may go without, and cut them off from all others, the database and \
                      the sink",
                 );
                 return None;

@@ -10,11 +10,14 @@ mod expect;
 mod fault;
 mod field;
 mod links;
+mod network;
 mod parse;
 mod print;
 mod problem;
 mod start;
 mod swarm;
+mod timing;
+mod topology;
 pub mod units;
 mod validate;
 
@@ -24,15 +27,15 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use fencepost::election::Timing;
 use fencepost::probe::Mutant;
 
 pub use self::print::print;
 pub use self::problem::{Problem, ScenarioError};
 pub use self::start::StartSpec;
 pub use self::swarm::{DrawKind, Ranges, Swarm};
+pub use self::timing::TimingSpec;
 use self::units::Between;
-use crate::faults::plan::{DiskMode, Harm, Links, Network, Noise, Target, Transport};
+use crate::faults::plan::{DiskMode, Harm, Links, Network, Noise, Target, Topology, Transport};
 use crate::oracles::SinkKind;
 
 /// How long the liveness oracles get if a scenario does not say.
@@ -55,8 +58,8 @@ pub struct Scenario {
     pub disks: Vec<DiskMode>,
     /// How the nodes reach each other.
     pub transport: Transport,
-    /// The timing of every node; keeps the lease rule.
-    pub timing: Timing,
+    /// The timing of every node; every draw keeps the lease rule.
+    pub timing: TimingSpec,
     /// The network when no fault is active.
     pub network: Network,
     /// The messages to deliver; none for an election-only scenario.
@@ -105,6 +108,16 @@ pub enum FaultSpec {
     },
     Cut {
         links: Links,
+        lasts: Between<Duration>,
+    },
+    Flap {
+        links: Links,
+        up: Between<Duration>,
+        down: Between<Duration>,
+        lasts: Between<Duration>,
+    },
+    Topology {
+        topology: Topology,
         lasts: Between<Duration>,
     },
     Slow {
