@@ -9,7 +9,7 @@ use super::field::{Section, Value, count, duration, fixed, names, positive, sign
 use super::problem::{Problem, Problems, suggest};
 use super::{
     DEFAULT_HEAL, Expect, Scenario, TimingSpec, WorkloadSpec, cluster, expect, fault, network,
-    swarm, timing,
+    swarm, timing, validate,
 };
 use crate::faults::plan::Network;
 use crate::oracles::SinkKind;
@@ -80,6 +80,9 @@ fn document_of<'t>(
     let heal = root
         .duration_or("heal", DEFAULT_HEAL, problems)
         .and_then(|value| positive("heal", root.place("heal"), value, problems));
+    if let (Some(heal), Some(timing)) = (heal, &timing) {
+        validate::heal(heal, timing, &root, problems);
+    }
     let stable = match root.get("stable") {
         Some(value) => super::field::flag("stable", value, problems),
         None => Some(false),

@@ -93,6 +93,12 @@ pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<TimingSpec
 }
 
 impl TimingSpec {
+    /// How long a voter that restarts may wait until it has campaigned once.
+    pub(super) fn slowest_election(&self) -> Duration {
+        let [_, _, latest] = self.extremes();
+        latest.quarantine + latest.election_timeout + self.jitter.high
+    }
+
     /// Draws such that if these keep the rules, all do: each rule has one of them that strains it
     /// most.
     fn extremes(&self) -> [Timing; 3] {

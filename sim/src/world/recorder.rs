@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::cluster::{NodeEvent, Observer};
-use fencepost::election::{self, Body, Message};
+use fencepost::election::{self, Body, Message, Role};
 use fencepost::{Identity, NodeId};
 use tokio::sync::oneshot;
 use tracing::debug;
@@ -34,6 +34,8 @@ struct State {
     anchors: Anchors,
     down: std::collections::BTreeSet<NodeId>,
     guard_issued: bool,
+    /// The voters that run and do not take part yet.
+    rejoining: std::collections::BTreeSet<NodeId>,
 }
 
 impl Recorder {
@@ -59,9 +61,20 @@ impl Recorder {
             }
             Kind::Down { node, .. } => {
                 state.down.insert(*node);
+                state.rejoining.remove(node);
                 if state.last_holder == Some(*node) {
                     state.guard_issued = false;
                 }
+            }
+            Kind::Rejoins { boot, .. } => {
+                state.rejoining.insert(boot.node);
+            }
+            Kind::Rejoined { who, .. } => {
+                state.rejoining.remove(&who.node);
+            }
+            // A process that says it is anything else has ended it too.
+            Kind::Status { node, role, .. } if *role != Role::Rejoining => {
+                state.rejoining.remove(node);
             }
             Kind::Booted { node, .. } => {
                 state.down.remove(node);
@@ -129,6 +142,11 @@ impl Recorder {
     /// Whether a guard is held, as far as a look from outside can tell without the clocks.
     pub fn led(&self) -> bool {
         self.lock().guard_issued
+    }
+
+    /// Whether every voter that runs takes part.
+    pub fn all_joined(&self) -> bool {
+        self.lock().rejoining.is_empty()
     }
 
     /// Whether the node's process is gone.

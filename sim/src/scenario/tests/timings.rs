@@ -28,7 +28,9 @@ fn ranges_that_some_draw_would_break_are_refused() {
 
 #[test]
 fn what_is_not_named_is_derived_from_what_is_drawn() {
-    let text = format!("{HEAD}timing = {{ lease = \"500ms..5s\", margin = \"1ms..99ms\" }}\n");
+    let text = format!(
+        "{HEAD}heal = \"30s\"\ntiming = {{ lease = \"500ms..5s\", margin = \"1ms..99ms\" }}\n"
+    );
     let timings: Vec<Timing> = (0..200).map(|seed| plan(&text, seed).timing).collect();
     for timing in &timings {
         timing.validate().unwrap_or_else(|error| panic!("{error}"));
@@ -53,4 +55,13 @@ fn fixed_values_stay_beside_ranges() {
         assert_eq!(timing.election_timeout, Duration::from_secs(2));
         timing.validate().unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+#[test]
+fn a_bound_that_no_slow_cluster_can_keep_is_refused() {
+    section_refused("heal = \"3s\"", &["test.toml:4:", "\"3s\" is too short", "heal = \"4.9s\""]);
+    section_refused(
+        "timing = { lease = \"1s..9s\" }",
+        &["test.toml:4:", "heal = \"15s\" is too short", "or shorten the timing"],
+    );
 }
