@@ -115,8 +115,11 @@ mod simulated {
         ("send_refused_by_sink_fence", "a sink refused a send whose stamp was too old"),
     ];
 
+    // chance: one run on a fresh thread; begin_run() resets both
     thread_local! {
+        // chance: begin_run() resets it
         static PLANTED: Cell<Option<Mutant>> = const { Cell::new(None) };
+        // chance: begin_run() resets it
         static REACHED: Cell<[u32; REACH_POINTS.len()]> = const { Cell::new([0; REACH_POINTS.len()]) };
     }
 

@@ -216,8 +216,8 @@ impl Run<'_> {
         loop {
             timer.sleep(LOOK).await;
             let passed = Duration::from_nanos(timer.now() - start);
-            let joined = self.world.cluster.recorder.all_joined();
-            let done = passed >= least && joined && self.led() && self.is_settled();
+            let rejoined = !self.world.cluster.recorder.rejoins();
+            let done = passed >= least && self.led() && rejoined && self.is_settled();
             if done || passed >= self.plan.heal + least {
                 return;
             }

@@ -86,10 +86,7 @@ impl Case {
     fn outcome(self, seed: u64) -> RunOutcome {
         let plan = self.plan(seed);
         let run = || run_plan(&plan, &RunOptions::default());
-        std::thread::scope(|scope| {
-            let run = fresh::spawn(scope, &plan.scenario, seed, || fresh::run_caught(seed, run));
-            run.join().expect("its panics are caught")
-        })
+        fresh::run_alone(&plan.scenario, seed, run)
     }
 
     /// The succession of one seed.

@@ -1,6 +1,7 @@
 //! `fencepost node`: one node as a process, from its configuration to its graceful end.
 
 use std::fs::{File, TryLockError};
+// chance: a real start needs a number that no other start had
 use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Seek, Write};
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! `fencepost enqueue` and `fencepost outbox`: messages in, and where they stand.
 
 use std::fmt::Write as _;
+// chance: an operator's message needs an id that nobody has used
 use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write as _};
 use std::path::Path;

@@ -297,6 +297,7 @@ fn unavailable(error: io::Error) -> SinkError {
 fn lock(file: &File) -> io::Result<Unlock<'_>> {
     for attempt in 0..LOCK_ATTEMPTS {
         if attempt > 0 {
+            // chance: the real file sink waits for other processes; no simulation has them
             std::thread::sleep(LOCK_PAUSE);
         }
         match file.try_lock() {

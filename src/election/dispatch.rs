@@ -44,8 +44,9 @@ impl Election {
         if !rejoins {
             if message.generation < self.heard {
                 ignore(Ignored::OlderGeneration, effects);
-                let told = matches!(message.body, Body::NewerGeneration);
-                if !told && self.hard.generation == self.heard {
+                // An observer leaves the telling to those who were there.
+                let tells = self.fixed.my_index.is_some() && self.hard.generation == self.heard;
+                if tells && !matches!(message.body, Body::NewerGeneration) {
                     self.send(message.from.node, Body::NewerGeneration, effects);
                 }
                 return;

@@ -4,8 +4,10 @@
 //! virtual machine must not stretch a lease. The timer below it is tokio's and may fire late after a
 //! suspension; whoever acts reads the clock again first.
 
+// chance: the real node has a real clock; the simulation gives it another
 use std::time::{Duration, SystemTime};
 
+// chance: as above, and one that counts the time of a suspended machine
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::time::{Clock, Instant, WallTime};

@@ -10,6 +10,7 @@ mod core;
 
 use std::time::Duration;
 
+// chance: it measures; a run never sees it
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::faults::plan::{DiskMode, Network, Plan, Transport, Workload};
@@ -84,6 +85,7 @@ fn resident_kb() -> Option<u64> {
 
 /// One seed on a fresh thread; tells how much time it simulated, in seconds.
 fn simulate(load: Load, seed: u64) -> f64 {
+    // chance: seeds run beside each other and share nothing
     std::thread::scope(|scope| {
         let run = || {
             let outcome = run_plan(&load.plan(seed), &RunOptions::default());

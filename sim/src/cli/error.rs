@@ -6,6 +6,7 @@ use fencepost::probe::Mutant;
 use miette::Diagnostic;
 
 use crate::search::seeds::BadSeeds;
+use crate::search::shard::BadShard;
 
 /// Threads beyond the processors help nobody, and a system does not give them without end.
 pub const MAX_JOBS: usize = 1024;
@@ -17,6 +18,36 @@ pub enum CliError {
     #[error("--seeds {0}")]
     #[diagnostic(help("write a number for the seeds from 1 on, or a range with both ends: 5..9"))]
     Seeds(BadSeeds),
+    /// `--seeds` names no end, and nothing else does.
+    #[error("--seeds {0} never ends")]
+    #[diagnostic(help("add the last seed, as in 5..9, or say how long: --for 10m"))]
+    Endless(String),
+    /// `--shard` makes no sense.
+    #[error("--shard {0}")]
+    #[diagnostic(help("write which part of how many, from 0 on: 0/4, 1/4, 2/4, 3/4"))]
+    Shard(BadShard),
+    /// `--against` cannot be compared with.
+    #[error("cannot compare with {path}: {cause}")]
+    #[diagnostic(help("name another build of this testbed, such as target/debug/fencepost-sim"))]
+    NoTrace {
+        /// The binary.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: std::io::Error,
+    },
+    /// There is no such reach point.
+    #[error("there is no reach point \"{name}\"")]
+    #[diagnostic(help("{help}"))]
+    UnknownReach {
+        /// What was asked for.
+        name: String,
+        /// The nearest, or all.
+        help: String,
+    },
+    /// The system takes no signal handler.
+    #[error("cannot listen to signals: {0}")]
+    #[diagnostic(help("this system does not let the process handle SIGINT and SIGTERM"))]
+    Signals(std::io::Error),
     /// `--seed` makes no sense.
     #[error("--seed \"{0}\" is not a seed")]
     #[diagnostic(help("write one number from 0 to {}", u64::MAX))]
@@ -47,6 +78,34 @@ pub enum CliError {
         /// The nearest, or all.
         help: String,
     },
+    /// There is no such property.
+    #[error("there is no property \"{name}\"")]
+    #[diagnostic(help("{help}"))]
+    UnknownProperty {
+        /// What was asked for.
+        name: String,
+        /// The nearest, or all.
+        help: String,
+    },
+    /// A scenario that is no plan has many seeds.
+    #[error("which seed of {0}?")]
+    #[diagnostic(help("add --seed N, the one that failed"))]
+    NoSeed(String),
+    /// The seed breaks nothing, or something else.
+    #[error("nothing to shrink: seed {seed} of {reference} {held}")]
+    #[diagnostic(help("name a seed that fails, its --mutant, and a --property that it breaks"))]
+    NothingToShrink {
+        /// The scenario.
+        reference: String,
+        /// The seed.
+        seed: u64,
+        /// What came of it instead.
+        held: String,
+    },
+    /// A result is not written over something else.
+    #[error("{0} is there already, and it is another one")]
+    #[diagnostic(help("remove it first, or name another file with --out"))]
+    Occupied(PathBuf),
     /// There is no such scope of the exhaustive check.
     #[error("there is no scope \"{name}\"")]
     #[diagnostic(help("{help}"))]
@@ -69,7 +128,22 @@ pub enum CliError {
         /// What the system said.
         cause: std::io::Error,
     },
-    /// `--jsonl` cannot be written.
+    /// A fuzzer's file cannot be read.
+    #[error("cannot read {path}: {cause}")]
+    #[diagnostic(help("name a file that the fuzzer wrote, as fuzz/artifacts/plan/crash-..."))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// A fuzzer's file says what no scenario may.
+    #[error("the bytes of {0} are no plan")]
+    #[diagnostic(help(
+        "the rules of scenario files refuse what they say; a find is never refused"
+    ))]
+    NoPlan(PathBuf),
+    /// A file cannot be written.
     #[error("cannot write {path}: {cause}")]
     #[diagnostic(help("name a file in a folder that exists and may be written to"))]
     Unwritable {

@@ -15,6 +15,8 @@ pub enum Exit {
     BadInput,
     /// Nothing was violated, and nothing was proved.
     Vacuous,
+    /// A signal ended it early, and nothing was violated until then.
+    Stopped,
 }
 
 impl Exit {
@@ -25,16 +27,20 @@ impl Exit {
             Self::Violated => 1,
             Self::BadInput => 2,
             Self::Vacuous => 3,
+            // What a shell says of a command that Ctrl-C ended.
+            Self::Stopped => 130,
         }
     }
 
-    /// The one that matters more: a violation above all, then what went wrong, then vacuity.
+    /// The one that matters more: a violation above all, then what went wrong, then an early end,
+    /// then vacuity.
     pub fn worse(self, other: Self) -> Self {
         let weight = |exit| match exit {
             Self::Ok => 0,
             Self::Vacuous => 1,
-            Self::BadInput => 2,
-            Self::Violated => 3,
+            Self::Stopped => 2,
+            Self::BadInput => 3,
+            Self::Violated => 4,
         };
         if weight(other) > weight(self) { other } else { self }
     }

@@ -3,7 +3,7 @@
 use fencepost::probe::Mutant;
 
 use super::arguments::MutantsArguments;
-use super::run::seeds;
+use super::seeds::bounded;
 use super::{Exit, HUNT_SEEDS, Subject, error, find, jobs, say_line};
 use crate::report::summary::replay_command;
 use crate::report::text::{Paint, wrap};
@@ -16,7 +16,7 @@ pub fn mutants(arguments: &MutantsArguments) -> miette::Result<Exit> {
         names => names.iter().map(|name| error::mutant(name)).collect::<Result<_, _>>()?,
     };
     let seeds = match arguments.seeds.as_deref() {
-        Some(text) => seeds(text)?,
+        Some(text) => bounded(text)?,
         None => Seeds::up_to(HUNT_SEEDS),
     };
     let jobs = jobs(arguments.jobs)?;

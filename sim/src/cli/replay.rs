@@ -32,17 +32,14 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
         say(&format!("{}\n{plan}\n", paint.strong(&title)));
     }
     let options = RunOptions { mutant, log: arguments.log };
-    let outcome = std::thread::scope(|scope| {
-        let run = || fresh::run_caught(seed, || run_seed(scenario, seed, &options));
-        let thread = fresh::spawn(scope, &scenario.name, seed, run);
-        thread.join().expect("panics were caught")
-    });
+    let run = || run_seed(scenario, seed, &options);
+    let outcome = fresh::run_alone(&scenario.name, seed, run);
     let report = SeedReport::of(&outcome);
     let mut batch = BatchReport::default();
     batch.add(&report, &scenario.expect);
     let verdict = batch.verdict_of_seeds(scenario);
     if arguments.json {
-        say_line(&jsonl::line(scenario, mutant, &report));
+        say_line(&jsonl::Lines::of(&subject.reference, scenario, mutant).seed(&report));
         return Ok(Exit::from(&verdict));
     }
     if !matches!(report.verdict, Verdict::Ok) {

@@ -1,25 +1,34 @@
 //! `cargo sim run`: many seeds of some scenarios.
 
-use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fencepost::probe::Mutant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::arguments::RunArguments;
+use super::conclusion::{Conclusion, finish};
 use super::error::{self, CliError};
+use super::results::Lines;
+use super::seeds::{seeds, shard};
+use super::signals::stop_on_signal;
 use super::{Exit, FEW_SEEDS, Subject, find, jobs, say, say_line};
+use crate::faults::generate;
+use crate::report::finding::Finding;
 use crate::report::jsonl;
 use crate::report::plan_file;
-use crate::report::summary::{failure, header, line, vacuous};
+use crate::report::summary::{failure, header, line, shrink_command, vacuous};
 use crate::report::text::{Paint, grouped, span, wrap};
-use crate::report::total::Total;
-use crate::run::RunOptions;
+use crate::run::{RunOptions, Verdict};
 use crate::scenario::units::parse_duration;
+use crate::search::shrink::{Shrink, Shrunk};
 use crate::search::verdict::FAILURES_KEPT;
-use crate::search::{Batch, BatchReport, Progress, SeedReport, Seeds};
+use crate::search::{Batch, BatchReport, BatchVerdict, Part, Progress, SeedReport, Seeds};
+
+/// How many smaller plans are tried for the first seed that fails: some seconds' worth, because it
+/// was not asked for.
+const SHRINK_RUNS: u32 = 300;
 
 /// What was asked for, all of it checked.
 struct Request {
@@ -30,42 +39,52 @@ struct Request {
     time: Option<Duration>,
     jobs: usize,
     mutant: Option<Mutant>,
+    part: Part,
+    /// Whether the first seed that fails is shrunk.
+    shrink: bool,
 }
 
 /// Runs what the arguments name. Nothing runs before all of them are known to be good.
 pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
     let request = Request::new(arguments)?;
-    let mut jsonl = arguments.jsonl.as_deref().map(JsonLines::create).transpose()?;
+    let conclusion = Conclusion::new(&arguments.ending)?;
+    let mut jsonl = arguments.jsonl.as_deref().map(Lines::create).transpose()?;
     let paint = Paint::for_stdout();
     say(&format!("{}\n{}\n", request.announcement(), header(paint)));
 
-    let mut exit = Exit::Ok;
-    let mut total = Total::default();
+    let mut findings = Vec::new();
+    let mut shrink = request.shrink;
     for subject in &request.subjects {
+        let Subject { reference, scenario } = subject;
         let report = request.one(subject, jsonl.as_mut(), paint);
-        let verdict = report.verdict(&subject.scenario);
-        say_line(&line(&subject.reference, &report, &verdict, paint));
-        if let crate::search::BatchVerdict::Vacuous(reasons) = &verdict {
+        // What only a whole batch must reach is asked of all its shards together.
+        let whole = request.part.shard.is_whole() && !report.stopped;
+        let verdict = match whole {
+            true => report.verdict(scenario),
+            false => report.verdict_of_seeds(scenario),
+        };
+        say_line(&line(reference, &report, &verdict, paint));
+        if let BatchVerdict::Vacuous(reasons) = &verdict {
             say(&vacuous(reasons));
         }
         let more = report.failed.saturating_sub(report.failures.len() as u64);
         if more > 0 {
             say_line(&format!("  and {} more seeds failed", grouped(more)));
         }
-        total.add(&subject.reference, request.mutant, &report, &verdict);
-        exit = exit.worse(Exit::from(&verdict));
+        if let (true, Some(seed)) = (shrink, report.failures.first()) {
+            shrink = false;
+            say(&request.shrunk(subject, seed));
+        }
+        let (reference, mutant) = (reference.clone(), request.mutant);
+        findings.push(Finding { reference, mutant, report, verdict });
+        if request.part.stop.is_wished() {
+            break;
+        }
     }
-    say(&format!("\n{}", total.screen(paint)));
-    if let Some(Err(error)) = jsonl.map(JsonLines::finish) {
-        eprintln!("{:?}", miette::Report::new(error));
-        exit = exit.worse(Exit::BadInput);
-    }
-    Ok(exit)
-}
-
-/// The seeds that `--seeds` names.
-pub fn seeds(text: &str) -> Result<Seeds, CliError> {
-    text.parse().map_err(CliError::Seeds)
+    let stopped = findings.len() < request.subjects.len()
+        || findings.iter().any(|finding| finding.report.stopped);
+    let exit = conclusion.conclude(&findings, stopped, paint);
+    Ok(exit.worse(jsonl.map_or(Exit::Ok, finish)))
 }
 
 impl Request {
@@ -81,16 +100,23 @@ impl Request {
             },
             None => None,
         };
-        let seeds = arguments.seeds.as_deref().map(seeds).transpose()?;
+        let seeds =
+            arguments.seeds.as_deref().map(|text| seeds(text, time.is_some())).transpose()?;
+        let shard = arguments.shard.as_deref().map(shard).transpose()?.unwrap_or_default();
         let jobs = jobs(arguments.jobs)?;
         let mutant = arguments.mutant.as_deref().map(error::mutant).transpose()?;
         let subjects = match arguments.scenario.as_slice() {
-            [] => find::all_scenarios(&root)?,
+            [] => {
+                let mut all = find::all_scenarios(&root)?;
+                all.extend(find::regressions(&root)?);
+                all
+            }
             names => {
                 names.iter().map(|name| find::find(&root, name)).collect::<miette::Result<_>>()?
             }
         };
-        Ok(Self { root, subjects, seeds, time, jobs, mutant })
+        let (part, shrink) = (Part { shard, stop: stop_on_signal()? }, !arguments.no_shrink);
+        Ok(Self { root, subjects, seeds, time, jobs, mutant, part, shrink })
     }
 
     /// The seeds of one scenario. With a time limit and no range, they do not end.
@@ -98,21 +124,35 @@ impl Request {
         match (self.seeds, subject.scenario.seed, self.time) {
             (Some(seeds), _, _) => seeds,
             (None, Some(seed), None) => Seeds::only(seed),
-            (None, seed, Some(_)) => Seeds { first: seed.unwrap_or(1), last: u64::MAX },
+            (None, seed, Some(_)) => Seeds::from(seed.unwrap_or(1)),
             (None, None, None) => Seeds::up_to(FEW_SEEDS),
         }
     }
 
     /// What is about to run, so that a hang or a crash cannot lose it.
     fn announcement(&self) -> String {
-        let mut seeds: Vec<String> =
-            self.subjects.iter().map(|subject| self.seeds_of(subject).to_string()).collect();
-        seeds.dedup();
-        let scenarios = match self.subjects.as_slice() {
-            [one] => one.reference.clone(),
-            many => format!("each of {} scenarios", many.len()),
+        // Plans have a seed of their own, and there may be many of them.
+        let own = |subject: &&Subject| {
+            self.seeds.is_none() && self.time.is_none() && subject.scenario.seed.is_some()
         };
-        let mut text = format!("{} of {scenarios}, {} at a time", seeds.join(" / "), self.jobs);
+        let (plans, others): (Vec<&Subject>, Vec<&Subject>) = self.subjects.iter().partition(own);
+        let mut parts = Vec::new();
+        if let Some(first) = others.first() {
+            let seeds = self.seeds_of(first);
+            parts.push(match others.as_slice() {
+                [one] => format!("{seeds} of {}", one.reference),
+                many => format!("{seeds} of each of {} scenarios", many.len()),
+            });
+        }
+        match plans.as_slice() {
+            [] => {}
+            [one] => parts.push(format!("{} of {}", self.seeds_of(one), one.reference)),
+            many => parts.push(format!("the own seeds of {} plans", many.len())),
+        }
+        let mut text = format!("{}, {} at a time", parts.join(" and "), self.jobs);
+        if !self.part.shard.is_whole() {
+            text += &format!(", shard {}", self.part.shard);
+        }
         if let Some(time) = self.time {
             text += &format!(", for {}", span(time.as_secs_f64()));
         }
@@ -122,12 +162,7 @@ impl Request {
         wrap("", &text)
     }
 
-    fn one(
-        &self,
-        subject: &Subject,
-        mut jsonl: Option<&mut JsonLines>,
-        paint: Paint,
-    ) -> BatchReport {
+    fn one(&self, subject: &Subject, mut jsonl: Option<&mut Lines>, paint: Paint) -> BatchReport {
         let Subject { reference, scenario } = subject;
         let shares = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
         let batch = Batch {
@@ -138,12 +173,18 @@ impl Request {
             time_limit: self.time.map(|time| time / shares),
             stop_at_first: false,
         };
-        let bar = progress_bar(reference, batch.seeds, batch.time_limit);
+        let lines = jsonl::Lines::of(reference, scenario, self.mutant);
+        if let Some(jsonl) = &mut jsonl {
+            jsonl.write(lines.batch(batch.seeds, self.part.shard));
+        }
+        let length = (batch.time_limit.is_none() || !batch.seeds.are_endless())
+            .then(|| self.part.shard.count(batch.seeds));
+        let bar = progress_bar(reference, length);
         let mut failures = 0;
-        let report = batch.explore(&mut |progress| match progress {
+        let report = batch.explore_part(&self.part, &mut |progress| match progress {
             Progress::Done(seed) => {
                 if let Some(jsonl) = &mut jsonl {
-                    jsonl.write(&jsonl::line(scenario, self.mutant, seed));
+                    jsonl.write(lines.seed(seed));
                 }
                 if seed.fails(&scenario.expect) {
                     failures += 1;
@@ -158,8 +199,14 @@ impl Request {
                 let lasts = span(lasts.as_secs_f64());
                 eprintln!("note: {reference}, seed {seed} has been running for {lasts}");
             }),
+            Progress::Stopping(running) => bar.suspend(|| {
+                eprintln!("stopping: {running} seeds come to their end; once more to end at once");
+            }),
         });
         bar.finish_and_clear();
+        if let Some(jsonl) = jsonl {
+            jsonl.write(lines.end(&report));
+        }
         report
     }
 
@@ -173,51 +220,59 @@ impl Request {
         }
         text
     }
+
+    /// Makes the plan of a seed that failed smaller, within bounds, and tells what came of it.
+    fn shrunk(&self, subject: &Subject, seed: &SeedReport) -> String {
+        let Subject { reference, scenario } = subject;
+        let unexpected = |property: &&str| !scenario.expect.violates.contains(property);
+        let meant = self.mutant.map_or(&[][..], Mutant::breaks);
+        // What made the seed fail, and not what the scenario expects.
+        let broken = || seed.broken().filter(unexpected);
+        let property = broken().find(|property| meant.contains(property)).or(broken().next());
+        if property.is_none() && !matches!(seed.verdict, Verdict::Panicked(_)) {
+            return String::new();
+        }
+        let shrink = Shrink {
+            plan: &generate(scenario, seed.seed),
+            options: RunOptions { mutant: self.mutant, ..RunOptions::default() },
+            property,
+            jobs: self.jobs,
+            limit: SHRINK_RUNS,
+        };
+        let Ok(shrunk) = shrink.run(&mut |_| {}) else {
+            return wrap("  shrunk  ", "not: alone, the seed does not fail") + "\n";
+        };
+        let written = plan_file::write_shrunk(&self.root, reference, self.mutant, &shrunk);
+        let Shrunk { aim, before, after, runs, stopped, .. } = &shrunk;
+        let (many, few) = (before.plan.faults.len(), after.plan.faults.len());
+        let mut text = match written {
+            Ok(path) => format!("  shrunk  {}\n", path.display()),
+            Err(cause) => format!("  shrunk  not written: {cause}\n"),
+        };
+        let tries = grouped((*runs).into());
+        text +=
+            &format!("          {aim} by {few} faults instead of {many}, after {tries} tries\n");
+        if *stopped {
+            let command = shrink_command(reference, seed.seed, self.mutant);
+            text += &format!("  shrink  {command}\n");
+        }
+        text
+    }
 }
 
 /// On standard error, and only if that is a terminal.
-fn progress_bar(reference: &str, seeds: Seeds, time: Option<Duration>) -> ProgressBar {
+fn progress_bar(reference: &str, length: Option<u64>) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = |template| ProgressStyle::with_template(template).expect("a valid template");
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     bar.set_prefix(reference.to_owned());
-    if time.is_none() || seeds.last < u64::MAX {
-        bar.set_length(seeds.count());
+    if let Some(length) = length {
+        bar.set_length(length);
         bar.set_style(style("{prefix:24!} {wide_bar} {pos}/{len} {per_sec} eta {eta} {msg}"));
     } else {
         bar.set_style(style("{prefix:24!} {spinner} {pos} seeds {per_sec} {elapsed} {msg}"));
     }
     bar
-}
-
-/// A file with one JSON object a line. The first error is kept for the end, so that it does not
-/// cost the run.
-struct JsonLines {
-    path: PathBuf,
-    file: BufWriter<File>,
-    error: Option<std::io::Error>,
-}
-
-impl JsonLines {
-    fn create(path: &Path) -> Result<Self, CliError> {
-        let unwritable = |cause| CliError::Unwritable { path: path.to_owned(), cause };
-        let file = BufWriter::new(File::create(path).map_err(unwritable)?);
-        Ok(Self { path: path.to_owned(), file, error: None })
-    }
-
-    fn write(&mut self, line: &str) {
-        if self.error.is_none() {
-            self.error = writeln!(self.file, "{line}").err();
-        }
-    }
-
-    fn finish(mut self) -> Result<(), CliError> {
-        let flushed = self.file.flush();
-        match self.error.map_or(flushed, Err) {
-            Ok(()) => Ok(()),
-            Err(cause) => Err(CliError::Unwritable { path: self.path, cause }),
-        }
-    }
 }

@@ -67,7 +67,7 @@ fn the_arguments_are_consistent() {
 fn the_help_shows_examples() {
     let mut command = Arguments::command();
     command.build();
-    for name in ["run", "replay", "mutants"] {
+    for name in ["run", "report", "replay", "mutants"] {
         let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
         assert!(help.contains(&format!("cargo sim {name}")), "{help}");
     }
@@ -81,6 +81,13 @@ fn bad_input_is_refused_with_the_remedy() {
         ("run --seeds x", "names no seeds"),
         ("run --seeds 5..3", "ends before it begins"),
         ("run --seeds -1", "5..9"),
+        ("run --seeds 5..", "never ends"),
+        ("mutants --seeds random", "never ends"),
+        ("run --shard 4/4", "the last 3"),
+        ("run --shard 1", "0/4, 1/4"),
+        ("run calm --require-reach leas_expired", "did you mean \"lease_expired\"?"),
+        ("report a.jsonl --require-reach x,all", "there is no reach point \"x\""),
+        ("run calm --junit no/such/folder/out", "cannot write"),
         ("run --for 10", "no unit"),
         ("run --for 0s", "no time"),
         ("run --jobs 0", "between 1 and 1024"),
@@ -160,7 +167,8 @@ fn exit_codes_are_as_documented_and_the_worst_one_counts() {
     assert_eq!(Exit::from(&BatchVerdict::Violated).code(), 1);
     assert_eq!(Exit::BadInput.code(), 2);
     assert_eq!(Exit::from(&vacuous).code(), 3);
-    let order = [Exit::Ok, Exit::Vacuous, Exit::BadInput, Exit::Violated];
+    assert_eq!(Exit::Stopped.code(), 130);
+    let order = [Exit::Ok, Exit::Vacuous, Exit::Stopped, Exit::BadInput, Exit::Violated];
     for (index, better) in order.into_iter().enumerate() {
         for worse in &order[index..] {
             assert_eq!(better.worse(*worse), *worse);

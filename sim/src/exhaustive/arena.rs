@@ -3,6 +3,7 @@
 //! A state of the model is a few numbers, because every part of it that is large is one of a few
 //! thousand values that occur again and again. Reading one takes no lock.
 
+// chance: it is only looked up, never walked through
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+// chance: it decides when a search gives up, and no state
 use std::time::Instant;
 
 use fencepost::Identity;

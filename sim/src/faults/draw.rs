@@ -7,6 +7,7 @@
 mod anchors;
 mod bounces;
 mod links;
+mod lists;
 mod setting;
 
 use std::time::Duration;
@@ -173,6 +174,7 @@ impl Draw<'_> {
             K::KillMajorityWiped => return self.kill_majority_wiped(),
             K::KillAllWiped => return self.kill_all_wiped(),
             K::WipedCutOff => return self.wiped_cut_off(),
+            K::VotersChange => return self.voters_change(),
             K::StaleAnswer => return self.stale_answer(),
             K::LateWrite => return self.late_write(),
             K::LateAnswers => return self.late_answers(),

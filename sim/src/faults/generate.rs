@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
+use fencepost::NodeId;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::pick::{chance, one_of, uniform, uniform_duration, uniform_i64};
-use super::plan::{Fault, Harm, Plan, PlannedFault, Size, Start, Workload};
+use super::plan::{Fault, Harm, Plan, PlannedFault, Size, Start, Workload, node, observer};
 use super::{draw, overlap};
 use crate::scenario::units::Between;
 use crate::scenario::{FaultLine, FaultSpec, HarmSpec, Scenario, StartSpec, WorkloadSpec};
@@ -138,6 +139,20 @@ fn expand(
             }));
             return;
         }
+        FaultSpec::Deploy { node: Some(node), voters, down, .. } => {
+            Fault::Deploy { node: *node, voters: *voters, down: pick(*down) }
+        }
+        FaultSpec::Deploy { node: None, voters, gap, down } => {
+            let gap = pick(*gap);
+            let nodes = deployed(size, *voters).into_iter().zip(0..);
+            faults.extend(nodes.map(|(node, index)| {
+                let down = uniform_duration(rng, *down);
+                let fault = Fault::Deploy { node, voters: *voters, down };
+                PlannedFault { start: start.later(gap * index), fault }
+            }));
+            return;
+        }
+        FaultSpec::Retire { node } => Fault::Retire { node: *node },
         FaultSpec::WallStep { node, by_ms } => {
             Fault::WallStep { node: *node, by_ms: uniform_i64(rng, *by_ms) }
         }
@@ -149,6 +164,14 @@ fn expand(
         }
     };
     faults.push(PlannedFault { start, fault });
+}
+
+/// The nodes that get a list of that many voters, in the order in which a careful operator
+/// restarts them: who is new comes first, so that the others never wait for it.
+pub(super) fn deployed(size: Size, voters: u32) -> Vec<NodeId> {
+    let new = size.voters + 1..=voters;
+    let old = 1..=size.voters.min(voters);
+    new.chain(old).map(node).chain((1..=size.observers).map(observer)).collect()
 }
 
 /// What a bounce does to the disk, if the line leaves that to the seed.

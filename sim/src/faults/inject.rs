@@ -115,6 +115,8 @@ impl Injector {
                 let places: BTreeSet<Place> = self.group(&nodes).into_iter().collect();
                 self.bounce(places, graceful, harm, down, slow_start).await;
             }
+            Fault::Deploy { node, voters, down } => self.deploy(node, voters, down).await,
+            Fault::Retire { node } => self.retire(node).await,
             Fault::WallStep { node, by_ms } => {
                 let node = self.node(node);
                 self.cluster.clocks.step_wall(self.place(node), by_ms);
@@ -199,6 +201,26 @@ impl Injector {
         timer.sleep(slow_start).await;
     }
 
+    /// Whatever starts the node's next process gives it the new list.
+    async fn deploy(&self, node: NodeId, voters: u32, down: Duration) {
+        let place = self.place(node);
+        let (switches, harm) = (&self.cluster.switches[place.0], self.cluster.disk.fit(Harm::None));
+        switches.voters.store(voters, Ordering::Relaxed);
+        if switches.absent.swap(false, Ordering::Relaxed) {
+            self.cluster.timer.sleep(down).await;
+            self.start(place, harm, Duration::ZERO);
+        } else {
+            self.bounce([place].into(), true, harm, down, Duration::ZERO).await;
+        }
+    }
+
+    /// Not even a bounce that is under way starts the node again.
+    async fn retire(&self, node: NodeId) {
+        let place = self.place(node);
+        self.cluster.switches[place.0].absent.store(true, Ordering::Relaxed);
+        self.bounce([place].into(), true, Harm::None, Duration::ZERO, Duration::ZERO).await;
+    }
+
     fn end(&self, place: Place, by_itself: bool, harm: Harm) {
         let node = self.cluster.places.node(place);
         self.cluster.recorder.record(Kind::Down { node, graceful: by_itself });
@@ -211,6 +233,9 @@ impl Injector {
     }
 
     fn start(&self, place: Place, harm: Harm, slow_start: Duration) {
+        if self.cluster.switches[place.0].absent.load(Ordering::Relaxed) {
+            return;
+        }
         let machine = self.machines[place.0];
         if harm == Harm::Wipe {
             self.cluster.disks.wipe(place);
@@ -295,7 +320,9 @@ impl Injector {
         let leader = voters.iter().position(|place| places.node(*place) == self.leader());
         voters.rotate_left(leader.unwrap_or(0));
         voters.sort_by_key(|place| recorder.is_down(places.node(*place)));
-        voters.truncate(voters.len() / 2 + 1);
+        let leads = voters[0];
+        let listed = self.cluster.switches[leads.0].voters.load(Ordering::Relaxed) as usize;
+        voters.truncate(listed / 2 + 1);
         voters
     }
 

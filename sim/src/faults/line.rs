@@ -108,6 +108,11 @@ impl fmt::Display for Fault {
                     Harm::Tear => ", torn = true",
                 })
             }
+            Self::Deploy { node, voters, down } => {
+                let down = duration(*down);
+                write!(f, "deploy = \"{node}\", voters = {voters}, down = \"{down}\"")
+            }
+            Self::Retire { node } => write!(f, "retire = \"{node}\""),
             Self::WallStep { node, by_ms } => {
                 write!(f, "wall = \"{node}\", step = \"{}\"", step(*by_ms))
             }

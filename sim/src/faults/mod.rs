@@ -5,6 +5,7 @@ pub mod generate;
 pub mod inject;
 pub mod kind;
 mod line;
+pub mod lists;
 pub(crate) mod overlap;
 mod pick;
 pub mod plan;

@@ -182,6 +182,13 @@ fn of_planned(planned: &PlannedFault, size: Size) -> Option<Extent> {
         Fault::Bounce { nodes, graceful, down, .. } => {
             (Hold::Down { graceful: *graceful }, &nodes[..], *down)
         }
+        // A deployment is a bounce as well, and a retired node may come back by another one: what
+        // these do to a later bounce is left open.
+        Fault::Deploy { .. } | Fault::Retire { .. } => {
+            let hold = Hold::Down { graceful: true };
+            let lasts = Between::exactly(Duration::ZERO);
+            return Some(Extent { hold, nodes: Vec::new(), more: true, begins: None, lasts });
+        }
         _ => return None,
     };
     let begins = match planned.start {
@@ -224,6 +231,10 @@ fn of_line(line: &FaultLine, counts: Counts) -> Vec<Extent> {
                 Extent { hold, nodes, more, begins, lasts: *down }
             };
             (0..all).map(turn).collect()
+        }
+        FaultSpec::Deploy { .. } | FaultSpec::Retire { .. } => {
+            let (hold, lasts) = (Hold::Down { graceful: true }, Between::exactly(Duration::ZERO));
+            vec![Extent { hold, nodes: Vec::new(), more: true, begins: None, lasts }]
         }
         _ => Vec::new(),
     }

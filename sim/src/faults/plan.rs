@@ -41,7 +41,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The voters in order.
+    /// The voters of the list that the run begins with, in order.
     pub fn voter_nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.voters).map(node)
     }
@@ -51,9 +51,19 @@ impl Plan {
         (1..=self.observers).map(observer)
     }
 
+    /// The nodes that are voters at some time, in order: those of the first list, and those that a
+    /// deployment brings.
+    pub fn voter_machines(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let deployed = self.faults.iter().map(|planned| match planned.fault {
+            Fault::Deploy { voters, .. } => voters,
+            _ => 0,
+        });
+        (1..=deployed.fold(self.voters, u32::max)).map(node)
+    }
+
     /// All nodes in order: the voters, then the observers.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
-        self.voter_nodes().chain(self.observer_nodes())
+        self.voter_machines().chain(self.observer_nodes())
     }
 }
 
@@ -367,6 +377,21 @@ pub enum Fault {
         /// From the start of the new process to the first step of the node's code.
         slow_start: Duration,
     },
+    /// A node gets another list of voters: its process is stopped gracefully and started again
+    /// with it, or started for the first time.
+    Deploy {
+        /// Whose.
+        node: NodeId,
+        /// The list is the voters n1 to this one.
+        voters: u32,
+        /// From the end of the old process to the start of the new one.
+        down: Duration,
+    },
+    /// A node's process is stopped gracefully and never started again.
+    Retire {
+        /// Whose.
+        node: NodeId,
+    },
     /// The wall clock jumps.
     WallStep {
         /// Whose.
@@ -469,7 +494,8 @@ impl Fault {
             | Self::Noise { lasts, .. }
             | Self::Rate { lasts, .. } => *lasts,
             Self::Bounce { down, slow_start, .. } => *down + *slow_start,
-            Self::WallStep { .. } => Duration::ZERO,
+            Self::Deploy { down, .. } => *down,
+            Self::Retire { .. } | Self::WallStep { .. } => Duration::ZERO,
         }
     }
 
@@ -487,7 +513,8 @@ impl Fault {
                 *down = limit.min(*down);
                 *slow_start = (limit - *down).min(*slow_start);
             }
-            Self::WallStep { .. } => {}
+            Self::Deploy { down, .. } => *down = limit.min(*down),
+            Self::Retire { .. } | Self::WallStep { .. } => {}
         }
     }
 }

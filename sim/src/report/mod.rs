@@ -1,9 +1,14 @@
 //! What people get to see of a run.
 
 pub mod event;
+pub mod finding;
 pub mod jsonl;
+pub mod junit;
 pub mod log;
+pub mod merge;
 pub mod plan_file;
+pub mod reach;
+pub mod regression_file;
 pub mod stats;
 pub mod summary;
 pub mod text;

@@ -131,7 +131,7 @@ fn the_last_sentence_tells_the_verdict() {
     total.add("c", None, &report, &BatchVerdict::Violated);
     let screen = total.screen(Paint::OFF);
     assert!(
-        screen.contains("violated: a seed failed in 1 of 3 scenarios, and 1 proved"),
+        screen.contains("violated: a seed failed in 1 of 3 scenarios; 1 of 3 scenarios proved"),
         "{screen}"
     );
     assert!(screen.contains("cargo sim replay c --seed 17"), "{screen}");

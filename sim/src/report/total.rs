@@ -3,7 +3,7 @@
 use fencepost::probe::{Mutant, REACH_POINTS};
 
 use super::summary::{per_second, replay_command};
-use super::text::{Paint, grouped, rate, short, span, wrap_items};
+use super::text::{Paint, grouped, rate, short, span, wrap, wrap_items};
 use crate::search::{BatchReport, BatchVerdict};
 
 /// Sums over all scenarios.
@@ -14,6 +14,7 @@ pub struct Total {
     violated: u64,
     vacuous: u64,
     first: Option<String>,
+    missed: Vec<&'static str>,
 }
 
 impl Total {
@@ -34,6 +35,11 @@ impl Total {
         }
     }
 
+    /// These reach points had to be reached by any of them, and were not.
+    pub fn miss(&mut self, points: Vec<&'static str>) {
+        self.missed = points;
+    }
+
     /// All of it on one screen.
     pub fn screen(&self, paint: Paint) -> String {
         let stats = &self.report.stats;
@@ -44,28 +50,28 @@ impl Total {
             out.push('\n');
         };
         row("seeds", vec![n(stats.runs, "seeds"), n(self.scenarios, "scenarios")]);
-        row(
-            "time",
-            vec![
-                format!("{} simulated", span(stats.simulated_secs())),
-                format!("{} of CPU time", span(self.report.cpu.as_secs_f64())),
-                format!("{} passed", span(self.report.wall.as_secs_f64())),
-            ],
-        );
-        row(
-            "speed",
-            vec![
-                format!("{} seeds/CPU-s", rate(per_second(stats.runs as f64, &self.report))),
-                format!(
-                    "{} simulated s/CPU-s",
-                    grouped(per_second(stats.simulated_secs(), &self.report) as u64)
-                ),
-                format!(
-                    "{} events/CPU-s",
-                    short(per_second(stats.events as f64, &self.report) as u64)
-                ),
-            ],
-        );
+        let mut time = vec![format!("{} simulated", span(stats.simulated_secs()))];
+        // Results that were read from files tell nothing of the machines that they come from.
+        let measured = !self.report.cpu.is_zero();
+        if measured {
+            time.push(format!("{} of CPU time", span(self.report.cpu.as_secs_f64())));
+            time.push(format!("{} passed", span(self.report.wall.as_secs_f64())));
+        }
+        row("time", time);
+        if measured {
+            let per_second = |count| per_second(count, &self.report);
+            row(
+                "speed",
+                vec![
+                    format!("{} seeds/CPU-s", rate(per_second(stats.runs as f64))),
+                    format!(
+                        "{} simulated s/CPU-s",
+                        grouped(per_second(stats.simulated_secs()) as u64)
+                    ),
+                    format!("{} events/CPU-s", short(per_second(stats.events as f64) as u64)),
+                ],
+            );
+        }
         let faults = stats.faults.iter().map(|(kind, count)| format!("{kind} {}", grouped(*count)));
         row("faults", or_none(faults.collect()));
         row(
@@ -122,14 +128,29 @@ impl Total {
 
     fn sentence(&self, paint: Paint) -> String {
         let of = |count: u64| format!("{count} of {} scenarios", self.scenarios);
-        match (self.violated, self.vacuous) {
-            (0, 0) => paint.good("ok: every property held, and every scenario was worth running"),
-            (0, vacuous) => paint.empty(&format!("vacuous: {} proved nothing", of(vacuous))),
-            (violated, 0) => paint.bad(&format!("violated: a seed failed in {}", of(violated))),
-            (violated, vacuous) => paint.bad(&format!(
-                "violated: a seed failed in {}, and {vacuous} proved nothing",
-                of(violated)
-            )),
+        let mut parts = Vec::new();
+        if self.violated > 0 {
+            parts.push(format!("violated: a seed failed in {}", of(self.violated)));
+        }
+        if self.vacuous > 0 {
+            let head = if parts.is_empty() { "vacuous: " } else { "" };
+            parts.push(format!("{head}{} proved nothing", of(self.vacuous)));
+        }
+        if !self.missed.is_empty() {
+            let head = if parts.is_empty() { "vacuous: " } else { "" };
+            parts.push(format!("{head}never reached by any: {}", self.missed.join(", ")));
+        }
+        if self.report.stopped {
+            let head = if parts.is_empty() { "stopped: " } else { "" };
+            parts.push(format!("{head}not all seeds have run"));
+        }
+        let text = wrap("", &parts.join("; "));
+        match (self.violated, parts.is_empty()) {
+            (_, true) => {
+                paint.good("ok: every property held, and every scenario was worth running")
+            }
+            (0, _) => paint.empty(&text),
+            _ => paint.bad(&text),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::bounce::{bounce, rolling};
+use super::deploy::{deploy, retired};
 use super::field::{Section, Value, article, signed_numbers, steps};
 use super::links::{Ends, links, one_node};
 use super::problem::{Problems, suggest};
@@ -22,6 +23,8 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("kill", &["down", "slow_start", "wipe", "torn"]),
     ("stop", &["down", "slow_start", "wipe"]),
     ("rolling", &["gap", "down", "slow_start", "wipe"]),
+    ("deploy", &["voters", "gap", "down"]),
+    ("retire", &[]),
     ("wall", &["step"]),
     ("rate", &["ppm", "for"]),
 ];
@@ -204,6 +207,8 @@ fn spec(
         "topology" => return topology::topology(section, around, problems),
         "kill" | "stop" => return bounce(kind, section, around, problems),
         "rolling" => return rolling(section, around, problems),
+        "deploy" => return deploy(section, around, problems),
+        "retire" => FaultSpec::Retire { node: retired(section, around, problems)? },
         "wall" => {
             let node = one_node(kind, section, around, problems);
             let by_ms = section.need("step", "\"-4s\"", problems);

@@ -6,6 +6,7 @@
 
 mod bounce;
 mod cluster;
+mod deploy;
 mod expect;
 mod fault;
 mod field;
@@ -27,6 +28,7 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
+use fencepost::NodeId;
 use fencepost::probe::Mutant;
 
 pub use self::print::print;
@@ -145,6 +147,17 @@ pub enum FaultSpec {
         gap: Between<Duration>,
         down: Between<Duration>,
         slow_start: Between<Duration>,
+    },
+    /// One node gets another list of voters, or, without a node, all in turn.
+    Deploy {
+        node: Option<NodeId>,
+        voters: u32,
+        /// From the start of one bounce to the start of the next.
+        gap: Between<Duration>,
+        down: Between<Duration>,
+    },
+    Retire {
+        node: NodeId,
     },
     WallStep {
         node: Target,

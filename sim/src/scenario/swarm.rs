@@ -168,6 +168,8 @@ draw_kinds! {
     /// A voter that is cut off from all others is killed, comes back with an empty disk while it
     /// is still cut off, and is then healed.
     WipedCutOff = "wiped-cut-off", 2;
+    /// A voter is added to the list, node by node, and mostly taken away again.
+    VotersChange = "voters-change", 1;
 }
 
 impl DrawKind {

@@ -6,12 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError};
+// chance: it decides when no more seeds are started, and none of their events
 use std::time::{Duration, Instant};
 
+// chance: it measures; a run never sees it
 use rustix::time::{ClockId, clock_gettime};
 
 use super::fresh;
 use super::seeds::Seeds;
+use super::shard::Shard;
+use super::stop::Stop;
 use super::verdict::{BatchReport, SeedReport};
 use crate::run::{RunOptions, RunOutcome, run_seed};
 use crate::scenario::Scenario;
@@ -42,6 +46,15 @@ pub struct Batch<'a> {
     pub stop_at_first: bool,
 }
 
+/// How much of a batch is run.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// This part of its seeds.
+    pub shard: Shard,
+    /// No more seeds are started once this is wished; those that run come to their end.
+    pub stop: Stop,
+}
+
 /// What a batch says while it runs.
 #[derive(Debug)]
 pub enum Progress<'a> {
@@ -49,12 +62,20 @@ pub enum Progress<'a> {
     Done(&'a SeedReport),
     /// This seed has been running for so long.
     Slow(u64, Duration),
+    /// The batch was stopped from outside, and so many seeds are still to end.
+    Stopping(usize),
 }
 
 impl Batch<'_> {
     /// Runs it.
     pub fn explore(&self, watch: &mut dyn FnMut(Progress<'_>)) -> BatchReport {
-        self.explore_with(&|seed| run_seed(self.scenario, seed, &self.options), watch)
+        self.explore_part(&Part::default(), watch)
+    }
+
+    /// Runs a part of it.
+    pub fn explore_part(&self, part: &Part, watch: &mut dyn FnMut(Progress<'_>)) -> BatchReport {
+        let run = |seed| run_seed(self.scenario, seed, &self.options);
+        self.explore_part_with(part, &run, watch)
     }
 
     /// Runs it with another way to run a seed.
@@ -63,11 +84,22 @@ impl Batch<'_> {
         run: &(dyn Fn(u64) -> RunOutcome + Sync),
         watch: &mut dyn FnMut(Progress<'_>),
     ) -> BatchReport {
+        self.explore_part_with(&Part::default(), run, watch)
+    }
+
+    /// Runs a part of it with another way to run a seed.
+    pub fn explore_part_with(
+        &self,
+        part: &Part,
+        run: &(dyn Fn(u64) -> RunOutcome + Sync),
+        watch: &mut dyn FnMut(Progress<'_>),
+    ) -> BatchReport {
         let (started, cpu) = (Instant::now(), cpu_time());
         let mut report = BatchReport::default();
+        // chance: seeds run beside each other and share nothing
         std::thread::scope(|scope| {
             let (sender, results) = mpsc::channel();
-            let mut queue = Queue::new(self, started);
+            let mut queue = Queue::new(self, part, started);
             loop {
                 while let Some(seed) = queue.start() {
                     let sender = sender.clone();
@@ -76,6 +108,10 @@ impl Batch<'_> {
                         // Nobody listens to the seeds behind the one that ended the batch.
                         let _ = sender.send(SeedReport::of(&outcome));
                     });
+                }
+                if queue.stopped && !report.stopped {
+                    report.stopped = true;
+                    watch(Progress::Stopping(queue.running.len()));
                 }
                 if queue.running.is_empty() {
                     return;
@@ -105,9 +141,12 @@ impl Batch<'_> {
 /// Which seeds are yet to start, running, and waiting for their turn to be reported.
 struct Queue<'a> {
     batch: &'a Batch<'a>,
+    part: &'a Part,
     started: Instant,
     to_start: Option<u64>,
-    to_report: u64,
+    to_report: Option<u64>,
+    /// Seeds were left out because someone wished it.
+    stopped: bool,
     running: BTreeMap<u64, Running>,
     waiting: BTreeMap<u64, SeedReport>,
 }
@@ -118,12 +157,15 @@ struct Running {
 }
 
 impl<'a> Queue<'a> {
-    fn new(batch: &'a Batch<'a>, started: Instant) -> Self {
+    fn new(batch: &'a Batch<'a>, part: &'a Part, started: Instant) -> Self {
+        let first = part.shard.first(batch.seeds);
         Self {
             batch,
+            part,
             started,
-            to_start: Some(batch.seeds.first),
-            to_report: batch.seeds.first,
+            to_start: first,
+            to_report: first,
+            stopped: false,
             running: BTreeMap::new(),
             waiting: BTreeMap::new(),
         }
@@ -132,15 +174,20 @@ impl<'a> Queue<'a> {
     /// The next seed, if one is to be started now.
     fn start(&mut self) -> Option<u64> {
         let seed = self.to_start?;
+        if self.part.stop.is_wished() {
+            self.stopped = true;
+            self.to_start = None;
+            return None;
+        }
         if self.running.len() >= self.batch.jobs.max(1) || self.waiting.len() >= WAITING_MAX {
             return None;
         }
         let over = self.batch.time_limit.is_some_and(|limit| self.started.elapsed() >= limit);
-        if over && seed > self.batch.seeds.first {
+        if over && Some(seed) != self.part.shard.first(self.batch.seeds) {
             self.to_start = None;
             return None;
         }
-        self.to_start = seed.checked_add(1).filter(|next| *next <= self.batch.seeds.last);
+        self.to_start = self.part.shard.after(seed, self.batch.seeds);
         self.running.insert(seed, Running { since: Instant::now(), noted: false });
         Some(seed)
     }
@@ -151,8 +198,8 @@ impl<'a> Queue<'a> {
     }
 
     fn next_in_order(&mut self) -> Option<SeedReport> {
-        let report = self.waiting.remove(&self.to_report)?;
-        self.to_report = self.to_report.saturating_add(1);
+        let report = self.waiting.remove(&self.to_report?)?;
+        self.to_report = self.part.shard.after(report.seed, self.batch.seeds);
         Some(report)
     }
 

@@ -6,7 +6,8 @@
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
-use std::thread::{Builder, Scope, ScopedJoinHandle};
+// chance: one fresh thread for each seed; it shares nothing with the others.
+use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 
 use fencepost::probe;
 
@@ -16,8 +17,11 @@ use crate::run::{RunOutcome, Verdict};
 /// Stack of a seed's thread. Only touched pages cost memory.
 const STACK_BYTES: usize = 16 << 20;
 
+// chance: they tell of a panic, which ends the run.
 thread_local! {
+    // chance: as above, for the hook.
     static CATCHING: Cell<bool> = const { Cell::new(false) };
+    // chance: as above, for the verdict.
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -35,6 +39,14 @@ pub fn spawn<'scope, T: Send + 'scope>(
     let name = format!("{} seed {seed}", scenario.replace('\0', " "));
     let thread = Builder::new().name(name).stack_size(STACK_BYTES).spawn_scoped(scope, work);
     thread.expect("the system gives a thread for each of --jobs")
+}
+
+/// Runs one seed on a thread of its own and waits for it; a panic becomes [`Verdict::Panicked`].
+pub fn run_alone(scenario: &str, seed: u64, run: impl FnOnce() -> RunOutcome + Send) -> RunOutcome {
+    scope(|scope| {
+        let thread = spawn(scope, scenario, seed, || run_caught(seed, run));
+        thread.join().expect("its panics are caught")
+    })
 }
 
 /// Runs one seed on this thread, which must be fresh; a panic becomes [`Verdict::Panicked`].
@@ -59,6 +71,7 @@ pub fn run_caught(seed: u64, run: impl FnOnce() -> RunOutcome) -> RunOutcome {
 /// The place of a panic is known to the hook only, so it is kept there for [`run_caught`]; threads
 /// that catch nothing panic as they always did.
 fn install_hook() {
+    // chance: the hook is the same for all.
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let previous = take_hook();
@@ -106,6 +119,54 @@ mod tests {
         assert!(message.starts_with("the world broke ("), "{message}");
         assert!(message.contains("fresh.rs:"), "{message}");
         assert!(LAST_PANIC.take().is_none(), "the next run starts with a clean slate");
+    }
+
+    /// Runs one of the ignored tests below in a process that it ends, and says what that wrote.
+    fn in_a_process(crash: &str) -> String {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", &format!("search::fresh::tests::{crash}"), "--ignored"]);
+        let output = command.arg("--nocapture").output().unwrap();
+        assert!(!output.status.success(), "{crash} ends its process");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    #[test]
+    fn what_ends_the_process_leaves_the_name_of_its_seed() {
+        let overflow = in_a_process("overflow");
+        assert!(overflow.contains("'made up seed 7' has overflowed its stack"), "{overflow}");
+        let twice = in_a_process("panic_in_a_panic");
+        assert!(twice.contains("made up seed 8 panicked: the first"), "{twice}");
+        assert!(twice.contains("the second"), "{twice}");
+    }
+
+    fn on_a_seeds_thread(seed: u64, crash: fn() -> RunOutcome) {
+        std::thread::scope(|scope| {
+            let _ = spawn(scope, "made up", seed, || run_caught(seed, crash)).join();
+        });
+    }
+
+    #[test]
+    #[ignore = "ends its process; run by another test"]
+    fn overflow() {
+        fn deeper(depth: u64) -> u64 {
+            std::hint::black_box(if depth == 0 { 0 } else { deeper(depth - 1) + depth })
+        }
+        on_a_seeds_thread(7, || panic!("{} is not reached", deeper(u64::MAX)));
+    }
+
+    #[test]
+    #[ignore = "ends its process; run by another test"]
+    fn panic_in_a_panic() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("the second");
+            }
+        }
+        on_a_seeds_thread(8, || {
+            let _bomb = Bomb;
+            panic!("the first");
+        });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which seeds to run: `10` is the seeds 1 to 10, `5..9` the seeds 5 to 9.
+//! Which seeds to run: `10` is the seeds 1 to 10, `5..9` the seeds 5 to 9, `5..` those from 5 on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +21,16 @@ impl Seeds {
     /// The seeds 1 to `count`, which is at least 1.
     pub fn up_to(count: u64) -> Self {
         Self { first: 1, last: count.max(1) }
+    }
+
+    /// This one and all behind it.
+    pub fn from(first: u64) -> Self {
+        Self { first, last: u64::MAX }
+    }
+
+    /// Whether only time ends them.
+    pub fn are_endless(self) -> bool {
+        self.last == u64::MAX && self.first < self.last
     }
 
     /// How many there are.
@@ -69,7 +79,11 @@ impl FromStr for Seeds {
                 count => Ok(Self::up_to(count)),
             };
         };
-        let (first, last) = (number(first)?, number(last)?);
+        let first = number(first)?;
+        if last.trim().is_empty() {
+            return Ok(Self::from(first));
+        }
+        let last = number(last)?;
         if first > last {
             return Err(bad("it ends before it begins"));
         }
@@ -90,6 +104,7 @@ mod tests {
             ("7..7", 7, 7),
             ("0..3", 0, 3),
             (" 2 .. 4 ", 2, 4),
+            ("7..", 7, u64::MAX),
             ("18446744073709551615..18446744073709551615", u64::MAX, u64::MAX),
         ] {
             assert_eq!(text.parse(), Ok(Seeds { first, last }), "{text}");
@@ -103,7 +118,7 @@ mod tests {
             ("", "number"),
             ("-3", "number"),
             ("1.5", "number"),
-            ("1..", "number"),
+            ("..", "number"),
             ("..5", "number"),
             ("1..2..3", "number"),
             ("1..=3", "number"),
@@ -122,6 +137,7 @@ mod tests {
         assert_eq!(Seeds { first: 0, last: u64::MAX }.count(), u64::MAX);
         assert_eq!(Seeds::only(4).to_string(), "seed 4");
         assert_eq!(Seeds::up_to(4).to_string(), "seeds 1 to 4");
-        assert_eq!(Seeds { first: 2, last: u64::MAX }.to_string(), "seeds from 2 on");
+        assert_eq!(Seeds::from(2).to_string(), "seeds from 2 on");
+        assert!(Seeds::from(2).are_endless() && !Seeds::only(u64::MAX).are_endless());
     }
 }

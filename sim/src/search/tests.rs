@@ -82,7 +82,7 @@ fn seeds_are_reported_in_order_each_from_a_thread_of_its_own() {
             },
             &mut |progress| match progress {
                 Progress::Done(seed) => seen.push((seed.seed, seed.hash)),
-                Progress::Slow(..) => panic!("nothing is slow here"),
+                Progress::Slow(..) | Progress::Stopping(_) => panic!("nothing is slow here"),
             },
         );
         assert_eq!(threads.lock().unwrap().len(), 38);

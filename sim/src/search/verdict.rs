@@ -90,6 +90,25 @@ pub struct BatchReport {
     pub cpu: Duration,
     /// Time that passed.
     pub wall: Duration,
+    /// Seeds are missing because someone stopped the search.
+    pub stopped: bool,
+}
+
+/// What a batch is measured against.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// The scenario's `[expect]`.
+    pub expect: &'a Expect,
+    /// Whether there are messages to deliver.
+    pub delivers: bool,
+}
+
+impl<'a> Terms<'a> {
+    /// What the scenario asks for.
+    pub fn of(scenario: &'a Scenario) -> Self {
+        let delivers = scenario.workload.as_ref().is_some_and(|work| work.messages.high > 0);
+        Self { expect: &scenario.expect, delivers }
+    }
 }
 
 /// What a batch of seeds comes to.
@@ -115,7 +134,7 @@ impl BatchVerdict {
 }
 
 impl BatchReport {
-    /// Takes one more seed into account.
+    /// Takes one more seed into account. In whatever order they come, the report is the same.
     pub fn add(&mut self, seed: &SeedReport, expect: &Expect) {
         self.stats.merge(&seed.stats);
         for property in seed.broken() {
@@ -124,14 +143,10 @@ impl BatchReport {
         self.panicked += u64::from(matches!(seed.verdict, Verdict::Panicked(_)));
         if seed.fails(expect) {
             self.failed += 1;
-            if self.failures.len() < FAILURES_KEPT {
-                self.failures.push(seed.clone());
-            }
+            keep(&mut self.failures, seed, FAILURES_KEPT);
         } else if matches!(seed.verdict, Verdict::Vacuous(_)) {
             self.vacuous += 1;
-            if self.vacuous_seeds.len() < VACUOUS_KEPT {
-                self.vacuous_seeds.push(seed.clone());
-            }
+            keep(&mut self.vacuous_seeds, seed, VACUOUS_KEPT);
         }
     }
 
@@ -146,19 +161,21 @@ impl BatchReport {
         }
         self.cpu += other.cpu;
         self.wall += other.wall;
+        self.stopped |= other.stopped;
     }
 
     /// The verdict, with all that the scenario asks of a batch.
     pub fn verdict(&self, scenario: &Scenario) -> BatchVerdict {
-        self.decide(scenario, true)
+        self.measured(&Terms::of(scenario), true)
     }
 
     /// The verdict on the seeds alone: what only a whole batch must reach is not asked for.
     pub fn verdict_of_seeds(&self, scenario: &Scenario) -> BatchVerdict {
-        self.decide(scenario, false)
+        self.measured(&Terms::of(scenario), false)
     }
 
-    fn decide(&self, scenario: &Scenario, whole: bool) -> BatchVerdict {
+    /// The verdict by these terms; what only a whole batch must reach is asked of a `whole` one.
+    pub fn measured(&self, terms: &Terms<'_>, whole: bool) -> BatchVerdict {
         if self.failed > 0 {
             return BatchVerdict::Violated;
         }
@@ -172,24 +189,23 @@ impl BatchReport {
         if more > 0 {
             reasons.push(format!("and {more} more vacuous seeds"));
         }
-        let violates = &scenario.expect.violates;
+        let violates = &terms.expect.violates;
         if !violates.is_empty() && self.broken.is_empty() {
             reasons.push(format!("expected to break {}, and nothing broke", violates.join(" or ")));
         }
         if whole {
-            self.missed(scenario, &mut reasons);
+            self.missed(terms, &mut reasons);
         }
         if reasons.is_empty() { BatchVerdict::Ok } else { BatchVerdict::Vacuous(reasons) }
     }
 
     /// What the batch as a whole should have seen and has not.
-    fn missed(&self, scenario: &Scenario, reasons: &mut Vec<String>) {
-        let Expect { reach, faults, leader_changes, .. } = &scenario.expect;
-        let delivers = scenario.workload.as_ref().is_some_and(|work| work.messages.high > 0);
+    fn missed(&self, terms: &Terms<'_>, reasons: &mut Vec<String>) {
+        let Expect { reach, faults, leader_changes, .. } = terms.expect;
         if self.stats.runs == 0 {
             reasons.push("no seed was run".to_owned());
         }
-        if delivers && self.stats.effects == 0 {
+        if terms.delivers && self.stats.effects == 0 {
             reasons.push("nothing was delivered".to_owned());
         }
         for point in reach.iter().filter(|point| self.stats.reached(point) == 0) {
@@ -202,5 +218,14 @@ impl BatchReport {
         if changes < u64::from(*leader_changes) {
             reasons.push(format!("leadership changed {changes} times, expected {leader_changes}"));
         }
+    }
+}
+
+/// Keeps the `most` seeds that come first, by their number.
+fn keep(kept: &mut Vec<SeedReport>, seed: &SeedReport, most: usize) {
+    let place = kept.partition_point(|other| other.seed < seed.seed);
+    if place < most {
+        kept.insert(place, seed.clone());
+        kept.truncate(most);
     }
 }

@@ -1,5 +1,6 @@
 //! Building the world of one run: machines, services and the nodes under test.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use fencepost::Instant;
@@ -36,10 +37,11 @@ impl World {
     /// Builds the world of a plan inside the running simulation; its processes start at once.
     pub fn build(plan: &Plan, handle: Handle) -> Self {
         let timer = Timer::new(TimeHandle::current());
-        let places = Places::new(plan.voter_nodes(), plan.observer_nodes());
+        let places = Places::new(plan.voter_machines(), plan.observer_nodes());
         let recorder = Arc::new(Recorder::new(timer.clone()));
         let cluster = Arc::new(Cluster {
             seed: plan.seed,
+            disk: plan.disk,
             timing: plan.timing.clone(),
             transport: plan.transport,
             sink: plan.workload.map(|workload| workload.sink),
@@ -51,11 +53,15 @@ impl World {
             database: Arc::default(),
             sink_mailbox: Arc::default(),
             mailboxes: places.nodes().iter().map(|_| Arc::new(Mailbox::default())).collect(),
-            switches: places.nodes().iter().map(|_| Switches::default()).collect(),
+            switches: places.nodes().iter().map(|_| Switches::new(plan.voters)).collect(),
             places,
         });
         lay_out(plan, &cluster);
 
+        for place in cluster.places.voter_places().skip(plan.voters as usize) {
+            cluster.switches[place.0].absent.store(true, Ordering::Relaxed);
+            cluster.recorder.absent(cluster.places.node(place));
+        }
         let mut machines = Vec::new();
         for place in cluster.places.node_places() {
             let process = Arc::clone(&cluster);

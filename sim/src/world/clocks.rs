@@ -174,15 +174,15 @@ impl Sleeper {
 impl Future for SimSleep {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let clocks = Arc::clone(&self.clock.clocks);
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { clock: SimClock { clocks, place }, target, armed } = self.get_mut();
         let now = clocks.timer.now();
         let mut nodes = clocks.lock();
-        let clock = &mut nodes[self.clock.place.0];
-        if clock.local(now) >= self.target {
+        let clock = &mut nodes[place.0];
+        if clock.local(now) >= *target {
             return Poll::Ready(());
         }
-        match &self.armed {
+        match armed {
             Some(armed) if armed.epoch == clock.epoch => {
                 let mut waker = armed.sleeper.waker.lock().expect("never held across a panic");
                 if !waker.will_wake(cx.waker()) {
@@ -195,7 +195,7 @@ impl Future for SimSleep {
                     clock.sleepers.retain(|sleeper| sleeper.strong_count() > 0);
                 }
                 clock.sleepers.push(Arc::downgrade(&sleeper));
-                let at = clock.true_time_of(self.target);
+                let at = clock.true_time_of(*target);
                 let epoch = clock.epoch;
                 drop(nodes);
                 // The timer must not keep a dropped sleep alive, nor wake its task.
@@ -205,7 +205,7 @@ impl Future for SimSleep {
                         sleeper.wake();
                     }
                 });
-                self.armed = Some(Armed { sleeper, epoch });
+                *armed = Some(Armed { sleeper, epoch });
             }
         }
         Poll::Pending

@@ -33,9 +33,9 @@ struct State {
     leads: Option<NodeId>,
     anchors: Anchors,
     down: std::collections::BTreeSet<NodeId>,
-    guard_issued: bool,
     /// The voters that run and do not take part yet.
     rejoining: std::collections::BTreeSet<NodeId>,
+    guard_issued: bool,
 }
 
 impl Recorder {
@@ -144,9 +144,14 @@ impl Recorder {
         self.lock().guard_issued
     }
 
-    /// Whether every voter that runs takes part.
-    pub fn all_joined(&self) -> bool {
-        self.lock().rejoining.is_empty()
+    /// The node has no process yet.
+    pub fn absent(&self, node: NodeId) {
+        self.lock().down.insert(node);
+    }
+
+    /// Whether some running node still rejoins.
+    pub fn rejoins(&self) -> bool {
+        !self.lock().rejoining.is_empty()
     }
 
     /// Whether the node's process is gone.

@@ -69,8 +69,7 @@ impl<Q: Send + 'static, A: Send + 'static> Client<Q, A> {
         let asked = Asked { question, from: self.here, reply: Arc::clone(&reply) };
         let fate = self.links.route(self.here, self.there, Traffic::Request);
         if let Some(arrives) = fate.arrives[0] {
-            let mailbox = Arc::clone(&self.mailbox);
-            self.links.at(arrives, move || mailbox.put(asked));
+            self.mailbox.send(&self.links, arrives, asked);
         }
         let give_up = self.timer.now() + nanos(self.timeout);
         // Weak: an answered question leaves nothing behind but a timer.

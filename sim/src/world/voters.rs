@@ -44,6 +44,8 @@ pub struct Cluster {
     pub seed: u64,
     /// Who lives where.
     pub places: Places,
+    /// What a restarted process finds on its disk.
+    pub disk: plan::DiskMode,
     /// Timing of every node.
     pub timing: Timing,
     /// How the election's messages travel.
@@ -71,7 +73,6 @@ pub struct Cluster {
 }
 
 /// What the testbed sets and reads from outside a process.
-#[derive(Default)]
 pub struct Switches {
     /// Counts the processes of the node.
     boots: AtomicU32,
@@ -81,9 +82,28 @@ pub struct Switches {
     stop: std::sync::Mutex<Arc<Watched<bool>>>,
     /// Set when a process ended by itself.
     pub ended: AtomicBool,
+    /// How many voters the list of the next process has: n1 to this one.
+    pub voters: AtomicU32,
+    /// How many voters the list of the last process had.
+    listed: AtomicU32,
+    /// The machine is there, but no process is to run on it.
+    pub absent: AtomicBool,
 }
 
 impl Switches {
+    /// Those of a node whose list is the voters n1 to this one.
+    pub fn new(voters: u32) -> Self {
+        Self {
+            boots: AtomicU32::default(),
+            slow_start: AtomicU64::default(),
+            stop: std::sync::Mutex::default(),
+            ended: AtomicBool::default(),
+            voters: AtomicU32::new(voters),
+            listed: AtomicU32::new(voters),
+            absent: AtomicBool::default(),
+        }
+    }
+
     /// Asks the running process to stop gracefully.
     pub fn stop(&self) {
         self.stop.lock().expect("never held across a panic").set(true);
@@ -101,6 +121,9 @@ impl Cluster {
     pub async fn run_process(self: Arc<Self>, place: Place) {
         let node = self.places.node(place);
         let switches = &self.switches[place.0];
+        if switches.absent.load(Ordering::Relaxed) {
+            return;
+        }
         let boot = switches.boots.fetch_add(1, Ordering::Relaxed) + 1;
         let stop = Arc::new(Watched::new(false));
         *switches.stop.lock().expect("never held across a panic") = Arc::clone(&stop);
@@ -112,6 +135,10 @@ impl Cluster {
         // What arrived before this process listened was lost.
         self.mailboxes[place.0].clear();
         self.recorder.record(Kind::Booted { node, boot });
+        let voters = switches.voters.load(Ordering::Relaxed);
+        if switches.listed.swap(voters, Ordering::Relaxed) != voters {
+            self.recorder.record(Kind::Listed { node, voters });
+        }
         info!(%node, boot, "process starts");
         let result = match self.transport {
             plan::Transport::Links => {
@@ -121,7 +148,7 @@ impl Cluster {
             plan::Transport::Tcp => {
                 let socket = |place| SocketAddr::new(address(place), PORT);
                 let voters: BTreeMap<NodeId, SocketAddr> =
-                    self.places.voter_places().map(|p| (self.places.node(p), socket(p))).collect();
+                    self.listed(place).map(|p| (self.places.node(p), socket(p))).collect();
                 let config = TcpConfig {
                     cluster: "sim".into(),
                     me: node,
@@ -173,10 +200,16 @@ impl Cluster {
         node.run(stop).await.map_err(|error| error.to_string())
     }
 
+    /// The voters of the node's list.
+    fn listed(&self, place: Place) -> impl Iterator<Item = Place> + use<> {
+        let voters = self.switches[place.0].voters.load(Ordering::Relaxed);
+        self.places.voter_places().take(voters as usize)
+    }
+
     /// What the node is told of its cluster.
     fn config_of(&self, place: Place) -> Config {
         let me = self.places.node(place);
-        let voters = self.places.voters().to_vec();
+        let voters = self.listed(place).map(|p| self.places.node(p)).collect();
         // A run without messages has no store either.
         let cold_start = match self.sink {
             Some(_) => ColdStart::ByStore,
@@ -285,12 +318,10 @@ impl Transport for LinkTransport {
         self.cluster.recorder.sent(to, &message, fate.arrivals());
         let mailbox: &Arc<Mailbox<Message>> = &self.cluster.mailboxes[there.0];
         if let Some(arrives) = fate.arrives[1] {
-            let (mailbox, message) = (Arc::clone(mailbox), message.clone());
-            links.at(arrives, move || mailbox.put(message));
+            mailbox.send(links, arrives, message.clone());
         }
         if let Some(arrives) = fate.arrives[0] {
-            let mailbox = Arc::clone(mailbox);
-            links.at(arrives, move || mailbox.put(message));
+            mailbox.send(links, arrives, message);
         }
     }
 

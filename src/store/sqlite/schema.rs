@@ -108,6 +108,7 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
             Err(error) if busy(&error) && attempts < BUSY_ATTEMPTS => attempts += 1,
             answer => return answer,
         }
+        // chance: the real store waits for other processes; no simulation has them
         std::thread::sleep(BUSY_PAUSE);
     }
 }

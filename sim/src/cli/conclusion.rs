@@ -1,0 +1,94 @@
+//! How `run` and `report` end: the sums over all scenarios, the reach points, and files for others.
+
+use fencepost::probe::REACH_POINTS;
+
+use super::arguments::EndingArguments;
+use super::error::{CliError, nearest};
+use super::results::Lines;
+use super::{Exit, say, say_line};
+use crate::report::finding::Finding;
+use crate::report::junit;
+use crate::report::reach::{ReachTable, Required};
+use crate::report::text::{Paint, wrap};
+use crate::report::total::Total;
+
+/// What was asked for, checked, and its files opened.
+pub struct Conclusion {
+    junit: Option<Lines>,
+    reach: bool,
+    required: Option<Required>,
+}
+
+impl Conclusion {
+    /// Checks what the arguments ask for.
+    pub fn new(arguments: &EndingArguments) -> Result<Self, CliError> {
+        let required = arguments.require_reach.as_deref().map(required).transpose()?;
+        let junit = arguments.junit.as_deref().map(Lines::create).transpose()?;
+        Ok(Self { junit, reach: arguments.reach, required })
+    }
+
+    /// Tells what all scenarios come to. What a whole search must reach is not asked of one that was
+    /// `stopped`.
+    pub fn conclude(self, findings: &[Finding], stopped: bool, paint: Paint) -> Exit {
+        let (mut exit, mut total) = (Exit::Ok, Total::default());
+        let mut table = ReachTable::default();
+        for Finding { reference, mutant, report, verdict } in findings {
+            total.add(reference, *mutant, report, verdict);
+            table.add(reference, &report.stats);
+            exit = exit.worse(Exit::from(verdict));
+        }
+        if self.reach {
+            say(&format!("\n{}", table.text(paint)));
+        }
+        let required = self.required.filter(|_| !stopped);
+        let missed = required.as_ref().map_or_else(Vec::new, |required| table.missed(required));
+        if !missed.is_empty() {
+            exit = exit.worse(Exit::Vacuous);
+            say_line("");
+        }
+        for point in &missed {
+            let means = REACH_POINTS.iter().find(|(name, _)| name == point);
+            let means = means.map_or("", |(_, means)| means);
+            say_line(&wrap("  vacuous  ", &format!("never reached {point}: {means}")));
+        }
+        let gate = required.as_ref().map(|required| (required, missed.as_slice()));
+        let document = self.junit.is_some().then(|| junit::document(findings, gate));
+        total.miss(missed);
+        say(&format!("\n{}", total.screen(paint)));
+        if stopped {
+            exit = exit.worse(Exit::Stopped);
+        }
+        if let Some((mut file, document)) = self.junit.zip(document) {
+            file.write(document.trim_end().to_owned());
+            exit = exit.worse(finish(file));
+        }
+        exit
+    }
+}
+
+/// Closes a file of results; tells if that failed.
+pub fn finish(file: Lines) -> Exit {
+    match file.finish() {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            eprintln!("{:?}", miette::Report::new(error));
+            Exit::BadInput
+        }
+    }
+}
+
+/// The reach points that `--require-reach` names.
+pub fn required(text: &str) -> Result<Required, CliError> {
+    if text.trim() == "all" {
+        return Ok(Required::all());
+    }
+    let point = |name: &str| {
+        let name = name.trim();
+        let known = || REACH_POINTS.iter().map(|(known, _)| *known);
+        known().find(|known| *known == name).ok_or_else(|| CliError::UnknownReach {
+            name: name.to_owned(),
+            help: nearest(name, known().chain(["all"])),
+        })
+    };
+    text.split(',').map(point).collect::<Result<_, _>>().map(Required)
+}

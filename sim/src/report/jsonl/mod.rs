@@ -1,0 +1,293 @@
+//! Results for other programs, and for `cargo sim report`: one JSON object a line.
+//!
+//! Each line has a `type`. A `batch` line says what is about to run, so that the lines behind it can
+//! be judged without the scenario's file; a `seed` line is the result of one seed; an `end` line says
+//! that the batch came to its end. Files can be joined one after the other.
+//!
+//! | key of a `batch` | value |
+//! |---|---|
+//! | `format` | version of this format: [`FORMAT`] |
+//! | `scenario`, `reference` | the name in the scenario file, and what finds it on the command line |
+//! | `content` | hash of what the scenario says, 16 hexadecimal digits |
+//! | `mutant` | name of the planted bug, or null |
+//! | `seeds`, `shard` | `[first, last]` and `"I/N"` |
+//! | `delivers` | whether there are messages to deliver |
+//! | `expect` | `{violates, reach, faults, leader_changes}` as in the scenario file |
+//!
+//! | key of a `seed` | value |
+//! |---|---|
+//! | `scenario`, `content`, `mutant` | as in its batch |
+//! | `seed` | number |
+//! | `verdict` | `"ok"`, `"violated"`, `"vacuous"` or `"panicked"` |
+//! | `expected` | whether the verdict is one that the scenario allows |
+//! | `violations` | list of `{property, at_ns, event, what}`: the first of each property |
+//! | `violations_total` | how many there were in all |
+//! | `reasons` | why the run was vacuous, or the message of the panic; list of strings |
+//! | `events` | length of the history |
+//! | `hash` | hash of the history, 16 hexadecimal digits |
+//! | `simulated_ns` | simulated time |
+//! | `leader_changes`, `guards`, `stops`, `kills`, `cuts`, `pauses` | counts |
+//! | `enqueued`, `effects`, `delivered`, `failed`, `in_doubt`, `parked`, `unfinished` | messages |
+//! | `faults` | object: kind of fault → count |
+//! | `reach` | object: reach point → count, those that were reached |
+//!
+//! | key of an `end` | value |
+//! |---|---|
+//! | `scenario`, `content`, `mutant` | as in its batch |
+//! | `seeds` | how many were run |
+//! | `stopped` | whether a signal ended it early |
+//!
+//! Keys are only ever added within a format. Lines come in the order of the seeds and hold no time of
+//! this machine, so two runs of the same seeds write the same file.
+
+mod read;
+
+use std::collections::BTreeMap;
+
+use fencepost::probe::{Mutant, REACH_POINTS};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+pub use self::read::{BatchKey, Parsed, ParsedBatch, Unreadable, parse};
+use crate::run::Verdict;
+use crate::scenario::Scenario;
+use crate::search::verdict::Terms;
+use crate::search::{BatchReport, SeedReport, Seeds, Shard};
+
+/// The version of the format that is written, and read.
+pub const FORMAT: u32 = 1;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line {
+    Batch(BatchLine),
+    Seed(Box<SeedLine>),
+    End(EndLine),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct BatchLine {
+    format: u32,
+    scenario: String,
+    reference: String,
+    content: String,
+    mutant: Option<String>,
+    seeds: (u64, u64),
+    shard: String,
+    delivers: bool,
+    expect: ExpectLine,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ExpectLine {
+    violates: Vec<String>,
+    reach: Vec<String>,
+    faults: Vec<String>,
+    leader_changes: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SeedLine {
+    scenario: String,
+    content: String,
+    mutant: Option<String>,
+    seed: u64,
+    verdict: String,
+    expected: bool,
+    violations: Vec<Broken>,
+    violations_total: usize,
+    reasons: Vec<String>,
+    events: u64,
+    hash: String,
+    simulated_ns: u64,
+    leader_changes: u64,
+    guards: u64,
+    stops: u64,
+    kills: u64,
+    cuts: u64,
+    pauses: u64,
+    enqueued: u64,
+    effects: u64,
+    delivered: u64,
+    failed: u64,
+    in_doubt: u64,
+    parked: u64,
+    unfinished: u64,
+    faults: BTreeMap<String, u64>,
+    reach: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Broken {
+    property: String,
+    at_ns: u64,
+    event: usize,
+    what: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct EndLine {
+    scenario: String,
+    content: String,
+    mutant: Option<String>,
+    seeds: u64,
+    stopped: bool,
+}
+
+/// The verdict as one word.
+pub fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Violated(_) => "violated",
+        Verdict::Vacuous(_) => "vacuous",
+        Verdict::Panicked(_) => "panicked",
+    }
+}
+
+/// Writes the lines of one batch, each without its end.
+#[derive(Debug, Clone)]
+pub struct Lines<'a> {
+    reference: &'a str,
+    scenario: &'a Scenario,
+    content: String,
+    mutant: Option<Mutant>,
+}
+
+impl<'a> Lines<'a> {
+    /// Those of this scenario, which `reference` finds, with this bug planted.
+    pub fn of(reference: &'a str, scenario: &'a Scenario, mutant: Option<Mutant>) -> Self {
+        // What it says, not how: comments and the order of keys do not matter.
+        let content = format!("{:016x}", xxh3_64(format!("{scenario:?}").as_bytes()));
+        Self { reference, scenario, content, mutant }
+    }
+
+    fn mutant(&self) -> Option<String> {
+        self.mutant.map(|mutant| mutant.name().to_owned())
+    }
+
+    /// What is about to run.
+    pub fn batch(&self, seeds: Seeds, shard: Shard) -> String {
+        let expect = &self.scenario.expect;
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        text(&Line::Batch(BatchLine {
+            format: FORMAT,
+            scenario: self.scenario.name.clone(),
+            reference: self.reference.to_owned(),
+            content: self.content.clone(),
+            mutant: self.mutant(),
+            seeds: (seeds.first, seeds.last),
+            shard: shard.to_string(),
+            delivers: Terms::of(self.scenario).delivers,
+            expect: ExpectLine {
+                violates: owned(&expect.violates),
+                reach: owned(&expect.reach),
+                faults: owned(&expect.faults),
+                leader_changes: expect.leader_changes,
+            },
+        }))
+    }
+
+    /// The result of one seed.
+    pub fn seed(&self, seed: &SeedReport) -> String {
+        let stats = &seed.stats;
+        let (mut violations, mut reasons) = (Vec::new(), Vec::new());
+        match &seed.verdict {
+            Verdict::Ok => {}
+            Verdict::Violated(all) => violations.extend(all.iter().map(|violation| Broken {
+                property: violation.property.to_owned(),
+                at_ns: violation.at.0,
+                event: violation.event,
+                what: violation.what.clone(),
+            })),
+            Verdict::Vacuous(why) => reasons.extend(why.iter().cloned()),
+            Verdict::Panicked(message) => reasons.push(message.clone()),
+        }
+        let reached = REACH_POINTS.iter().zip(stats.reach.0).filter(|(_, count)| *count > 0);
+        let vacuous = matches!(seed.verdict, Verdict::Vacuous(_));
+        text(&Line::Seed(Box::new(SeedLine {
+            scenario: self.scenario.name.clone(),
+            content: self.content.clone(),
+            mutant: self.mutant(),
+            seed: seed.seed,
+            verdict: word(&seed.verdict).to_owned(),
+            expected: !seed.fails(&self.scenario.expect) && !vacuous,
+            violations,
+            violations_total: seed.violations,
+            reasons,
+            events: stats.events,
+            hash: format!("{:016x}", seed.hash),
+            simulated_ns: stats.simulated_ns,
+            leader_changes: stats.leader_changes,
+            guards: stats.guards,
+            stops: stats.stops,
+            kills: stats.kills,
+            cuts: stats.cuts,
+            pauses: stats.pauses,
+            enqueued: stats.enqueued,
+            effects: stats.effects,
+            delivered: stats.delivered,
+            failed: stats.failed,
+            in_doubt: stats.in_doubt,
+            parked: stats.parked,
+            unfinished: stats.unfinished,
+            faults: stats.faults.iter().map(|(kind, n)| ((*kind).to_owned(), *n)).collect(),
+            reach: reached.map(|((name, _), count)| ((*name).to_owned(), count)).collect(),
+        })))
+    }
+
+    /// The batch came to its end.
+    pub fn end(&self, report: &BatchReport) -> String {
+        text(&Line::End(EndLine {
+            scenario: self.scenario.name.clone(),
+            content: self.content.clone(),
+            mutant: self.mutant(),
+            seeds: report.stats.runs,
+            stopped: report.stopped,
+        }))
+    }
+}
+
+fn text(line: &Line) -> String {
+    serde_json::to_string(line).expect("strings and numbers are always JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::history::SimTime;
+    use crate::oracles::Violation;
+    use crate::report::stats::Stats;
+
+    #[test]
+    fn a_seed_is_one_line_of_json() {
+        let text =
+            "name = \"two\\nlines\"\ncluster = { voters = 3, disk = \"kept\" }\nhorizon = \"9s\"";
+        let scenario = Scenario::parse("made-up.toml", text).map_err(miette::Report::new).unwrap();
+        let violation = Violation {
+            property: "L1",
+            at: SimTime(77),
+            event: 3,
+            what: "two \"guards\" at once".to_owned(),
+        };
+        let mut stats = Stats { runs: 1, events: 12, ..Stats::default() };
+        stats.reach[2] = 5;
+        stats.faults.insert("pause", 1);
+        let verdict = Verdict::Violated(vec![violation]);
+        let seed = SeedReport { seed: u64::MAX, verdict, violations: 4, stats, hash: 0xab };
+        let line = Lines::of("made-up", &scenario, Some(Mutant::LeaseFromReply)).seed(&seed);
+        assert!(!line.contains('\n'));
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["seed"], u64::MAX);
+        assert_eq!(value["scenario"], "two\nlines");
+        assert_eq!(value["mutant"], "lease_from_reply");
+        assert_eq!((&value["verdict"], &value["expected"]), (&"violated".into(), &false.into()));
+        assert_eq!(value["violations"][0]["what"], "two \"guards\" at once");
+        assert_eq!((&value["violations_total"], &value["events"]), (&4.into(), &12.into()));
+        assert_eq!(value["hash"], "00000000000000ab");
+        assert_eq!(value["reach"][REACH_POINTS[2].0], 5);
+        assert_eq!(value["reach"].as_object().unwrap().len(), 1);
+        assert_eq!(value["faults"]["pause"], 1);
+    }
+}

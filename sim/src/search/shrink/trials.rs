@@ -1,0 +1,154 @@
+//! Trying plans, several at a time, each once.
+//!
+//! What comes of it does not depend on the number of threads: answers are taken in the order in
+//! which the plans were proposed, and those behind the first success are kept for later questions
+//! without being counted.
+
+use std::collections::BTreeMap;
+
+use super::aim::{Aim, Sighting};
+use super::size::Size;
+use crate::faults::plan::{Plan, Start};
+use crate::faults::{generate, lists};
+use crate::run::RunOutcome;
+use crate::scenario::{Expect, Scenario, print};
+use crate::search::fresh;
+
+/// How a plan is run, on a thread that is fresh.
+pub type RunPlan<'a> = dyn Fn(&Plan) -> RunOutcome + Sync + 'a;
+
+/// The plans that were tried, and how many more may be.
+pub(super) struct Trials<'a> {
+    run: &'a RunPlan<'a>,
+    aim: Aim,
+    jobs: usize,
+    limit: u32,
+    /// How many answers were taken.
+    runs: u32,
+    /// By printed plan.
+    known: BTreeMap<String, Answer>,
+    /// Told of the size of the smallest plan so far whenever some were tried.
+    watch: &'a mut dyn FnMut(Tried),
+}
+
+/// How far the search is.
+#[derive(Debug, Clone, Copy)]
+pub struct Tried {
+    /// How many plans were tried.
+    pub runs: u32,
+    /// How many will be tried at most.
+    pub limit: u32,
+    /// The size of the smallest so far.
+    pub size: Size,
+}
+
+struct Answer {
+    seen: Option<Sighting>,
+    taken: bool,
+}
+
+impl<'a> Trials<'a> {
+    pub fn new(
+        run: &'a RunPlan<'a>,
+        aim: Aim,
+        jobs: usize,
+        limit: u32,
+        watch: &'a mut dyn FnMut(Tried),
+    ) -> Self {
+        Self { run, aim, jobs: jobs.max(1), limit, runs: 0, known: BTreeMap::new(), watch }
+    }
+
+    /// How many plans were tried.
+    pub fn runs(&self) -> u32 {
+        self.runs
+    }
+
+    /// Whether no more plans may be tried.
+    pub fn is_exhausted(&self) -> bool {
+        self.runs >= self.limit
+    }
+
+    /// The first of the candidates that is smaller than `plan`, can be written, and breaks the same
+    /// thing, with its place among them.
+    pub fn first(&mut self, plan: &Plan, candidates: Vec<Plan>) -> Option<(usize, Plan, Sighting)> {
+        let size = Size::of(plan);
+        // What two voters of difference break is no news, and not what is looked for.
+        let close = lists::stay_close(plan);
+        let candidates: Vec<(usize, Plan, String)> = candidates
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, candidate)| {
+                let (candidate, text) = as_written(&candidate)?;
+                let fits = !close || lists::stay_close(&candidate);
+                (fits && Size::of(&candidate) < size).then_some((index, candidate, text))
+            })
+            .collect();
+        for next in 0..candidates.len() {
+            let (index, candidate, text) = &candidates[next];
+            if !self.known.get(text).is_some_and(|answer| answer.taken) {
+                if self.is_exhausted() {
+                    return None;
+                }
+                if !self.known.contains_key(text) {
+                    self.try_some(&candidates[next..]);
+                }
+                self.runs += 1;
+            }
+            let answer = self.known.get_mut(text).expect("it was tried");
+            answer.taken = true;
+            let seen = answer.seen.clone();
+            let smallest = if seen.is_some() { Size::of(candidate) } else { size };
+            (self.watch)(Tried { runs: self.runs, limit: self.limit, size: smallest });
+            if let Some(seen) = seen {
+                return Some((*index, candidate.clone(), seen));
+            }
+        }
+        None
+    }
+
+    /// Runs the next few plans that are not known yet, one a thread.
+    fn try_some(&mut self, candidates: &[(usize, Plan, String)]) {
+        let mut some: Vec<(&Plan, &String)> = Vec::new();
+        for (_, plan, text) in candidates {
+            let new =
+                !self.known.contains_key(text) && some.iter().all(|(_, other)| *other != text);
+            if new && some.len() < self.jobs {
+                some.push((plan, text));
+            }
+        }
+        let (run, aim) = (self.run, &self.aim);
+        let seen: Vec<Option<Sighting>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = some
+                .iter()
+                .map(|(plan, _)| {
+                    fresh::spawn(scope, &plan.scenario, plan.seed, move || {
+                        aim.seen_in(&fresh::run_caught(plan.seed, || run(plan)))
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("panics were caught")).collect()
+        });
+        for ((_, text), seen) in some.into_iter().zip(seen) {
+            self.known.insert(text.clone(), Answer { seen, taken: false });
+        }
+    }
+}
+
+/// The plan as it would be read from a file, and the file; nothing if no file can say it.
+///
+/// Candidates are made up without regard to what a scenario may say: a fault that now begins after
+/// the horizon, one that outlasts it, harm to a disk that keeps nothing. This is where they are put
+/// right or turned down.
+pub(super) fn as_written(candidate: &Plan) -> Option<(Plan, String)> {
+    let mut plan = candidate.clone();
+    let horizon = plan.horizon;
+    plan.faults.retain(|planned| match planned.start {
+        Start::At(at) => at < horizon,
+        Start::When { .. } => true,
+    });
+    plan.faults.sort_by_key(|planned| planned.start);
+    let read = Scenario::parse("", &print(&plan, &Expect::default())).ok()?;
+    let plan = generate(&read, plan.seed);
+    let text = print(&plan, &Expect::default());
+    Some((plan, text))
+}
