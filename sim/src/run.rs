@@ -29,8 +29,9 @@ use crate::world::sinks::POISON;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
 
-/// How long the first leader may take.
+/// How long the first leader may take, and how many elections with a slow timing.
 const WARM_UP_MAX: Duration = Duration::from_secs(30);
+const WARM_UP_ROUNDS: u32 = 10;
 
 /// How long a healed cluster is watched at least, to see that its leader is stable.
 const HEALING_MIN: Duration = Duration::from_secs(3);
@@ -136,7 +137,9 @@ impl Run<'_> {
         // Only a disk that fails makes a process end by itself.
         let disks_fail = self.plan.faults.iter().any(|p| matches!(p.fault, Fault::Disk { .. }));
         let supervisors = if disks_fail { self.world.injector.supervise_all() } else { Vec::new() };
-        let give_up = timer.now() + nanos(WARM_UP_MAX);
+        let t = &self.plan.timing;
+        let rounds = (t.quarantine + t.election_timeout + t.jitter) * WARM_UP_ROUNDS;
+        let give_up = timer.now() + nanos(WARM_UP_MAX.max(rounds));
         while !self.led() && timer.now() < give_up {
             timer.sleep(LOOK).await;
         }
@@ -183,14 +186,25 @@ impl Run<'_> {
             };
             running.push(madsim::task::spawn(application.write()));
         }
+        let horizon = start + nanos(self.plan.horizon);
+        let recorder = &self.world.cluster.recorder;
+        // Those that wait for events do so from now on.
+        for planned in &self.plan.faults {
+            if let Start::When { event, nth, after } = planned.start {
+                let happens = recorder.wait_for(event, nth);
+                let injector = self.world.injector.clone();
+                let fault = injector.inject_after(happens, after, planned.clone(), horizon);
+                running.push(madsim::task::spawn(fault));
+            }
+        }
         for planned in &self.plan.faults {
             let Start::At(at) = planned.start else { continue };
             let due = start + nanos(at);
             timer.sleep(Duration::from_nanos(due.saturating_sub(timer.now()))).await;
             running.push(madsim::task::spawn(self.world.injector.clone().inject(planned.clone())));
         }
-        let horizon = start + nanos(self.plan.horizon);
         timer.sleep(Duration::from_nanos(horizon.saturating_sub(timer.now()))).await;
+        recorder.give_up_waiting();
         // All faults have ended by plan, but for a graceful stop that takes its time.
         for task in running {
             task.await.expect("neither faults nor the application panic");
@@ -201,13 +215,15 @@ impl Run<'_> {
     async fn heal(&self) {
         let timer = &self.world.cluster.timer;
         let start = timer.now();
+        // A leader that was cut off until now still has its lease, and must have lost it by the end.
+        let least = HEALING_MIN.max(self.plan.timing.lease * 2);
         loop {
             timer.sleep(LOOK).await;
             let passed = Duration::from_nanos(timer.now() - start);
             // A process may have come back a moment ago: a start waits for whatever holds its machine.
             let all = self.world.cluster.recorder.all_take_part();
-            let done = passed >= HEALING_MIN && all && self.led() && self.is_settled();
-            if done || passed >= self.plan.heal + HEALING_MIN {
+            let done = passed >= least && all && self.led() && self.is_settled();
+            if done || passed >= self.plan.heal + least {
                 return;
             }
         }

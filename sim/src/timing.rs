@@ -11,7 +11,7 @@ use fencepost::NodeId;
 use fencepost::election::Timing;
 
 use crate::faults::plan::{
-    DiskMode, Fault, Harm, Network, Noise, Plan, PlannedFault, Target, Transport, Workload,
+    DiskMode, Fault, Harm, Latency, Network, Plan, PlannedFault, Shape, Target, Transport, Workload,
 };
 use crate::history::{History, Kind, MessageKind, Phase, SimTime};
 use crate::oracles::SinkKind;
@@ -53,7 +53,8 @@ impl Case {
     pub fn plan(self, seed: u64) -> Plan {
         let timing = Timing::default();
         let phase = timing.heartbeat.mul_f64((seed % 97) as f64 / 97.0);
-        let (latency_low, latency_high) = self.latency;
+        let (low, high) = self.latency;
+        let latency = Latency { low, high, shape: Shape::Uniform };
         let fault = Fault::Bounce {
             nodes: vec![Target::Leader],
             graceful: self.graceful,
@@ -69,7 +70,7 @@ impl Case {
             disk: self.disk,
             transport: Transport::Links,
             timing,
-            network: Network { latency_low, latency_high, noise: Noise::default() },
+            network: Network { latency, ..Network::default() },
             workload: Some(Workload {
                 messages: 1,
                 every: Duration::from_millis(1),

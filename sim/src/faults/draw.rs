@@ -4,10 +4,13 @@
 //! not drowned by common ones; and half of the faults gather around a few moments, because what
 //! breaks a protocol is one fault in the middle of another.
 
+mod anchors;
 mod bounces;
+mod links;
 mod lists;
 mod machines;
 mod services;
+mod setting;
 
 use std::time::Duration;
 
@@ -15,8 +18,9 @@ use fencepost::election::Timing;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use self::bounces::shuffle;
+pub use self::setting::{network, timing};
 use super::pick::{chance, log_duration, log_uniform, one_of, uniform, uniform_duration};
-use super::plan::{Fault, Harm, Links, Noise, Service, Size, Target};
+use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Service, Size, Start, Target};
 use crate::scenario::units::Between;
 use crate::scenario::{DrawKind, Ranges, Swarm};
 use crate::streams::stream;
@@ -31,7 +35,8 @@ pub fn all(
     size: Size,
     horizon: Duration,
     timing: &Timing,
-    faults: &mut Vec<(Duration, Fault)>,
+    delivers: bool,
+    faults: &mut Vec<PlannedFault>,
 ) {
     let mut shape = stream(seed, "plan/swarm-shape", 0);
     let count = uniform(&mut shape, swarm.count.low.into(), swarm.count.high.into());
@@ -58,9 +63,15 @@ pub fn all(
         let kind = weighted(rng, &kinds);
         // A clock that is off from the beginning.
         let at = if kind == K::WallOffset { Duration::ZERO } else { at };
-        let mut draw = Draw { rng, size, horizon, timing, ranges: &swarm.ranges };
+        let ranges = &swarm.ranges;
+        let mut draw = Draw { rng, size, horizon, timing, delivers, ranges };
         let drawn = draw.faults(kind);
-        faults.extend(drawn.into_iter().map(|(after, fault)| (at + after, fault)));
+        let start = draw.anchor(&drawn).unwrap_or(Start::At(at));
+        faults.extend(
+            drawn
+                .into_iter()
+                .map(|(after, fault)| PlannedFault { start: start.later(after), fault }),
+        );
     }
 }
 
@@ -81,6 +92,8 @@ struct Draw<'d> {
     size: Size,
     horizon: Duration,
     timing: &'d Timing,
+    /// Whether there are messages.
+    delivers: bool,
     ranges: &'d Ranges,
 }
 
@@ -126,6 +139,8 @@ impl Draw<'_> {
                 };
                 Fault::Cut { links, lasts: self.log(self.ranges.cut) }
             }
+            K::Flap => self.flap(),
+            K::Ring | K::Chain | K::Star => self.topology(kind),
             K::DbOutage | K::SinkOutage => {
                 let links = self.service(if kind == K::DbOutage { Database } else { Sink });
                 Fault::Cut { links, lasts: self.log(self.ranges.cut) }
@@ -166,7 +181,10 @@ impl Draw<'_> {
                 let by_ms = self.step();
                 Fault::WallStep { node: self.node(), by_ms: self.sign(by_ms) }
             }
-            K::Rate => self.rate(self.ranges.ppm),
+            K::Rate => {
+                let high = self.ranges.ppm.high.min(self.timing.max_drift_ppm);
+                self.rate(Between { low: self.ranges.ppm.low.min(high), high })
+            }
             K::RateOutside => self.rate(self.ranges.ppm_outside),
             K::Rolling => return self.rolling(Harm::None),
             K::RollingWiped => return self.rolling(Harm::Wipe),
@@ -204,45 +222,6 @@ impl Draw<'_> {
             (1..=self.size.nodes()).map(|number| self.size.node(number)).collect();
         shuffle(self.rng, &mut nodes);
         nodes
-    }
-
-    fn link(&mut self) -> Links {
-        if self.size.nodes() < 2 || chance(self.rng, 30) {
-            return both(vec![Leader], vec![Follower]);
-        }
-        let nodes = self.shuffled();
-        both(vec![nodes[0]], vec![nodes[1]])
-    }
-
-    fn one_way(&mut self) -> Links {
-        let node = self.node();
-        let (from, to) = match uniform(self.rng, 0, 5) {
-            0 => (vec![Leader], vec![Others]),
-            1 => (vec![Others], vec![Leader]),
-            2 => (vec![node], vec![Others]),
-            3 => (vec![Others], vec![node]),
-            4 => (vec![Leader], vec![Follower]),
-            _ => (vec![Follower], vec![Leader]),
-        };
-        Links { from, to, both_ways: false }
-    }
-
-    fn halves(&mut self) -> Links {
-        if self.size.nodes() < 2 {
-            return both(vec![Leader], vec![Others]);
-        }
-        let mut from = self.shuffled();
-        let last = u64::from(self.size.nodes()) - 1;
-        let mut to = from.split_off(uniform(self.rng, 1, last) as usize);
-        from.sort();
-        to.sort();
-        // The database stands on one side of the partition, on the other, or is seen by both.
-        match uniform(self.rng, 0, 3) {
-            0 => from.push(Database),
-            1 => to.push(Database),
-            _ => {}
-        }
-        both(from, to)
     }
 
     /// Links to the database or the sink: one direction loses or delays requests, the other one

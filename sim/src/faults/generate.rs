@@ -9,15 +9,15 @@ use std::time::Duration;
 use fencepost::NodeId;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::draw;
 use super::pick::{chance, one_of, uniform, uniform_duration, uniform_i64};
 use super::plan::{
-    DiskMode, DiskTrouble, Fault, Harm, Plan, PlannedFault, ServiceTrouble, Size, Workload, node,
-    observer,
+    DiskMode, DiskTrouble, Fault, Harm, Plan, PlannedFault, ServiceTrouble, Size, Start, Workload,
+    node, observer,
 };
+use super::{draw, overlap};
 use crate::scenario::units::Between;
 use crate::scenario::{
-    DiskSpec, FaultLine, FaultSpec, HarmSpec, Scenario, ServiceSpec, WorkloadSpec,
+    DiskSpec, FaultLine, FaultSpec, HarmSpec, Scenario, ServiceSpec, StartSpec, WorkloadSpec,
 };
 use crate::streams::stream;
 
@@ -30,27 +30,39 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     let disk = one_of(&mut stream(seed, "plan/disk", 0), &scenario.disks);
     let horizon = uniform_duration(&mut stream(seed, "plan/horizon", 0), scenario.horizon);
     let heal = uniform_duration(&mut stream(seed, "plan/heal", 0), scenario.heal);
+    let workload = scenario.workload.as_ref().and_then(|spec| workload(spec, seed));
+    let timing = draw::timing(&scenario.timing, &mut stream(seed, "plan/timing", 0));
     let mut faults = Vec::new();
     for (index, line) in scenario.faults.iter().enumerate() {
         expand(line, size, &mut stream(seed, "plan/fault", index as u64), &mut faults);
     }
     if let Some(swarm) = &scenario.swarm {
-        draw::all(swarm, seed, size, horizon, &scenario.timing, &mut faults);
+        draw::all(swarm, seed, size, horizon, &timing, workload.is_some(), &mut faults);
     }
-    faults.retain(|(at, _)| *at < horizon);
-    // A line may be meant for the seeds that have disks.
-    let needs_disk = |fault: &Fault| matches!(fault, Fault::Disk { .. });
-    faults.retain(|(_, fault)| disk != DiskMode::None || !needs_disk(fault));
-    for (at, fault) in &mut faults {
-        fault.clip(horizon - *at);
+    // What cannot come is no part of a plan.
+    faults.retain(|PlannedFault { start, fault }| {
+        let comes = match start {
+            Start::When { event, .. } => workload.is_some() || !event.needs_workload(),
+            Start::At(_) => true,
+        };
+        let does_something = match fault {
+            Fault::Topology { topology, .. } => size.nodes() >= topology.least_nodes(),
+            // A line may be meant for the seeds that have disks.
+            Fault::Disk { .. } => disk != DiskMode::None,
+            _ => true,
+        };
+        comes && does_something && start.earliest() < horizon
+    });
+    for PlannedFault { start, fault } in &mut faults {
+        fault.clip(horizon - start.earliest());
         // A line may be meant for the seeds that keep their disks; the plan says what is done.
         if let Some(harm) = fault.harm_mut() {
             *harm = disk.fit(*harm);
         }
     }
     // Faults of one moment keep the order of the scenario.
-    faults.sort_by_key(|(at, _)| *at);
-    let faults = faults.into_iter().map(|(at, fault)| PlannedFault::at(at, fault)).collect();
+    faults.sort_by_key(|planned| planned.start);
+    overlap::thin_out(&mut faults, size);
     Plan {
         scenario: scenario.name.clone(),
         seed,
@@ -58,9 +70,9 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         observers: size.observers,
         disk,
         transport: scenario.transport,
-        timing: scenario.timing.clone(),
-        network: scenario.network,
-        workload: scenario.workload.as_ref().and_then(|spec| workload(spec, seed)),
+        timing,
+        network: draw::network(scenario, size, &mut stream(seed, "plan/network", 0)),
+        workload,
         horizon,
         heal,
         stable: scenario.stable,
@@ -86,9 +98,14 @@ fn expand(
     line: &FaultLine,
     size: Size,
     rng: &mut Xoshiro256PlusPlus,
-    faults: &mut Vec<(Duration, Fault)>,
+    faults: &mut Vec<PlannedFault>,
 ) {
-    let at = uniform_duration(rng, line.at);
+    let start = match line.start {
+        StartSpec::At(at) => Start::At(uniform_duration(rng, at)),
+        StartSpec::When { event, nth, after } => {
+            Start::When { event, nth: uniform_u32(rng, nth), after: uniform_duration(rng, after) }
+        }
+    };
     let mut pick = |range: Between<Duration>| uniform_duration(rng, range);
     let fault = match &line.spec {
         FaultSpec::Pause { nodes, lasts } => {
@@ -98,6 +115,15 @@ fn expand(
             Fault::Suspend { nodes: nodes.clone(), counted: *counted, lasts: pick(*lasts) }
         }
         FaultSpec::Cut { links, lasts } => Fault::Cut { links: links.clone(), lasts: pick(*lasts) },
+        FaultSpec::Flap { links, up, down, lasts } => Fault::Flap {
+            links: links.clone(),
+            up: pick(*up),
+            down: pick(*down),
+            lasts: pick(*lasts),
+        },
+        FaultSpec::Topology { topology, lasts } => {
+            Fault::Topology { topology: *topology, lasts: pick(*lasts) }
+        }
         FaultSpec::Slow { links, by, lasts } => {
             Fault::Slow { links: links.clone(), by: pick(*by), lasts: pick(*lasts) }
         }
@@ -121,7 +147,7 @@ fn expand(
                     slow_start: uniform_duration(rng, *slow_start),
                     harm: harm_of(*harm, rng),
                 };
-                (at + gap * index, bounce)
+                PlannedFault { start: start.later(gap * index), fault: bounce }
             }));
             return;
         }
@@ -133,7 +159,8 @@ fn expand(
             let nodes = deployed(size, *voters).into_iter().zip(0..);
             faults.extend(nodes.map(|(node, index)| {
                 let down = uniform_duration(rng, *down);
-                (at + gap * index, Fault::Deploy { node, voters: *voters, down })
+                let fault = Fault::Deploy { node, voters: *voters, down };
+                PlannedFault { start: start.later(gap * index), fault }
             }));
             return;
         }
@@ -186,7 +213,7 @@ fn expand(
             Fault::Rate { node: *node, ppm, lasts }
         }
     };
-    faults.push((at, fault));
+    faults.push(PlannedFault { start, fault });
 }
 
 /// The nodes that get a list of that many voters, in the order in which a careful operator

@@ -1,5 +1,6 @@
 //! Injecting the faults of a plan into the running world, and ending all of them.
 
+mod links;
 mod machines;
 mod services;
 mod supervisor;
@@ -15,16 +16,17 @@ use fencepost::NodeId;
 use fencepost::node::STOP_LIMIT;
 use madsim::net::NetSim;
 use madsim::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::plan::{DiskMode, Fault, Harm, Links, Noise, PlannedFault, Target, Transport};
-use crate::history::Kind;
+use crate::history::{Kind, SimTime};
 use crate::world::clocks::STOPPED;
 use crate::world::place::Place;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
 
 /// How much longer than its own limit a graceful stop may take before it becomes a kill.
-const STOP_SLACK: Duration = Duration::from_secs(1);
+pub(super) const STOP_SLACK: Duration = Duration::from_secs(1);
 
 /// How often a graceful stop is looked at.
 const STOP_LOOK: Duration = Duration::from_millis(5);
@@ -73,13 +75,37 @@ impl Injector {
         }
     }
 
+    /// Injects a fault `after` the event that `happens`, and sees it through to its end, which is
+    /// at the `horizon` at the latest. A fault that would begin there is none.
+    pub async fn inject_after(
+        self,
+        happens: oneshot::Receiver<SimTime>,
+        after: Duration,
+        mut planned: PlannedFault,
+        horizon: u64,
+    ) {
+        let Ok(SimTime(at)) = happens.await else { return };
+        let due = at + nanos(after);
+        if due >= horizon {
+            return;
+        }
+        self.cluster.timer.sleep_until(due).await;
+        // The plan's line is what is reported, whatever the horizon leaves of it.
+        let line = planned.to_string();
+        planned.fault.clip(Duration::from_nanos(horizon - due));
+        self.carry_out(planned.fault, line).await;
+    }
+
     /// Injects one fault and sees it through to its end.
     pub async fn inject(self, planned: PlannedFault) {
-        let timing = &self.cluster.timing;
         let line = planned.to_string();
-        let kind = planned.fault.kind(timing);
+        self.carry_out(planned.fault, line).await;
+    }
+
+    async fn carry_out(&self, fault: Fault, line: String) {
+        let kind = fault.kind(&self.cluster.timing);
         self.cluster.recorder.record(Kind::Fault { kind, line: line.clone() });
-        match planned.fault {
+        match fault {
             Fault::Pause { nodes, lasts } => self.pause(&self.set(&nodes), lasts).await,
             Fault::Suspend { nodes, counted, lasts } => {
                 self.suspend(&self.set(&nodes), counted, lasts).await;
@@ -112,6 +138,13 @@ impl Injector {
                 self.each(&pairs, |from, to| self.cluster.links.slow(from, to, by));
                 self.wait(lasts).await;
                 self.each(&pairs, |from, to| self.cluster.links.hasten(from, to, by));
+            }
+            Fault::Flap { links, up, down, lasts } => self.flap(&links, up, down, lasts).await,
+            Fault::Topology { topology, lasts } => {
+                let pairs = self.missing(topology);
+                self.each(&pairs, |from, to| self.cut(from, to));
+                self.wait(lasts).await;
+                self.each(&pairs, |from, to| self.mend(from, to));
             }
             Fault::Noise { links, noise, lasts } => self.noise(&links, noise, lasts).await,
             Fault::Bounce { nodes, graceful, harm, down, slow_start } => {
@@ -285,54 +318,31 @@ impl Injector {
         }
     }
 
-    /// The directed links that are meant, each once.
+    /// The directed links that are meant at this moment, each once.
     fn pairs(&self, links: &Links) -> Vec<(Place, Place)> {
-        let (from, to) = (self.group(&links.from, &links.to), self.group(&links.to, &links.from));
-        let mut pairs = BTreeSet::new();
-        for &a in &from {
-            for &b in &to {
-                if a != b {
-                    pairs.insert((a, b));
-                    if links.both_ways {
-                        pairs.insert((b, a));
-                    }
-                }
-            }
-        }
-        pairs.into_iter().collect()
+        self.cluster.places.pairs(links, &|role| self.role(role)).into_iter().collect()
     }
 
     /// The nodes that are meant, each once.
     fn set(&self, targets: &[Target]) -> BTreeSet<Place> {
-        self.group(targets, &[]).into_iter().collect()
+        self.group(targets).into_iter().collect()
     }
 
-    fn group(&self, targets: &[Target], other_side: &[Target]) -> Vec<Place> {
-        let places = &self.cluster.places;
-        let mut group = Vec::new();
-        for target in targets {
-            match target {
-                Target::Database => group.push(places.database()),
-                Target::Sink => group.push(places.sink()),
-                Target::All => group.extend(places.node_places()),
-                Target::Majority => group.extend(self.majority()),
-                Target::Others => {
-                    let named: Vec<_> =
-                        other_side.iter().filter(|t| **t != Target::Others).copied().collect();
-                    let other_side = self.group(&named, &[]);
-                    group.extend(places.node_places().filter(|p| !other_side.contains(p)));
-                }
-                Target::Node(_) | Target::Leader | Target::Follower => {
-                    group.push(self.place(self.node(*target)));
-                }
-            }
+    fn group(&self, targets: &[Target]) -> Vec<Place> {
+        self.cluster.places.group(targets, &[], &|role| self.role(role))
+    }
+
+    /// Whoever has that role at this moment.
+    fn role(&self, role: Target) -> Vec<Place> {
+        match role {
+            Target::Majority => self.majority(),
+            _ => vec![self.place(self.node(role))],
         }
-        group
     }
 
     /// Whoever leads at this moment, or did last.
     fn leader(&self) -> NodeId {
-        self.cluster.recorder.last_holder().unwrap_or(self.cluster.places.voters()[0])
+        self.cluster.recorder.leads().unwrap_or(self.cluster.places.voters()[0])
     }
 
     /// The leader and those that follow it in order, the ones that run before those that do not.

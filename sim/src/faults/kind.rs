@@ -2,7 +2,7 @@
 
 use fencepost::election::Timing;
 
-use super::plan::{DiskTrouble, Fault, Harm, Links, Service, ServiceTrouble, Target};
+use super::plan::{DiskTrouble, Fault, Harm, Links, Service, ServiceTrouble, Target, Topology};
 
 /// Every kind of fault, with what it means: what [`Fault::kind`] answers, in the order of reports.
 pub const FAULT_KINDS: &[(&str, &str)] = &[
@@ -26,6 +26,10 @@ pub const FAULT_KINDS: &[(&str, &str)] = &[
     ("cut-link", "one link between two nodes is cut both ways"),
     ("cut-one-way", "messages between nodes pass in one direction only"),
     ("cut-halves", "the nodes are cut into groups"),
+    ("flap", "links are cut and mended in turn"),
+    ("ring", "only neighbours reach each other, the last and the first among them"),
+    ("chain", "only neighbours reach each other"),
+    ("star", "only one node reaches all others, and they reach only it"),
     ("slow-link", "messages between nodes take longer"),
     ("noise", "election messages are lost, doubled and reordered"),
     ("db-outage", "the database cannot be reached, or its answers cannot"),
@@ -59,6 +63,12 @@ impl Fault {
             Self::Suspend { counted: false, .. } => "suspend-uncounted",
             Self::Cut { links, .. } => links.kind(Cause::Cut),
             Self::Slow { links, .. } => links.kind(Cause::Slow),
+            Self::Flap { .. } => "flap",
+            Self::Topology { topology, .. } => match topology {
+                Topology::Ring => "ring",
+                Topology::Chain => "chain",
+                Topology::Star(_) => "star",
+            },
             Self::Noise { .. } => "noise",
             Self::Bounce { graceful, harm, .. } => match (harm, graceful) {
                 (Harm::None, false) => "kill",

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::plan::{
-    DiskTrouble, Fault, Harm, Links, Noise, PlannedFault, Service, ServiceTrouble, Start, Target,
-    Trigger,
+    DiskTrouble, Fault, Harm, Latency, Links, Noise, PlannedFault, Service, ServiceTrouble, Shape,
+    Start, Target, Topology, Trigger,
 };
 use crate::scenario::units::{duration, probability, step};
 
@@ -71,12 +71,33 @@ impl fmt::Display for DiskTrouble {
     }
 }
 
+impl fmt::Display for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ring => f.write_str("ring"),
+            Self::Chain => f.write_str("chain"),
+            Self::Star(centre) => write!(f, "star({centre})"),
+        }
+    }
+}
+
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Database => "db",
             Self::Sink => "sink",
         })
+    }
+}
+
+/// `latency` and `shape` of a section, the second only if it is not the usual one.
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "latency = \"{}..{}\"", duration(self.low), duration(self.high))?;
+        match self.shape {
+            Shape::Uniform => Ok(()),
+            shape => write!(f, ", shape = \"{}\"", shape.name()),
+        }
     }
 }
 
@@ -101,6 +122,14 @@ impl fmt::Display for Fault {
             Self::Slow { links, by, lasts } => {
                 let (by, lasts) = (duration(*by), duration(*lasts));
                 write!(f, "slow = \"{links}\", by = \"{by}\", for = \"{lasts}\"")
+            }
+            Self::Flap { links, up, down, lasts } => {
+                let (up, down, lasts) = (duration(*up), duration(*down), duration(*lasts));
+                write!(f, "flap = \"{links}\", up = \"{up}\", down = \"{down}\", ")?;
+                write!(f, "for = \"{lasts}\"")
+            }
+            Self::Topology { topology, lasts } => {
+                write!(f, "topology = \"{topology}\", for = \"{}\"", duration(*lasts))
             }
             Self::Noise { links, noise, lasts } => {
                 write!(f, "noise = \"{links}\", {noise}, for = \"{}\"", duration(*lasts))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{Fault, Plan};
+use super::plan::{Fault, Plan, Start};
 
 /// Whether the lists of the running nodes differ by one voter at most at any time, as operators are
 /// told to keep them. What a plan that does not is good for is to see that such lists are refused.
@@ -10,6 +10,11 @@ pub fn stay_close(plan: &Plan) -> bool {
     let mut lists: BTreeMap<_, u32> =
         plan.voter_nodes().chain(plan.observer_nodes()).map(|node| (node, plan.voters)).collect();
     plan.faults.iter().all(|planned| {
+        let deploys = matches!(planned.fault, Fault::Deploy { .. } | Fault::Retire { .. });
+        if deploys && matches!(planned.start, Start::When { .. }) {
+            // Nobody knows what was deployed before.
+            return false;
+        }
         match planned.fault {
             Fault::Deploy { node, voters, .. } => {
                 lists.insert(node, voters);

@@ -6,6 +6,7 @@ pub mod inject;
 pub mod kind;
 mod line;
 pub mod lists;
+pub(crate) mod overlap;
 pub(crate) mod pick;
 pub mod plan;
 #[cfg(test)]

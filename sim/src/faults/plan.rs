@@ -153,22 +153,65 @@ impl Transport {
 }
 
 /// The network between any two ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
-    /// The least latency.
-    pub latency_low: Duration,
-    /// The highest latency; each message draws its own.
-    pub latency_high: Duration,
+    /// How long messages take.
+    pub latency: Latency,
     /// What else happens to election messages.
     pub noise: Noise,
+    /// The links that are not like the others; of two that name one link, the later holds.
+    pub links: Vec<LinkLatency>,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self {
-            latency_low: Duration::from_micros(300),
-            latency_high: Duration::from_millis(2),
-            noise: Noise::default(),
+        let low = Duration::from_micros(300);
+        let latency = Latency { low, high: Duration::from_millis(2), shape: Shape::Uniform };
+        Self { latency, noise: Noise::default(), links: Vec::new() }
+    }
+}
+
+/// Links whose latency is their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkLatency {
+    /// Which: by name, since no role exists before the run.
+    pub between: Links,
+    /// How long messages take there.
+    pub latency: Latency,
+}
+
+/// How long messages take on a link; each draws its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latency {
+    /// The least.
+    pub low: Duration,
+    /// The most.
+    pub high: Duration,
+    /// How they are spread between the two.
+    pub shape: Shape,
+}
+
+/// How latencies are spread between the least and the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// All alike.
+    Uniform,
+    /// Most in the middle.
+    Normalish,
+    /// Most near the least, and few, but some, far beyond.
+    LongTail,
+}
+
+impl Shape {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Uniform, Self::Normalish, Self::LongTail];
+
+    /// The name in scenarios.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::Normalish => "normal-ish",
+            Self::LongTail => "long-tail",
         }
     }
 }
@@ -242,6 +285,31 @@ pub enum Trigger {
     Floor,
 }
 
+impl Trigger {
+    /// Whether it can only happen where there are messages: without, nobody keeps a store.
+    pub fn needs_workload(self) -> bool {
+        !matches!(self, Self::Leader(_))
+    }
+}
+
+impl Start {
+    /// The same, that much later.
+    pub fn later(self, by: Duration) -> Self {
+        match self {
+            Self::At(at) => Self::At(at + by),
+            Self::When { event, nth, after } => Self::When { event, nth, after: after + by },
+        }
+    }
+
+    /// The earliest time at which it can be, from the end of the warm-up.
+    pub fn earliest(self) -> Duration {
+        match self {
+            Self::At(at) => at,
+            Self::When { after, .. } => after,
+        }
+    }
+}
+
 /// One fault. `lasts` counts from the injection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -266,6 +334,24 @@ pub enum Fault {
     Cut {
         /// Which.
         links: Links,
+        /// How long.
+        lasts: Duration,
+    },
+    /// Some links are cut and mended in turn; cut first, and mended at the end.
+    Flap {
+        /// Which.
+        links: Links,
+        /// How long they are mended each time; above zero.
+        up: Duration,
+        /// How long they are cut each time; above zero.
+        down: Duration,
+        /// How long.
+        lasts: Duration,
+    },
+    /// Only some pairs of nodes reach each other. Database and sink are left alone.
+    Topology {
+        /// Which pairs.
+        topology: Topology,
         /// How long.
         lasts: Duration,
     },
@@ -398,6 +484,28 @@ pub enum Fault {
     },
 }
 
+/// Which pairs of nodes reach each other when not all do. The nodes stand in their order: the
+/// voters, then the observers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// Neighbours, the last and the first among them.
+    Ring,
+    /// Neighbours.
+    Chain,
+    /// Each and the one in the centre.
+    Star(Target),
+}
+
+impl Topology {
+    /// With fewer nodes than these, nothing would be cut.
+    pub fn least_nodes(self) -> u32 {
+        match self {
+            Self::Ring => 4,
+            Self::Chain | Self::Star(_) => 3,
+        }
+    }
+}
+
 /// What a bounce does to a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Harm {
@@ -492,6 +600,8 @@ impl Fault {
             Self::Pause { lasts, .. }
             | Self::Suspend { lasts, .. }
             | Self::Cut { lasts, .. }
+            | Self::Flap { lasts, .. }
+            | Self::Topology { lasts, .. }
             | Self::Slow { lasts, .. }
             | Self::Noise { lasts, .. }
             | Self::Disk { lasts, .. }
@@ -514,6 +624,8 @@ impl Fault {
             Self::Pause { lasts, .. }
             | Self::Suspend { lasts, .. }
             | Self::Cut { lasts, .. }
+            | Self::Flap { lasts, .. }
+            | Self::Topology { lasts, .. }
             | Self::Slow { lasts, .. }
             | Self::Noise { lasts, .. }
             | Self::Disk { lasts, .. }

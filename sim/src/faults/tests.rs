@@ -1,5 +1,10 @@
 //! From scenario and seed to plan, and from plan to text and back.
 
+mod anchors;
+mod links;
+mod overlaps;
+mod timing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -32,9 +37,12 @@ fn everything() -> Scenario {
          disk = [\"kept\", \"wiped\", \"none\"] }}\n\
          workload = {{ messages = \"0..3\", every = \"1ms..2s\", \
          sink = [\"dedup\", \"fenced\", \"plain\"], window = \"90s\" }}\n\
-         network = {{ latency = \"1us..3ms\", loss = 0.015 }}\n\
+         timing = {{ heartbeat = \"50ms..200ms\", lease = \"600ms..2s\", \
+         jitter = \"1ms..800ms\", margin = \"0ms..50ms\", max_drift_ppm = \"1000..20000\" }}\n\
+         network = {{ latency = \"1us..3ms\", shape = \"normal-ish\", loss = 0.015, links = [\
+         {{ between = \"n1 -> db\", latency = \"1ms..3ms\" }}] }}\n\
          faults = [{{ at = \"3s\", stop = \"n1, leader\", wipe = \"sometimes\" }}]\n\
-         [swarm]\ncount = \"0..30\"\ndraw = {{ {} }}\n",
+         [swarm]\ncount = \"0..30\"\nfar_node = 50\nlong_tail = 50\ndraw = {{ {} }}\n",
         draw.join(", ")
     ))
 }
@@ -282,6 +290,7 @@ fn read_back(plan: &Plan) -> Plan {
 /// What every plan promises to the run.
 fn is_explicit_and_in_bounds(plan: &Plan) {
     assert!(plan.faults.is_sorted_by_key(|planned| planned.start));
+    plan.timing.validate().expect("every draw keeps the lease rule");
     for planned in &plan.faults {
         let fault = &planned.fault;
         if let Start::At(at) = planned.start {
@@ -328,6 +337,14 @@ proptest! {
     #[test]
     fn every_plan_prints_and_reads_back(seed in any::<u64>()) {
         let plan = generate(&everything(), seed);
+        is_explicit_and_in_bounds(&plan);
+        prop_assert_eq!(read_back(&plan), plan);
+    }
+
+    #[test]
+    fn every_plan_of_the_swarm_prints_and_reads_back(seed in any::<u64>()) {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/swarm.toml");
+        let plan = generate(&Scenario::load(&file).expect("it is good"), seed);
         is_explicit_and_in_bounds(&plan);
         prop_assert_eq!(read_back(&plan), plan);
     }

@@ -8,13 +8,16 @@ use super::field::{Section, Value, article, signed_numbers, steps};
 use super::links::{Ends, links, nodes, one_node};
 use super::problem::{Problems, suggest};
 use super::units::{Between, duration as written};
-use super::{FaultLine, FaultSpec, machines, services};
+use super::{FaultLine, FaultSpec, machines, services, start, topology};
+use crate::faults::overlap::{self, Clash, Counts, Hold};
 use crate::faults::plan::{DiskMode, Noise, Transport};
 
-/// Each fault with the keys it takes besides `at`.
+/// Each fault with the keys it takes besides those that say when.
 const FAULTS: &[(&str, &[&str])] = &[
     ("pause", &["for"]),
     ("cut", &["for"]),
+    ("flap", &["up", "down", "for"]),
+    ("topology", &["for"]),
     ("slow", &["by", "for"]),
     ("noise", &["loss", "duplicate", "reorder", "for"]),
     ("kill", &["down", "slow_start", "wipe", "torn"]),
@@ -35,12 +38,6 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("rate", &["ppm", "for"]),
 ];
 
-/// What the design has and this version does not support yet.
-const LATER: &[(&str, &str)] = &[
-    ("when", "anchors on events are not supported yet: write at = \"1.2s\""),
-    ("after", "anchors on events are not supported yet: write at = \"1.2s\""),
-];
-
 /// The largest deviation of a clock's rate that can be simulated; at −1 000 000 it would stand.
 pub(super) const MAX_PPM: u32 = 900_000;
 
@@ -52,6 +49,8 @@ pub(super) struct Around<'a> {
     pub disks: Option<&'a [DiskMode]>,
     pub horizon: Option<Between<Duration>>,
     pub transport: Option<Transport>,
+    /// Whether some seed has a workload.
+    pub delivers: Option<bool>,
 }
 
 /// The lines of `faults`; none if one of them is wrong.
@@ -72,19 +71,43 @@ pub(super) fn lines<'t>(
     // Every line is looked at, so that all wrong ones are reported.
     let lines: Vec<Option<FaultLine>> =
         items.iter().map(|item| line(item, around, problems)).collect();
-    lines.into_iter().collect()
+    let lines: Vec<FaultLine> = lines.into_iter().collect::<Option<_>>()?;
+    if let (Some(voters), Some(observers)) = (around.voters, around.observers) {
+        for clash in overlap::of_lines(&lines, Counts { voters, observers }) {
+            in_vain(clash, &items[clash.first], &items[clash.second], problems);
+        }
+    }
+    Some(lines)
+}
+
+/// Notes a fault that another one leaves nothing to do.
+fn in_vain(clash: Clash, first: &Value, second: &Value, problems: &mut Problems) {
+    let Clash { node, until, .. } = clash;
+    let until = written(until);
+    let (message, label) = match clash.hold {
+        Hold::Down { .. } => {
+            (format!("this bounce does nothing: {node} is down until {until}"), "nobody is up here")
+        }
+        Hold::Paused => (format!("{node} is paused already, until {until}"), "a pause in a pause"),
+        Hold::Rate => {
+            (format!("two rates of {node} at the same time"), "a clock has one rate at a time")
+        }
+    };
+    let help = format!("begin it at {until} or later, shorten the other one, or leave it out");
+    problems.add(second.span(), message, label, help);
+    problems.beside(first.span());
 }
 
 fn line<'t>(value: &'t Value<'t>, around: Around, problems: &mut Problems) -> Option<FaultLine> {
     let section = Section::of("a fault", value, problems)?;
     let (kind, takes) = kind(&section, problems)?;
     let known = keys(kind, takes, &section, problems);
-    let at = section.need_duration("at", problems);
+    let start = start::parse(&section, around, problems);
     let spec = spec(kind, &section, around, problems);
-    if let (Some(at), Some(horizon)) = (at, around.horizon) {
-        in_time(at, spec.as_ref(), horizon, around, &section, problems);
+    if let (Some(start), Some(horizon)) = (start, around.horizon) {
+        start::in_time(start, spec.as_ref(), horizon, around, &section, problems);
     }
-    known.then_some(FaultLine { at: at?, spec: spec? })
+    known.then_some(FaultLine { start: start?, spec: spec? })
 }
 
 /// Which fault the line is: it has exactly one of their keys.
@@ -100,7 +123,7 @@ fn kind(
                 section.at.clone(),
                 format!("a fault is both \"{first}\" and \"{second}\""),
                 "two faults in one line",
-                "write them as two faults, each with its \"at\"",
+                "write them as two faults, each with its \"at\" or \"when\"",
             );
             None
         }
@@ -109,17 +132,16 @@ fn kind(
             // A misspelt fault is the likeliest reason, and a key of its own.
             let odd = section.keys().find(|key| {
                 let key = &**key.get_ref();
-                key != "at" && !FAULTS.iter().any(|(_, takes)| takes.contains(&key))
+                !start::KEYS.contains(&key) && !FAULTS.iter().any(|(_, takes)| takes.contains(&key))
             });
             match odd {
                 Some(key) => {
                     let name = key.get_ref();
-                    let later = LATER.iter().find(|(word, _)| *word == &**name);
                     problems.add(
                         key.span(),
                         format!("unknown key \"{name}\" in a fault"),
                         "not a fault",
-                        later.map_or_else(|| suggest(name, names), |(_, help)| (*help).to_owned()),
+                        suggest(name, names),
                     );
                 }
                 None => problems.add(
@@ -139,19 +161,16 @@ fn keys(kind: &str, takes: &[&str], section: &Section, problems: &mut Problems) 
     let mut fine = true;
     for key in section.keys() {
         let name = &**key.get_ref();
-        if name == "at" || name == kind || takes.contains(&name) {
+        if start::KEYS.contains(&name) || name == kind || takes.contains(&name) {
             continue;
         }
         fine = false;
-        let later = LATER.iter().find(|(word, _)| *word == name);
         let elsewhere = FAULTS.iter().any(|(_, takes)| takes.contains(&name));
-        let (message, help) = if let Some((_, help)) = later {
-            (format!("\"{name}\" is not supported yet"), (*help).to_owned())
-        } else if elsewhere {
-            let help = format!("{kind} takes: at, {}", takes.join(", "));
+        let (message, help) = if elsewhere {
+            let help = format!("{kind} takes: {}, {}", start::KEYS.join(", "), takes.join(", "));
             (format!("\"{name}\" does not belong to a {kind}"), help)
         } else {
-            let known = ["at"].into_iter().chain(takes.iter().copied());
+            let known = start::KEYS.into_iter().chain(takes.iter().copied());
             (format!("unknown key \"{name}\" in a {kind}"), suggest(name, known))
         };
         problems.add(key.span(), message, format!("not a key of a {kind}"), help);
@@ -193,6 +212,8 @@ fn spec(
             let lasts = section.need_some_time("for", problems);
             FaultSpec::Noise { links: links?, noise: noise?, lasts: lasts? }
         }
+        "flap" => return topology::flap(section, around, problems),
+        "topology" => return topology::topology(section, around, problems),
         "kill" | "stop" => return bounce(kind, section, around, problems),
         "rolling" => return rolling(section, around, problems),
         "deploy" => return deploy(section, around, problems),
@@ -252,41 +273,5 @@ fn needs_links(kind: &str, section: &Section, around: Around, problems: &mut Pro
             "only with transport = \"links\"",
             "write transport = \"links\" in cluster, or leave this fault out",
         );
-    }
-}
-
-/// Notes a fault that may begin when the faults are over.
-fn in_time(
-    at: Between<Duration>,
-    spec: Option<&FaultSpec>,
-    horizon: Between<Duration>,
-    around: Around,
-    section: &Section,
-    problems: &mut Problems,
-) {
-    let end = written(horizon.low);
-    if at.high >= horizon.low {
-        problems.add(
-            section.place("at"),
-            format!("a fault at {} comes after the horizon", written(at.high)),
-            format!("expected less than {end}"),
-            format!("move it before horizon = \"{end}\", or lengthen the horizon"),
-        );
-    } else if let (Some(FaultSpec::Rolling { gap, .. }), Some(voters), Some(observers)) =
-        (spec, around.voters, around.observers)
-    {
-        let nodes = voters.high.max(1) + observers.high;
-        let last = at.high + gap.high * (nodes - 1);
-        if last >= horizon.low {
-            problems.add(
-                section.place("gap"),
-                format!(
-                    "the last of {nodes} bounces would come at {}, after the horizon",
-                    written(last)
-                ),
-                format!("expected all of them before {end}"),
-                "shorten the gap, begin earlier, or lengthen the horizon",
-            );
-        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use fencepost::NodeId;
+
 use super::fault::Around;
 use super::field::{Section, text};
 use super::problem::{Problems, suggest};
@@ -38,17 +40,53 @@ pub(super) fn one_node(
 ) -> Option<Target> {
     let value = section.get(key)?;
     let name = text(key, value, "a node, \"leader\" or \"follower\"", problems)?;
-    let found = target(name, value.span(), around, problems)?;
+    single(key, name, value.span(), around, problems)
+}
+
+/// The node of that name or role.
+pub(super) fn single(
+    key: &str,
+    name: &str,
+    at: Range<usize>,
+    around: Around,
+    problems: &mut Problems,
+) -> Option<Target> {
+    let found = target(name, at.clone(), around, problems)?;
     if matches!(found, Target::Node(_) | Target::Leader | Target::Follower) {
         return Some(found);
     }
     problems.add(
-        value.span(),
+        at,
         format!("{key} cannot meet \"{found}\""),
         "expected one node",
         "name a node such as \"n1\", or write \"leader\" or \"follower\"; for several nodes write \
          one fault each",
     );
+    None
+}
+
+/// The voter of that name, for an event that only voters cause.
+pub(super) fn voter(
+    name: &str,
+    at: Range<usize>,
+    around: Around,
+    problems: &mut Problems,
+) -> Option<NodeId> {
+    let (message, help) = match numbered(name) {
+        Some(('n', number)) => {
+            let found = one_of_the_nodes(name, 'n', number, at, around, problems)?;
+            let Target::Node(node) = found else { unreachable!("a name is that of a node") };
+            return Some(node);
+        }
+        Some(_) => (format!("{name} is an observer, and never leads"), "name a voter".to_owned()),
+        None => {
+            let voters = around.voters.map_or(3, |v| v.low);
+            let known: Vec<String> = (1..=voters).map(|n| format!("n{n}")).collect();
+            let help = suggest(name, known.iter().map(String::as_str));
+            (format!("\"{name}\" is not a voter"), help)
+        }
+    };
+    problems.add(at, message, "expected a voter", help);
     None
 }
 
@@ -118,8 +156,8 @@ pub(super) fn links(
                     at,
                     format!("{key} = \"{all}\" names no link"),
                     "expected an arrow",
-                    "write \"n1 -> n2\" for one way or \"n1 <-> n2\" for both; only `cut` with \
-                     nodes may go without, and cuts them off from all others, the database and \
+                    "write \"n1 -> n2\" for one way or \"n1 <-> n2\" for both; only `cut` and \
+                     `flap` with nodes may go without, and cut them off from all others, the database and \
                      the sink",
                 );
                 return None;

@@ -12,11 +12,15 @@ mod fault;
 mod field;
 mod links;
 mod machines;
+mod network;
 mod parse;
 mod print;
 mod problem;
 mod services;
+mod start;
 mod swarm;
+mod timing;
+mod topology;
 pub mod units;
 mod validate;
 
@@ -27,14 +31,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use fencepost::NodeId;
-use fencepost::election::Timing;
 use fencepost::probe::Mutant;
 
 pub use self::print::print;
 pub use self::problem::{Problem, ScenarioError};
+pub use self::start::StartSpec;
 pub use self::swarm::{DrawKind, Ranges, Swarm};
+pub use self::timing::TimingSpec;
 use self::units::Between;
-use crate::faults::plan::{DiskMode, Harm, Links, Network, Noise, Service, Target, Transport};
+use crate::faults::plan::{
+    DiskMode, Harm, Links, Network, Noise, Service, Target, Topology, Transport,
+};
 use crate::oracles::SinkKind;
 
 /// How long the liveness oracles get if a scenario does not say.
@@ -57,8 +64,8 @@ pub struct Scenario {
     pub disks: Vec<DiskMode>,
     /// How the nodes reach each other.
     pub transport: Transport,
-    /// The timing of every node; keeps the lease rule.
-    pub timing: Timing,
+    /// The timing of every node; every draw keeps the lease rule.
+    pub timing: TimingSpec,
     /// The network when no fault is active.
     pub network: Network,
     /// The messages to deliver; none for an election-only scenario.
@@ -91,8 +98,8 @@ pub struct WorkloadSpec {
 /// One line of `faults`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultLine {
-    /// When, from the end of the warm-up.
-    pub at: Between<Duration>,
+    /// When.
+    pub start: StartSpec,
     /// What.
     pub spec: FaultSpec,
 }
@@ -112,6 +119,16 @@ pub enum FaultSpec {
     },
     Cut {
         links: Links,
+        lasts: Between<Duration>,
+    },
+    Flap {
+        links: Links,
+        up: Between<Duration>,
+        down: Between<Duration>,
+        lasts: Between<Duration>,
+    },
+    Topology {
+        topology: Topology,
         lasts: Between<Duration>,
     },
     Slow {

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use fencepost::election::Timing;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::field::{Section, Value, count, duration, fixed, names, positive, signed, text};
 use super::problem::{Problem, Problems, suggest};
-use super::units::Between;
 use super::{
-    DEFAULT_HEAL, Expect, Scenario, WorkloadSpec, cluster, expect, fault, swarm, validate,
+    DEFAULT_HEAL, Expect, Scenario, TimingSpec, WorkloadSpec, cluster, expect, fault, network,
+    swarm, timing, validate,
 };
-use crate::faults::plan::{Network, Transport};
+use crate::faults::plan::Network;
 use crate::oracles::SinkKind;
 
 const SECTIONS: &[&str] = &[
@@ -63,11 +62,11 @@ fn document_of<'t>(
     let cluster = root.need("cluster", "{ voters = 3 }", problems);
     let cluster = cluster.map(|value| cluster::parse(value, problems)).unwrap_or_default();
     let timing = match root.get("timing") {
-        Some(value) => timing(value, problems),
-        None => Some(Timing::default()),
+        Some(value) => timing::parse(value, problems),
+        None => Some(TimingSpec::default()),
     };
     let network = match root.get("network") {
-        Some(value) => network(value, cluster.transport, problems),
+        Some(value) => network::parse(value, &cluster, problems),
         None => Some(Network::default()),
     };
     let workload = match root.get("workload") {
@@ -81,6 +80,9 @@ fn document_of<'t>(
     let heal = root
         .duration_or("heal", DEFAULT_HEAL, problems)
         .and_then(|value| positive("heal", root.place("heal"), value, problems));
+    if let (Some(heal), Some(timing)) = (heal, &timing) {
+        validate::heal(heal, timing, &root, problems);
+    }
     let stable = match root.get("stable") {
         Some(value) => super::field::flag("stable", value, problems),
         None => Some(false),
@@ -91,6 +93,9 @@ fn document_of<'t>(
         disks: cluster.disks.as_deref(),
         horizon,
         transport: cluster.transport,
+        delivers: workload
+            .as_ref()
+            .map(|spec| spec.as_ref().is_some_and(|spec| spec.messages.high > 0)),
     };
     let faults = match root.get("faults") {
         Some(value) => fault::lines(value, around, problems),
@@ -98,7 +103,7 @@ fn document_of<'t>(
     };
     let swarm = match root.get("swarm") {
         Some(value) => {
-            let drift = timing.as_ref().map(|t| t.max_drift_ppm);
+            let drift = timing.as_ref().map(|t| t.max_drift_ppm.high);
             swarm::parse(value, around, drift, problems).map(Some)
         }
         None => Some(None),
@@ -143,66 +148,6 @@ fn seed(value: &Value, problems: &mut Problems) -> Option<u64> {
         );
     }
     seed
-}
-
-fn timing(value: &Value, problems: &mut Problems) -> Option<Timing> {
-    const DURATIONS: [&str; 7] =
-        ["heartbeat", "lease", "promise", "quarantine", "election_timeout", "jitter", "margin"];
-    let section = Section::of("timing", value, problems)?;
-    section.only(&[&DURATIONS[..], &["max_drift_ppm"]].concat(), problems);
-    let before = problems.found.len();
-    let mut timing = Timing::default();
-    let fields = [
-        &mut timing.heartbeat,
-        &mut timing.lease,
-        &mut timing.promise,
-        &mut timing.quarantine,
-        &mut timing.election_timeout,
-        &mut timing.jitter,
-        &mut timing.margin,
-    ];
-    for (key, field) in DURATIONS.into_iter().zip(fields) {
-        let read = section.duration_or(key, *field, problems);
-        if let Some(value) = read.and_then(|read| fixed(key, read, &section, problems)) {
-            *field = value;
-        }
-    }
-    let drift = section.count_or("max_drift_ppm", timing.max_drift_ppm, problems);
-    if let Some(value) = drift.and_then(|d| fixed("max_drift_ppm", d, &section, problems)) {
-        timing.max_drift_ppm = value;
-    }
-    // The lease rule is about all of them: it can only be checked when each could be read.
-    (problems.found.len() == before && validate::timing(&timing, &section, problems))
-        .then_some(timing)
-}
-
-fn network(
-    value: &Value,
-    transport: Option<Transport>,
-    problems: &mut Problems,
-) -> Option<Network> {
-    let section = Section::of("the network", value, problems)?;
-    section.only(&["latency", "loss", "duplicate", "reorder"], problems);
-    let default = Network::default();
-    let latency = match section.get("latency") {
-        Some(value) => duration("latency", value, problems),
-        None => Some(Between { low: default.latency_low, high: default.latency_high }),
-    };
-    let noise = fault::noise(&section, problems)?;
-    if transport == Some(Transport::Tcp) {
-        for key in ["loss", "duplicate", "reorder"] {
-            if section.get(key).is_some() && noise != crate::faults::plan::Noise::default() {
-                problems.add(
-                    section.place(key),
-                    format!("\"{key}\" does not reach the tcp transport"),
-                    "only with transport = \"links\"",
-                    "write transport = \"links\" in cluster, or leave it out",
-                );
-            }
-        }
-    }
-    let latency = latency?;
-    Some(Network { latency_low: latency.low, latency_high: latency.high, noise })
 }
 
 fn workload(value: &Value, problems: &mut Problems) -> Option<WorkloadSpec> {

@@ -50,13 +50,15 @@ fn write(out: &mut impl Write, plan: &Plan, expect: &Expect) -> fmt::Result {
         t.max_drift_ppm
     )?;
     let n = &plan.network;
-    writeln!(
-        out,
-        "network = {{ latency = \"{}..{}\", {} }}",
-        duration(n.latency_low),
-        duration(n.latency_high),
-        n.noise
-    )?;
+    write!(out, "network = {{ {}, {}", n.latency, n.noise)?;
+    if !n.links.is_empty() {
+        writeln!(out, ", links = [")?;
+        for link in &n.links {
+            writeln!(out, "  {{ between = \"{}\", {} }},", link.between, link.latency)?;
+        }
+        write!(out, "]")?;
+    }
+    writeln!(out, " }}")?;
     if let Some(workload) = &plan.workload {
         let every = duration(workload.every);
         write!(out, "workload = {{ messages = {}, every = \"{every}\", ", workload.messages)?;

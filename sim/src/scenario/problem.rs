@@ -59,6 +59,9 @@ pub struct Problem {
     /// The place.
     #[label("{label}")]
     pub at: SourceSpan,
+    /// Another place that has a part in it.
+    #[label("the other one")]
+    pub other: Option<SourceSpan>,
     /// The remedy.
     #[help]
     pub help: String,
@@ -87,8 +90,16 @@ impl<'t> Problems<'t> {
             message: message.into(),
             label: label.into(),
             at: at.into(),
+            other: None,
             help: help.into(),
         });
+    }
+
+    /// Shows another place with the problem that was noted last.
+    pub fn beside(&mut self, other: Range<usize>) {
+        if let Some(last) = self.found.last_mut() {
+            last.other = Some(other.into());
+        }
     }
 
     /// The place of `part` within the string literal `contents` at `at`; all of it if the literal

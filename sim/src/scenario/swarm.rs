@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fault::{Around, MAX_PPM};
-use super::field::{Section, Value, count, duration, positive, steps};
+use super::field::{Section, Value, count, duration, fixed, positive, steps};
 use super::problem::{Problems, suggest};
 use super::units::Between;
 use crate::faults::plan::{DiskMode, Harm, Transport};
@@ -18,6 +18,10 @@ pub struct Swarm {
     pub draw: BTreeMap<DrawKind, u32>,
     /// How hard the draws are.
     pub ranges: Ranges,
+    /// In how many of a hundred seeds one node is far away from the rest of the world.
+    pub far_node: u32,
+    /// In how many of a hundred seeds latencies have a long tail.
+    pub long_tail: u32,
 }
 
 /// How hard the drawn faults are. Durations are drawn so that each doubling is equally likely.
@@ -109,6 +113,14 @@ draw_kinds! {
     CutOneWay = "cut-one-way", 4;
     /// The nodes are cut into two groups.
     CutHalves = "cut-halves", 3;
+    /// Links are cut and mended in turn.
+    Flap = "flap", 3;
+    /// Only neighbours reach each other, the last and the first among them.
+    Ring = "ring", 2;
+    /// Only neighbours reach each other.
+    Chain = "chain", 1;
+    /// Only one node reaches all others, and they reach only it.
+    Star = "star", 2;
     /// Messages between nodes take longer.
     SlowLink = "slow-link", 3;
     /// Election messages are lost, doubled and reordered.
@@ -235,7 +247,7 @@ pub(super) fn parse(
     problems: &mut Problems,
 ) -> Option<Swarm> {
     let section = Section::of("[swarm]", value, problems)?;
-    section.only(&["count", "draw", "ranges"], problems);
+    section.only(&["count", "draw", "ranges", "far_node", "long_tail"], problems);
     let number = section.need("count", "\"3..12\"", problems);
     let number = number.and_then(|value| {
         let number = count("count", value, problems)?;
@@ -275,7 +287,32 @@ pub(super) fn parse(
             ),
         );
     }
-    Some(Swarm { count: number?, draw, ranges })
+    let far_node = percent("far_node", &section, around, problems);
+    let long_tail = percent("long_tail", &section, around, problems);
+    Some(Swarm { count: number?, draw, ranges, far_node: far_node?, long_tail: long_tail? })
+}
+
+/// How many of a hundred seeds; none, if the scenario does not say.
+fn percent(key: &str, section: &Section, around: Around, problems: &mut Problems) -> Option<u32> {
+    let Some(value) = section.get(key) else { return Some(0) };
+    let percent = count(key, value, problems).and_then(|p| fixed(key, p, section, problems))?;
+    let (message, label, help) = if percent > 100 {
+        (
+            format!("\"{key}\" is more than all seeds"),
+            "expected 0 to 100",
+            "write in how many of a hundred seeds, such as 20",
+        )
+    } else if percent > 0 && around.transport == Some(Transport::Tcp) {
+        (
+            format!("\"{key}\" does not reach the tcp transport"),
+            "only with transport = \"links\"",
+            "write transport = \"links\" in cluster, or leave it out",
+        )
+    } else {
+        return Some(percent);
+    };
+    problems.add(value.span(), message, label, help);
+    None
 }
 
 fn default_draw(around: Around) -> BTreeMap<DrawKind, u32> {

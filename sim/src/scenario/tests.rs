@@ -1,8 +1,13 @@
 //! What a scenario file may hold, and what its errors look like.
 
 mod disks;
+mod networks;
+mod overlaps;
+mod starts;
+mod timings;
 mod troubles;
 
+use fencepost::election::Timing;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use super::*;
@@ -65,7 +70,7 @@ fn a_short_scenario_gets_defaults() {
     let scenario = parse(HEAD);
     assert_eq!(scenario.voters, Between::exactly(3));
     assert_eq!(scenario.transport, Transport::Links);
-    assert_eq!(scenario.timing, Timing::default());
+    assert_eq!(generate(&scenario, 1).timing, Timing::default());
     assert_eq!(scenario.heal, Between::exactly(DEFAULT_HEAL));
     assert_eq!((scenario.workload, scenario.swarm, scenario.seed), (None, None, None));
     assert!(plan(&format!("{HEAD}workload = {{ messages = 0 }}\n"), 1).workload.is_none());
@@ -78,6 +83,10 @@ fn each_fault_is_read_as_it_is_printed() {
         r#"{ at = "1.3s", cut = "n1 -> n2, n3", for = "5s" }"#,
         r#"{ at = "1.4s", cut = "n1, n2 <-> n3", for = "5s" }"#,
         r#"{ at = "1.5s", cut = "all <-> db", for = "5s" }"#,
+        r#"{ at = "1.6s", flap = "n1 <-> n2", up = "200ms", down = "300ms", for = "5s" }"#,
+        r#"{ at = "1.7s", topology = "star(n2)", for = "5s" }"#,
+        r#"{ at = "1.8s", topology = "star(leader)", for = "5s" }"#,
+        r#"{ at = "1.9s", topology = "chain", for = "5s" }"#,
         r#"{ at = "2s", slow = "n2 -> n1", by = "900ms", for = "3s" }"#,
         r#"{ at = "3s", noise = "all <-> all", loss = 0.2, duplicate = 0.0, reorder = 1.0, for = "3s" }"#,
         r#"{ at = "4s", kill = "leader", down = "1s", slow_start = "500ms" }"#,
@@ -163,7 +172,7 @@ fn misspelt_keys_get_the_nearest_name() {
         &["pauze", "did you mean \"pause\"?"],
     );
     fault_refused(r#"{ at = "1s", puase = "n1", for = "8s" }"#, &["did you mean \"pause\"?"]);
-    fault_refused(r#"{ at = "1s", xyz = "n1" }"#, &["expected one of: pause, cut, slow"]);
+    fault_refused(r#"{ at = "1s", xyz = "n1" }"#, &["expected one of: pause, cut, flap"]);
     fault_refused(r#"{ at = "1s", pause = "n1", for = "8s", fro = 1 }"#, &["did you mean \"for\""]);
 }
 
@@ -241,14 +250,14 @@ fn bad_values_are_refused_with_an_example() {
     pause("\"3s..1s\"", &["ends before it begins"]);
     pause("\"0s\"", &["\"for\" is zero", "for = \"3s\""]);
     fault_refused(r#"{ at = "1s", pause = "n1" }"#, &["no \"for\"", "add for = \"3s\""]);
-    fault_refused(r#"{ pause = "n1", for = "1s" }"#, &["no \"at\"", "add at = "]);
+    fault_refused(r#"{ pause = "n1", for = "1s" }"#, &["no \"at\" and no \"when\"", "add at = "]);
     fault_refused(r#"{ at = "1s" }"#, &["has no fault", "add one of: pause"]);
     fault_refused(r#"{ at = "1s", wall = "n1", step = "1us" }"#, &["millisecond", "-1h..1h"]);
     fault_refused(r#"{ at = "1s", rate = "n1", ppm = 2000000, for = "1s" }"#, &["900000"]);
     fault_refused(r#"{ at = "1s", kill = "n1", stop = "n2" }"#, &["both \"kill\" and \"stop\""]);
     fault_refused(
         r#"{ at = "1s", kill = "n1", for = "1s" }"#,
-        &["kill takes: at, down, slow_start, wipe, torn"],
+        &["kill takes: at, when, nth, after, down, slow_start, wipe, torn"],
     );
     fault_refused(
         r#"{ at = "1s", rolling = "gracefull", gap = "1s" }"#,
@@ -282,15 +291,6 @@ fn timings_that_break_the_lease_rule_are_refused_at_their_line() {
     );
     section_refused("timing = { jitter = \"2h\" }", &["out of range", "\"1ms\" to \"1h\""]);
     section_refused("timing = { max_drift_ppm = 600000 }", &["from 0 to 500000"]);
-    section_refused("timing = { lease = \"1s..2s\" }", &["cannot be a range", "write one value"]);
-}
-
-#[test]
-fn what_is_planned_for_later_says_so() {
-    fault_refused(
-        r#"{ at = "1s", when = "leader(n2)", wall = "n1", step = "-4s" }"#,
-        &["\"when\" is not supported yet", "write at = \"1.2s\""],
-    );
 }
 
 #[test]
@@ -390,8 +390,10 @@ proptest::proptest! {
 
 const DAMAGED: &str = r#"name = "test"
 cluster = { voters = "3..5", observers = "0..2", disk = ["kept", "none"], transport = "links" }
-timing = { lease = "900ms", jitter = "50ms" }
-network = { latency = "300us..2ms", loss = 0.1 }
+timing = { lease = "800ms..900ms", jitter = "50ms", max_drift_ppm = "1000..9000" }
+network = { latency = "300us..2ms", shape = "long-tail", loss = 0.1, links = [
+  { between = "n1 <-> n3, db", latency = "20ms..40ms", shape = "normal-ish" },
+] }
 workload = { messages = 20, every = "50ms", sink = ["dedup", "plain"], window = "5m" }
 horizon = "60s"
 faults = [
@@ -399,12 +401,17 @@ faults = [
   { at = "3s", noise = "all <-> all", loss = 0.2, for = "3s" },
   { at = "9s", rolling = "kill", gap = "3s", down = "500ms", wipe = "sometimes" },
   { at = "9s", kill = "n1, n2", torn = true },
+  { at = "9s", flap = "n1 -> n2", up = "20ms..30ms", down = "1s", for = "3s" },
+  { at = "9s", topology = "star(n2)", for = "3s" },
   { at = "10s", wall = "leader", step = "-4s..4s" },
+  { when = "leader(n2)", nth = "1..4", after = "300ms", pause = "leader", for = "2s" },
+  { when = "claim asked", kill = "leader" },
   { at = "11s", rate = "n1", ppm = 5000, for = "10s" },
 ]
 [swarm]
 count = "3..12"
-draw = { pause = 3, rate-outside = 2, kill-all-wiped = 1 }
+far_node = 20
+draw = { pause = 3, ring = 1, rate-outside = 2, kill-all-wiped = 1 }
 ranges = { pause = "1s..2s", ppm_outside = "50000..60000" }
 [expect]
 verdict = "ok"

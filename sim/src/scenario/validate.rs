@@ -3,8 +3,38 @@
 
 use fencepost::election::{ConfigError, Timing};
 
+use std::time::Duration;
+
+use super::TimingSpec;
 use super::field::Section;
 use super::problem::Problems;
+use super::units::{Between, duration as written};
+
+/// How often a cluster may wait, rejoin and elect in vain before it counts as one that does not
+/// heal.
+const HEAL_ROUNDS: u32 = 2;
+
+/// Checks that a cluster of the slowest timing can heal within the bound; `root` is the document.
+pub(super) fn heal(
+    heal: Between<Duration>,
+    timing: &TimingSpec,
+    root: &Section,
+    problems: &mut Problems,
+) {
+    let least = timing.slowest_election() * HEAL_ROUNDS;
+    if heal.low >= least {
+        return;
+    }
+    // What the file names is what can be changed there.
+    let key = if root.get("heal").is_some() { "heal" } else { "timing" };
+    let (heal, least) = (written(heal.low), written(least));
+    problems.add(
+        root.place(key),
+        format!("heal = \"{heal}\" is too short for this timing"),
+        format!("two elections can take {least}"),
+        format!("write heal = \"{least}\" or more, or shorten the timing"),
+    );
+}
 
 /// Checks the lease rule; `section` is where the timing was written.
 pub(super) fn timing(timing: &Timing, section: &Section, problems: &mut Problems) -> bool {

@@ -18,7 +18,7 @@ use super::recorder::Recorder;
 use super::rpc::Server;
 use super::service::Service;
 use super::sinks::SinkServer;
-use super::timer::{Timer, nanos};
+use super::timer::Timer;
 use super::voters::{Cluster, Switches, address};
 use crate::faults::inject::Injector;
 use crate::faults::plan::{DiskMode, Plan};
@@ -116,9 +116,16 @@ impl World {
 
 /// Links, clocks and disks of all machines.
 fn lay_out(plan: &Plan, cluster: &Cluster) {
-    let latency = nanos(plan.network.latency_low)..nanos(plan.network.latency_high) + 1;
     let random = stream(plan.seed, "network", 0);
-    cluster.links.lay(cluster.places.count(), latency, plan.network.noise, random);
+    let network = &plan.network;
+    cluster.links.lay(cluster.places.count(), network.latency, network.noise, random);
+    for link in &network.links {
+        // Links are laid before anybody leads.
+        let pairs = cluster.places.pairs(&link.between, &|role| panic!("{role} has no links yet"));
+        for (from, to) in pairs {
+            cluster.links.lengthen(from, to, link.latency);
+        }
+    }
     let mut origins = stream(plan.seed, "clock origins", 0);
     for place in 0..cluster.places.count() {
         // Different origins, so that code which compares readings of two nodes goes wrong.

@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 
@@ -18,8 +17,8 @@ use rand::{Rng, RngExt};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::place::Place;
-use super::timer::Timer;
-use crate::faults::plan::Noise;
+use super::timer::{Timer, nanos};
+use crate::faults::plan::{Latency, Noise, Shape};
 use crate::history::{Arrivals, SimTime};
 
 /// The most messages that wait in one mailbox; more are lost, as in a full socket buffer.
@@ -71,11 +70,51 @@ impl Fate {
 }
 
 /// The state of one direction between two machines. Faults may overlap, so each adds and takes away.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Link {
+    delays: Delays,
     cuts: u32,
     extra: u64,
     noise: Noise,
+}
+
+/// How long messages take, in nanoseconds. Integers only, so that every machine draws the same.
+#[derive(Debug, Clone, Copy)]
+struct Delays {
+    low: u64,
+    high: u64,
+    shape: Shape,
+}
+
+/// How often the range of a long tail is halved to get to its beginning: half of the messages take
+/// at most a hundredth of it, and one in a hundred up to all of it.
+const TAIL_HALVINGS: u32 = 7;
+
+/// The sum of how many draws is normal enough.
+const NORMAL_DRAWS: u64 = 4;
+
+impl Delays {
+    fn of(latency: Latency) -> Self {
+        let (low, high) = (nanos(latency.low), nanos(latency.high));
+        assert!(low <= high, "a range of latencies is not empty");
+        Self { low, high, shape: latency.shape }
+    }
+
+    fn draw(self, random: &mut Xoshiro256PlusPlus) -> u64 {
+        let Self { low, high, shape } = self;
+        match shape {
+            Shape::Uniform => random.random_range(low..high + 1),
+            Shape::Normalish => {
+                let sum: u64 = (0..NORMAL_DRAWS).map(|_| random.random_range(low..=high)).sum();
+                sum / NORMAL_DRAWS
+            }
+            Shape::LongTail => {
+                // Each doubling of the delay is half as likely as the one before.
+                let doublings = random.next_u64().trailing_zeros().min(TAIL_HALVINGS);
+                low + random.random_range(0..=(high - low) >> (TAIL_HALVINGS - doublings))
+            }
+        }
+    }
 }
 
 /// The plugin: all links.
@@ -86,7 +125,6 @@ pub struct Links {
 
 struct Inner {
     random: Xoshiro256PlusPlus,
-    latency: Range<u64>,
     places: usize,
     links: Vec<Link>,
 }
@@ -98,19 +136,16 @@ impl Simulator for Links {
 }
 
 impl Links {
-    /// Lays the links between `places` machines. `latency` is in nanoseconds; `random` is the
-    /// network's own stream.
-    pub fn lay(
-        &self,
-        places: usize,
-        latency: Range<u64>,
-        noise: Noise,
-        random: Xoshiro256PlusPlus,
-    ) {
-        assert!(latency.start < latency.end, "a range of latencies is not empty");
-        let link = Link { noise, ..Link::default() };
+    /// Lays the links between `places` machines; `random` is the network's own stream.
+    pub fn lay(&self, places: usize, latency: Latency, noise: Noise, random: Xoshiro256PlusPlus) {
+        let link = Link { delays: Delays::of(latency), cuts: 0, extra: 0, noise };
         let links = vec![link; places * places];
-        *self.lock() = Some(Inner { random, latency, places, links });
+        *self.lock() = Some(Inner { random, places, links });
+    }
+
+    /// Gives a direction a latency of its own.
+    pub fn lengthen(&self, from: Place, to: Place, latency: Latency) {
+        self.change(from, to, |link| link.delays = Delays::of(latency));
     }
 
     /// Cuts a direction once more.
@@ -160,14 +195,14 @@ impl Links {
     pub fn route(&self, from: Place, to: Place, traffic: Traffic) -> Fate {
         let now = self.timer.now();
         let mut inner = self.lock();
-        let Inner { random, latency, places, links } = inner.as_mut().expect("the links were laid");
+        let Inner { random, places, links } = inner.as_mut().expect("the links were laid");
         let link = &links[from.0 * *places + to.0];
         let mut fate = Fate::default();
         if link.cuts > 0 {
             return fate;
         }
         let arrival = |random: &mut Xoshiro256PlusPlus, reordered: bool| {
-            let mut delay = random.random_range(latency.clone()) + link.extra;
+            let mut delay = link.delays.draw(random) + link.extra;
             if reordered {
                 delay += random.random_range(0..REORDER_DELAY);
             }
@@ -302,3 +337,43 @@ impl<T> Mailbox<T> {
 
 /// Shared mailboxes are how everything is addressed.
 pub type SharedMailbox<T> = Arc<Mailbox<T>>;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::streams::stream;
+
+    /// A thousand delays in microseconds, from the least.
+    fn delays(shape: Shape) -> Vec<u64> {
+        let (low, high) = (Duration::from_millis(1), Duration::from_millis(101));
+        let delays = Delays::of(Latency { low, high, shape });
+        let mut random = stream(1, "test", 0);
+        let mut drawn: Vec<u64> = (0..1_000).map(|_| delays.draw(&mut random) / 1_000).collect();
+        drawn.sort_unstable();
+        assert!(drawn[0] >= 1_000 && drawn[999] <= 101_000, "{shape:?}: {drawn:?}");
+        drawn
+    }
+
+    #[test]
+    fn each_shape_spreads_delays_as_it_says() {
+        let uniform = delays(Shape::Uniform);
+        assert!((45_000..57_000).contains(&uniform[500]) && uniform[100] < 15_000, "{uniform:?}");
+        let normal = delays(Shape::Normalish);
+        assert!((45_000..57_000).contains(&normal[500]) && normal[100] > 25_000, "{normal:?}");
+        assert!(normal[900] < 77_000, "{normal:?}");
+        let tail = delays(Shape::LongTail);
+        assert!(tail[499] < 2_500 && tail[900] < 15_000, "most are near the least: {tail:?}");
+        assert!(tail[990] > 10_000 && tail[999] > 40_000, "and some are far: {tail:?}");
+    }
+
+    #[test]
+    fn a_single_delay_is_no_choice() {
+        let alone = Duration::from_millis(3);
+        for shape in Shape::ALL {
+            let delays = Delays::of(Latency { low: alone, high: alone, shape });
+            assert_eq!(delays.draw(&mut stream(1, "test", 0)), 3_000_000, "{shape:?}");
+        }
+    }
+}

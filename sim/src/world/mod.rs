@@ -6,6 +6,7 @@
 //! `database` and `sinks` the two services, each a node of its own; `voters` the nodes under test;
 //! `recorder` writes the history; `place` says who lives where; `build` puts it all together.
 
+mod anchors;
 mod build;
 pub mod clocks;
 pub mod database;

@@ -1,6 +1,10 @@
 //! Who lives where: all that are voters at some time, n1..nN, then the observers o1..oM, then the database, then the sink.
 
+use std::collections::BTreeSet;
+
 use fencepost::NodeId;
+
+use crate::faults::plan::{Links, Target};
 
 /// One machine of the simulated world, as an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,5 +81,55 @@ impl Places {
     /// How many machines there are.
     pub fn count(&self) -> usize {
         self.nodes.len() + 2
+    }
+
+    /// The directed links that are meant, each once. `role` says who has a role.
+    pub fn pairs(
+        &self,
+        links: &Links,
+        role: &dyn Fn(Target) -> Vec<Place>,
+    ) -> BTreeSet<(Place, Place)> {
+        let from = self.group(&links.from, &links.to, role);
+        let to = self.group(&links.to, &links.from, role);
+        let mut pairs = BTreeSet::new();
+        for &a in &from {
+            for &b in &to {
+                if a != b {
+                    pairs.insert((a, b));
+                    if links.both_ways {
+                        pairs.insert((b, a));
+                    }
+                }
+            }
+        }
+        pairs
+    }
+
+    /// The machines that are meant; "others" are those that are not on the other side.
+    pub fn group(
+        &self,
+        targets: &[Target],
+        other_side: &[Target],
+        role: &dyn Fn(Target) -> Vec<Place>,
+    ) -> Vec<Place> {
+        let mut group = Vec::new();
+        for target in targets {
+            match target {
+                Target::Database => group.push(self.database()),
+                Target::Sink => group.push(self.sink()),
+                Target::All => group.extend(self.node_places()),
+                Target::Others => {
+                    let named: Vec<_> =
+                        other_side.iter().filter(|t| **t != Target::Others).copied().collect();
+                    let other_side = self.group(&named, &[], role);
+                    group.extend(self.node_places().filter(|p| !other_side.contains(p)));
+                }
+                Target::Node(node) => {
+                    group.push(self.of(*node).expect("a plan names only nodes of its cluster"));
+                }
+                Target::Leader | Target::Follower | Target::Majority => group.extend(role(*target)),
+            }
+        }
+        group
     }
 }

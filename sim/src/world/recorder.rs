@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use fencepost::cluster::{NodeEvent, Observer};
 use fencepost::election::{self, Body, Message, Role};
 use fencepost::{Identity, NodeId};
+use tokio::sync::oneshot;
 use tracing::debug;
 
+use super::anchors::Anchors;
 use super::timer::Timer;
+use crate::faults::Trigger;
 use crate::history::{Arrivals, History, Kind, MessageKind, SimTime};
 use crate::report::event::text;
 
@@ -24,8 +27,12 @@ pub struct Recorder {
 #[derive(Default)]
 struct State {
     history: History,
-    /// Whoever was handed the last guard; what "the leader" means to a fault.
+    /// Whoever was handed the last guard.
     last_holder: Option<NodeId>,
+    /// Whoever was handed the last guard, or raised the floor since and is about to be handed one;
+    /// what "the leader" means to a fault.
+    leads: Option<NodeId>,
+    anchors: Anchors,
     down: BTreeSet<NodeId>,
     /// Which nodes no process is expected of.
     absent: BTreeSet<NodeId>,
@@ -47,8 +54,10 @@ impl Recorder {
         match &kind {
             Kind::GuardIssued { holder, .. } => {
                 state.last_holder = Some(holder.node);
+                state.leads = Some(holder.node);
                 state.guard_issued = true;
             }
+            Kind::Activated { holder, again: false, .. } => state.leads = Some(holder.node),
             // A deposed leader may notice only after its successor was handed a guard.
             Kind::SteppedDown { node, .. } if state.last_holder == Some(*node) => {
                 state.guard_issued = false;
@@ -79,6 +88,7 @@ impl Recorder {
         if !matches!(kind, Kind::Sent { .. }) {
             debug!("{}", text(&kind));
         }
+        state.anchors.notice(&kind, at);
         state.history.push(at, kind);
         assert!(state.history.len() < EVENTS_MAX, "more than {EVENTS_MAX} events: a loop");
     }
@@ -117,9 +127,20 @@ impl Recorder {
         self.record(Kind::Sent { from, to, generation, term, what, vote, release, arrives });
     }
 
-    /// Who was handed the last guard.
-    pub fn last_holder(&self) -> Option<NodeId> {
-        self.lock().last_holder
+    /// Who leads, or did last: has raised the floor, or was handed the last guard.
+    pub fn leads(&self) -> Option<NodeId> {
+        self.lock().leads
+    }
+
+    /// Waits for the `nth` such event from now on. The answer is its moment, or an error if
+    /// [`Self::give_up_waiting`] comes first.
+    pub fn wait_for(&self, event: Trigger, nth: u32) -> oneshot::Receiver<SimTime> {
+        self.lock().anchors.wait(event, nth)
+    }
+
+    /// Nobody is told of events any longer.
+    pub fn give_up_waiting(&self) {
+        self.lock().anchors.give_up();
     }
 
     /// Whether a guard is held, as far as a look from outside can tell without the clocks.

@@ -38,7 +38,12 @@ impl Timer {
 
     /// Waits for `duration` of true time, however short.
     pub async fn sleep(&self, duration: Duration) {
-        let deadline = self.origin + Duration::from_nanos(self.now()) + duration;
+        self.sleep_until(self.now() + nanos(duration)).await;
+    }
+
+    /// Waits until `at` (in [`Timer::now`]'s terms); not at all if that has passed.
+    pub async fn sleep_until(&self, at: u64) {
+        let deadline = self.origin + Duration::from_nanos(at);
         let mut sleep = pin!(self.time.sleep(Duration::ZERO));
         sleep.as_mut().reset(deadline);
         sleep.await;

@@ -5,8 +5,8 @@
 //! the bytes say is printed as a scenario file and read back: the rules of those files decide what
 //! is a plan, and whatever a fuzzer finds can be kept as one.
 //!
-//! The way back, [`bytes_of`], takes the nearest that bytes can say: timing, transport and healing
-//! are always the default. A new kind of fault is added to [`record`] and nowhere else.
+//! The way back, [`bytes_of`], takes the nearest that bytes can say: timing, transport, healing, and
+//! the latency of single links are always the default. A new kind of fault is added to [`record`] and nowhere else.
 
 mod grid;
 mod record;
@@ -19,7 +19,7 @@ use fencepost::election::Timing;
 
 use self::grid::{LATENCIES, PPM, WINDOWS, nearest, pick};
 use crate::faults::generate;
-use crate::faults::plan::{DiskMode, Network, Noise, Plan, Transport, Workload};
+use crate::faults::plan::{DiskMode, Latency, Network, Noise, Plan, Shape, Transport, Workload};
 use crate::oracles::SinkKind;
 use crate::scenario::{DEFAULT_HEAL, Scenario};
 /// The most faults of a plan; further records are ignored.
@@ -45,7 +45,7 @@ pub fn plan_of(bytes: &[u8]) -> Option<Plan> {
     let [voters, observers, disk, sink, messages, every, horizon, latency, loss, duplicate, ..] =
         header;
     let [.., reorder, seed_low, seed_high] = header;
-    let (latency_low, latency_high) = pick(&LATENCIES, latency);
+    let (low, high) = pick(&LATENCIES, latency);
     let mut plan = Plan {
         scenario: NAME.to_owned(),
         seed: u16::from_le_bytes([seed_low, seed_high]).into(),
@@ -55,8 +55,8 @@ pub fn plan_of(bytes: &[u8]) -> Option<Plan> {
         transport: Transport::Links,
         timing: Timing::default(),
         network: Network {
-            latency_low,
-            latency_high,
+            latency: Latency { low, high, shape: Shape::Uniform },
+            links: Vec::new(),
             noise: Noise {
                 loss_ppm: pick(&PPM, loss),
                 duplicate_ppm: pick(&PPM, duplicate),
@@ -81,7 +81,7 @@ pub fn plan_of(bytes: &[u8]) -> Option<Plan> {
 /// Bytes that are this plan, or one near to it. Faults that no record can say are left out.
 pub fn bytes_of(plan: &Plan) -> Vec<u8> {
     let noise = plan.network.noise;
-    let latency = (plan.network.latency_low, plan.network.latency_high);
+    let latency = (plan.network.latency.low, plan.network.latency.high);
     let workload = plan.workload;
     let [seed_low, seed_high, ..] = plan.seed.to_le_bytes();
     let header: [u8; HEADER] = [

@@ -7,7 +7,7 @@ use fencepost::NodeId;
 use super::grid::{self, PPM, pick, ppm_byte};
 use crate::faults::plan::{
     DiskTrouble, Fault, Harm, Links, Noise, Plan, PlannedFault, Service, ServiceTrouble, Start,
-    Target, Trigger, node, observer,
+    Target, Topology, Trigger, node, observer,
 };
 
 /// Bytes of a record.
@@ -46,7 +46,9 @@ const DISK: u8 = 10;
 const RESTART: u8 = 11;
 const SERVICE: u8 = 12;
 const STROBE: u8 = 13;
-const KINDS: u8 = 14;
+const FLAP: u8 = 14;
+const TOPOLOGY: u8 = 15;
+const KINDS: u8 = 16;
 
 /// The most kills of a crash loop.
 const LOOP_MAX: u8 = 6;
@@ -170,6 +172,19 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
             let size = i64::try_from(grid::time(second).as_millis()).expect("seconds");
             Fault::WallStep { node: one, by_ms: signed(size) }
         }
+        FLAP => {
+            let (up, down) = (grid::time(second), grid::time(third));
+            Fault::Flap { links: links(), up, down, lasts }
+        }
+        TOPOLOGY => {
+            let mut topologies = vec![Topology::Star(one), Topology::Chain, Topology::Ring];
+            topologies.retain(|t| plan.voters + plan.observers >= t.least_nodes());
+            match topologies.get(usize::from(second) % topologies.len().max(1)) {
+                Some(topology) => Fault::Topology { topology: *topology, lasts },
+                // So few nodes are always neighbours.
+                None => Fault::Cut { links: links(), lasts },
+            }
+        }
         _ => {
             let ppm = signed(pick(&PPM, second).into());
             Fault::Rate { node: one, ppm: i32::try_from(ppm).expect("below a million"), lasts }
@@ -207,6 +222,25 @@ pub(super) fn bytes_of(planned: &PlannedFault) -> Option<[u8; LEN]> {
             record.kind = CUT;
             record.set_links(links);
             record.amounts[0] = grid::time_byte(*lasts);
+        }
+        Fault::Flap { links, up, down, lasts } => {
+            record.kind = FLAP;
+            record.set_links(links);
+            let bytes = [lasts, up, down].map(|time| grid::time_byte(*time));
+            record.amounts[..3].copy_from_slice(&bytes);
+        }
+        Fault::Topology { topology, lasts } => {
+            record.kind = TOPOLOGY;
+            record.amounts[0] = grid::time_byte(*lasts);
+            // Their places in the list above.
+            record.amounts[1] = match topology {
+                Topology::Star(centre) => {
+                    record.from = Targets::from_list(&[*centre]);
+                    0
+                }
+                Topology::Chain => 1,
+                Topology::Ring => 2,
+            };
         }
         Fault::Slow { links, by, lasts } => {
             record.kind = SLOW;

@@ -97,6 +97,8 @@ fn fuse(one: &PlannedFault, other: &PlannedFault) -> Vec<PlannedFault> {
         (
             Fault::Pause { .. }
             | Fault::Cut { .. }
+            | Fault::Flap { .. }
+            | Fault::Topology { .. }
             | Fault::Slow { .. }
             | Fault::Noise { .. }
             | Fault::Bounce { .. }

@@ -56,8 +56,8 @@ fn oddities(plan: &Plan) -> u32 {
         plan.disk != DiskMode::Kept,
         plan.transport != Transport::Links,
         plan.network.noise != calm.noise,
-        (plan.network.latency_low, plan.network.latency_high)
-            != (calm.latency_low, calm.latency_high),
+        plan.network.latency != calm.latency,
+        !plan.network.links.is_empty(),
         plan.timing != Timing::default(),
         plan.stable,
     ];

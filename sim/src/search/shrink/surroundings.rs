@@ -130,7 +130,7 @@ fn transport(plan: &Plan, _: &Sighting) -> Vec<Plan> {
 }
 
 fn noise(plan: &Plan, _: &Sighting) -> Vec<Plan> {
-    let network = Network { noise: Noise::default(), ..plan.network };
+    let network = Network { noise: Noise::default(), ..plan.network.clone() };
     vec![Plan { network, ..plan.clone() }]
 }
 

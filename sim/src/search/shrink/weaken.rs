@@ -6,7 +6,7 @@ use std::time::Duration;
 use fencepost::NodeId;
 
 use super::numbers::{below, nanos};
-use crate::faults::plan::{DiskTrouble, Fault, Harm, Links, ServiceTrouble, Target};
+use crate::faults::plan::{DiskTrouble, Fault, Harm, Links, ServiceTrouble, Target, Topology};
 
 /// The least time that a fault lasts: none at all is no fault.
 const INSTANT: Duration = Duration::from_millis(1);
@@ -44,8 +44,13 @@ pub(super) fn whom(fault: &mut Fault) -> Whom<'_> {
         Fault::WallStep { node, .. } | Fault::Strobe { node, .. } | Fault::Rate { node, .. } => {
             Whom::One(node)
         }
-        Fault::Cut { links, .. } | Fault::Slow { links, .. } | Fault::Noise { links, .. } => {
-            Whom::Lists(vec![&mut links.from, &mut links.to])
+        Fault::Cut { links, .. }
+        | Fault::Flap { links, .. }
+        | Fault::Slow { links, .. }
+        | Fault::Noise { links, .. } => Whom::Lists(vec![&mut links.from, &mut links.to]),
+        Fault::Topology { topology: Topology::Star(centre), .. } => Whom::One(centre),
+        Fault::Topology { topology: Topology::Ring | Topology::Chain, .. } => {
+            Whom::Lists(Vec::new())
         }
         Fault::Pause { nodes, .. }
         | Fault::Suspend { nodes, .. }
@@ -61,14 +66,16 @@ pub(super) fn whom(fault: &mut Fault) -> Whom<'_> {
 /// The links that the fault meets, if it meets links.
 pub(super) fn links(fault: &mut Fault) -> Option<&mut Links> {
     match fault {
-        Fault::Cut { links, .. } | Fault::Slow { links, .. } | Fault::Noise { links, .. } => {
-            Some(links)
-        }
+        Fault::Cut { links, .. }
+        | Fault::Flap { links, .. }
+        | Fault::Slow { links, .. }
+        | Fault::Noise { links, .. } => Some(links),
         Fault::Pause { .. }
         | Fault::Suspend { .. }
         | Fault::Bounce { .. }
         | Fault::Die { .. }
         | Fault::CrashLoop { .. }
+        | Fault::Topology { .. }
         | Fault::Disk { .. }
         | Fault::Restart { .. }
         | Fault::Service { .. }
@@ -83,8 +90,12 @@ pub(super) fn links(fault: &mut Fault) -> Option<&mut Links> {
 /// The numbers of the fault: the less, the milder.
 pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
     match fault {
-        Fault::Pause { lasts, .. } | Fault::Suspend { lasts, .. } | Fault::Cut { lasts, .. } => {
-            vec![Amount::lasting(lasts)]
+        Fault::Pause { lasts, .. }
+        | Fault::Suspend { lasts, .. }
+        | Fault::Cut { lasts, .. }
+        | Fault::Topology { lasts, .. } => vec![Amount::lasting(lasts)],
+        Fault::Flap { up, down, lasts, .. } => {
+            vec![Amount::lasting(lasts), Amount::lasting(down), Amount::lasting(up)]
         }
         Fault::Slow { by, lasts, .. } => vec![Amount::lasting(lasts), Amount::short(by)],
         Fault::Noise { noise, lasts, .. } => vec![
@@ -134,18 +145,16 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
 /// The same fault one degree milder, in each way that there is. Each has fewer of these itself.
 pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
     match fault {
+        Fault::Flap { links, lasts, .. } => {
+            // A cut is not less of a fault, but less to read.
+            let cut = Fault::Cut { links: links.clone(), lasts: *lasts };
+            one_way(fault, links.both_ways).into_iter().chain([cut]).collect()
+        }
+        Fault::Topology { topology: Topology::Chain, lasts } => {
+            vec![Fault::Topology { topology: Topology::Ring, lasts: *lasts }]
+        }
         Fault::Cut { links, .. } | Fault::Slow { links, .. } | Fault::Noise { links, .. } => {
-            if !links.both_ways {
-                return Vec::new();
-            }
-            let one_way = |from: &[Target], to: &[Target]| {
-                let mut fault = fault.clone();
-                if let Some(links) = self::links(&mut fault) {
-                    *links = Links { from: from.to_vec(), to: to.to_vec(), both_ways: false };
-                }
-                fault
-            };
-            vec![one_way(&links.from, &links.to), one_way(&links.to, &links.from)]
+            one_way(fault, links.both_ways)
         }
         Fault::Bounce { nodes, graceful, harm, down, slow_start } => {
             let bounce = |graceful, harm| Fault::Bounce {
@@ -184,6 +193,7 @@ pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
         | Fault::Restart { .. }
         | Fault::Service { .. }
         | Fault::Strobe { .. }
+        | Fault::Topology { .. }
         | Fault::Deploy { .. }
         | Fault::Retire { .. }
         | Fault::WallStep { .. }
@@ -198,6 +208,23 @@ fn as_a_kill(nodes: &[Target], harm: Harm, down: Duration, slow_start: Duration)
     let mut all = milder(&kill);
     all.insert(0, kill);
     all
+}
+
+/// A fault of links that is meant both ways, in each of the two directions alone.
+fn one_way(fault: &Fault, both_ways: bool) -> Vec<Fault> {
+    if !both_ways {
+        return Vec::new();
+    }
+    let (mut there, mut back) = (fault.clone(), fault.clone());
+    for (one_way, turned) in [(&mut there, false), (&mut back, true)] {
+        if let Some(links) = links(one_way) {
+            links.both_ways = false;
+            if turned {
+                std::mem::swap(&mut links.from, &mut links.to);
+            }
+        }
+    }
+    vec![there, back]
 }
 
 /// Every way to take something from a fault: one list for each thing that can be made less, the
