@@ -232,7 +232,8 @@ fn a_reach_point_that_is_required_must_be_reached_by_some_scenario() {
     let folder = Folder::new("reach");
     let (path, all) = folder.results("a.jsonl", &["--seeds", "2", "--require-reach", "all"]);
     assert_eq!(all.status.code(), Some(3), "{}", stdout(&all));
-    assert!(stdout(&all).contains("never reached voters_clash: two lists"), "{}", stdout(&all));
+    let why = "never reached handover_asked: a stopping leader asked another voter";
+    assert!(stdout(&all).contains(why), "{}", stdout(&all));
     // Only one of the two scenarios reaches it, which is enough.
     let reached = sim(&["report", &path, "--require-reach", "roll_called, lease_expired"]);
     assert_eq!(reached.status.code(), Some(0), "{}", stdout(&reached));
