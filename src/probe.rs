@@ -112,6 +112,10 @@ mod simulated {
         ("voters_one_step_apart", "two lists of voters were one voter apart"),
         ("voters_clash", "two lists of voters were more than one voter apart"),
         ("damaged_disk_rejoined", "a voter found its hard state damaged and rejoined"),
+        ("activation_failed", "the store refused to raise the floor and changed nothing"),
+        ("claim_failed", "the store refused a claim and changed nothing"),
+        ("settle_failed", "the store refused a settlement and changed nothing"),
+        ("send_refused_for_now", "a sink refused a send for now, without an effect"),
         ("send_refused_by_sink_fence", "a sink refused a send whose stamp was too old"),
     ];
 

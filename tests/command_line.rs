@@ -66,6 +66,16 @@ fn bad_input_ends_with_2_and_the_remedy() {
         (&["run", "calm", "--jsonl", "no/such/folder/out"], "cannot write"),
         (&["run", "--sedes", "5"], "--seeds"),
         (&["replay"], "SCENARIO"),
+        (&["shrink", "calm", "--seed", "x"], "is not a seed"),
+        (&["shrink", "calm", "--seed", "-1"], "is not a seed"),
+        (&["shrink", "calm"], "which seed of calm?"),
+        (&["shrink", "clam", "--seed", "1"], "did you mean \"calm\"?"),
+        (&["shrink", "calm", "--seed", "1", "--mutant", "no_fence"], "mean \"no_fence_check\"?"),
+        (&["shrink", "calm", "--seed", "1", "--property", "E9"], "there is no property \"E9\""),
+        (&["shrink", "calm", "--seed", "1", "--jobs", "0"], "--jobs 0"),
+        (&["shrink", "calm", "--seed", "1", "--out", "no/such/folder/out"], "cannot write"),
+        (&["shrink", "calm", "--seed", "1"], "nothing to shrink: seed 1 of calm breaks no"),
+        (&["shrink", "calm", "--seed", "1", "--property", "d1"], "does not break D1"),
         (&["no-such-command"], "Usage"),
     ] {
         let output = sim(arguments);
@@ -92,4 +102,63 @@ fn json_lines_are_the_same_for_one_thread_and_for_many() {
     let one = written("1");
     assert_eq!(one.lines().filter(|line| line.contains("\"type\":\"seed\"")).count(), 6);
     assert_eq!(one, written("4"));
+}
+
+/// More than it takes: only the kill makes that leader lead on without an election.
+const RESUMED: &str = "workload = { messages = 20, every = \"100ms\", sink = \"plain\" }\n\
+    faults = [{ at = \"500ms\", pause = \"n2\", for = \"100ms\" },\n\
+    { at = \"1s\", kill = \"leader\", down = \"10ms\" },\n\
+    { at = \"3s\", wall = \"n1\", step = \"4s\" }]";
+
+#[test]
+fn a_shrunk_plan_fails_as_the_seed_did_and_is_not_written_over() {
+    let scenario = File::new("shrink", RESUMED);
+    let small = File::new("shrunk", "");
+    let shrink = |out: &str, jobs: &str| {
+        let mutant = ["--mutant", "restarted_leader_resumes"];
+        let arguments = ["shrink", scenario.path(), "--seed", "2", "--out", out, "--jobs", jobs];
+        sim(&[&arguments[..], &mutant].concat())
+    };
+    let refused = shrink(small.path(), "2");
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{text}");
+    assert!(text.contains("is there already"), "{text}");
+    assert!(!refused.stdout.is_empty(), "what was found is shown all the same");
+
+    std::fs::remove_file(small.path()).expect("it is there");
+    let written = shrink(small.path(), "2");
+    assert_eq!(written.status.code(), Some(0), "{}", String::from_utf8_lossy(&written.stderr));
+    let plan = std::fs::read_to_string(small.path()).expect("it was written");
+    assert_eq!(plan.matches("at = ").count(), 1, "{plan}");
+    assert!(plan.contains("kill = ") || plan.contains("stop = "), "{plan}");
+    assert!(plan.contains("# Shrunk from seed 2 of "), "{plan}");
+    // With one thread the same comes out, and the same content is no conflict.
+    assert_eq!(shrink(small.path(), "1").status.code(), Some(0));
+
+    let mutant = "restarted_leader_resumes";
+    let with = sim(&["replay", small.path(), "--mutant", mutant]);
+    assert_eq!(with.status.code(), Some(1), "{}", String::from_utf8_lossy(&with.stdout));
+    assert_eq!(sim(&["replay", small.path()]).status.code(), Some(0));
+    let hunt = sim(&["shrink", small.path(), "--mutant", mutant, "--out", small.path()]);
+    let text = String::from_utf8_lossy(&hunt.stdout);
+    assert!(text.contains("faults 1 → 1"), "a plan that is small stays as it is: {text}");
+}
+
+#[test]
+fn a_failing_run_shrinks_its_first_seed_unless_told_not_to() {
+    let scenario = File::new("run-shrinks", RESUMED);
+    let run = |more: &[&str]| {
+        let mutant = ["--mutant", "restarted_leader_resumes", "--seeds", "2..3"];
+        let output = sim(&[&["run", scenario.path()], &mutant[..], more].concat());
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let text = run(&[]);
+    assert_eq!(text.matches("  shrunk  ").count(), 1, "{text}");
+    assert!(text.contains("by 1 faults instead of 3") || text.contains("by 1 fault "), "{text}");
+    let path = text.split("  shrunk  ").nth(1).and_then(|rest| rest.lines().next());
+    let path = path.expect("a path").to_owned();
+    let replayed = sim(&["replay", &path, "--mutant", "restarted_leader_resumes"]);
+    assert_eq!(replayed.status.code(), Some(1), "{path}");
+    assert!(!run(&["--no-shrink"]).contains("shrunk"));
 }

@@ -1,7 +1,7 @@
 //! Every scenario of `scenarios/` with the seeds 1 to [`SEEDS`]: its verdict must be ok, which
 //! includes that it was worth running. `cargo sim run` does the same with more seeds.
 
-use fencepost_sim::cli::{all_scenarios, root};
+use fencepost_sim::cli::{all_scenarios, regressions, root};
 use fencepost_sim::report::summary::{failure, vacuous};
 use fencepost_sim::report::text::Paint;
 use fencepost_sim::run::RunOptions;
@@ -36,6 +36,41 @@ fn every_scenario_is_ok_and_worth_running() {
                 let name = &subject.reference;
                 wrong += &format!("VACUOUS {name}\n{}", vacuous(&reasons));
                 wrong += &format!("  run     cargo sim run {name} --seeds {SEEDS}\n");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Seeds with which a plan that was shrunk from one of them is run besides.
+const OTHER_SEEDS: u64 = 3;
+
+#[test]
+fn what_was_found_once_is_not_found_again() {
+    let regressions = regressions(&root()).expect("the regressions are usable");
+    assert!(!regressions.is_empty(), "scenarios/regressions/ is empty or was not found");
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut wrong = String::new();
+    for subject in &regressions {
+        let Some(own) = subject.scenario.seed else {
+            wrong += &format!("{}: no seed, so it is no plan of a bug\n", subject.reference);
+            continue;
+        };
+        for seeds in [Seeds::only(own), Seeds::up_to(OTHER_SEEDS)] {
+            let batch = Batch {
+                scenario: &subject.scenario,
+                seeds,
+                options: RunOptions::default(),
+                jobs,
+                time_limit: None,
+                stop_at_first: false,
+            };
+            let report = batch.explore(&mut |_| {});
+            for seed in &report.failures {
+                wrong += &failure(&subject.reference, None, seed, None, Paint::OFF);
+            }
+            if let BatchVerdict::Vacuous(reasons) = report.verdict(&subject.scenario) {
+                wrong += &format!("VACUOUS {}\n{}", subject.reference, vacuous(&reasons));
             }
         }
     }

@@ -81,6 +81,13 @@ pub enum Kind {
         /// Which of its processes.
         boot: u32,
     },
+    /// From this process on, the node's list of voters is another one.
+    Listed {
+        /// The node.
+        node: NodeId,
+        /// The list is the voters n1 to this one.
+        voters: u32,
+    },
     /// The process is gone.
     Down {
         /// The node.
@@ -456,6 +463,8 @@ pub enum SendOutcome {
     Accepted,
     /// Nothing left the node.
     NotSent,
+    /// Refused for now, without an effect.
+    NotNow,
     /// Refused for good.
     Rejected,
     /// Refused for its stamp.
@@ -473,7 +482,7 @@ pub enum ProofKind {
     SinkLacksIt,
     /// The sink drops repetitions and its window is open.
     Deduplicated,
-    /// The holder never sent a byte.
+    /// The holder never sent a byte that was not refused.
     NeverSent,
 }
 
@@ -486,13 +495,17 @@ pub enum NoEffect {
     Fenced,
     /// The recipient refuses the message.
     Rejected,
+    /// The sink takes nothing for now.
+    NotNow,
 }
 
 /// All events of one run.
 #[derive(Clone, Default)]
 pub struct History {
     events: Vec<Event>,
-    hasher: Xxh3,
+    /// Where the events lie that are no messages: few among many.
+    others: Vec<u32>,
+    hasher: Batched,
 }
 
 impl History {
@@ -504,6 +517,9 @@ impl History {
         if let Some(last) = self.events.last() {
             assert!(last.at <= at, "history goes forward: {:?} then {kind:?} at {at}", last);
         }
+        if !matches!(kind, Kind::Sent { .. }) {
+            self.others.push(u32::try_from(self.events.len()).expect("far fewer events"));
+        }
         let event = Event { at, kind };
         event.hash(&mut self.hasher);
         self.events.push(event);
@@ -512,6 +528,12 @@ impl History {
     /// All events, oldest first.
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// All events but [`Kind::Sent`], each with its index among all. Most events are messages, and
+    /// most oracles do not ask about them.
+    pub fn besides_messages(&self) -> impl DoubleEndedIterator<Item = (usize, &Event)> {
+        self.others.iter().map(|&index| (index as usize, &self.events[index as usize]))
     }
 
     /// How many events there are.
@@ -527,5 +549,51 @@ impl History {
     /// Hash over every event.
     pub fn hash(&self) -> u64 {
         self.hasher.finish()
+    }
+}
+
+/// How many bytes are hashed at once.
+const BATCH: usize = 2048;
+
+/// XXH3 over batches: an event is hashed as some twenty short fields, and each would cost more than
+/// its bytes. The hash is the same.
+#[derive(Clone)]
+struct Batched {
+    hasher: Xxh3,
+    batch: [u8; BATCH],
+    len: usize,
+}
+
+impl Default for Batched {
+    fn default() -> Self {
+        Self { hasher: Xxh3::default(), batch: [0; BATCH], len: 0 }
+    }
+}
+
+impl Batched {
+    #[cold]
+    fn write_through(&mut self, bytes: &[u8]) {
+        self.hasher.update(&self.batch[..self.len]);
+        self.hasher.update(bytes);
+        self.len = 0;
+    }
+}
+
+impl Hasher for Batched {
+    #[inline(always)] // of a length that is known where it is called
+    fn write(&mut self, bytes: &[u8]) {
+        match self.batch.get_mut(self.len..self.len + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            None => self.write_through(bytes),
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        let mut hasher = self.hasher.clone();
+        hasher.update(&self.batch[..self.len]);
+        hasher.digest()
     }
 }

@@ -14,7 +14,7 @@ use rand::{Rng, RngExt};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::faults::generate;
-use crate::faults::plan::{Plan, Start, Workload};
+use crate::faults::plan::{Fault, Plan, Start, Workload};
 use crate::history::{History, Kind, MessageNo, Phase};
 use crate::oracles::{self, Setting, SinkKind, Violation};
 use crate::report::log;
@@ -133,6 +133,9 @@ impl Run<'_> {
     async fn run(self) -> History {
         let Cluster { recorder, timer, .. } = &*self.world.cluster;
         recorder.record(Kind::Phase(Phase::WarmUp));
+        // Only a disk that fails makes a process end by itself.
+        let disks_fail = self.plan.faults.iter().any(|p| matches!(p.fault, Fault::Disk { .. }));
+        let supervisors = if disks_fail { self.world.injector.supervise_all() } else { Vec::new() };
         let give_up = timer.now() + nanos(WARM_UP_MAX);
         while !self.led() && timer.now() < give_up {
             timer.sleep(LOOK).await;
@@ -150,6 +153,7 @@ impl Run<'_> {
         let history = recorder.take();
         // madsim keeps what is pending: without this, every run would leak its tasks.
         self.world.injector.kill_all();
+        supervisors.iter().for_each(madsim::task::JoinHandle::abort);
         timer.sleep(Duration::from_millis(1)).await;
         history
     }
@@ -200,7 +204,9 @@ impl Run<'_> {
         loop {
             timer.sleep(LOOK).await;
             let passed = Duration::from_nanos(timer.now() - start);
-            let done = passed >= HEALING_MIN && self.led() && self.is_settled();
+            // A process may have come back a moment ago: a start waits for whatever holds its machine.
+            let all = self.world.cluster.recorder.all_take_part();
+            let done = passed >= HEALING_MIN && all && self.led() && self.is_settled();
             if done || passed >= self.plan.heal + HEALING_MIN {
                 return;
             }

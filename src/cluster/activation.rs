@@ -12,7 +12,7 @@ use super::watched::Watched;
 use crate::election::Roll;
 use crate::id::{Generation, Identity, NodeId, Term, Token};
 use crate::probe::{mutant, reach};
-use crate::store::{Activated, Store};
+use crate::store::{Activated, Store, StoreError};
 use crate::time::Clock;
 
 /// For how long a leader that cannot reach the store goes on trying before it lets another try.
@@ -99,7 +99,10 @@ impl<S: Store, C: Clock> Activation<S, C> {
                     return;
                 }
                 Err(error) => {
-                    reach!("activation_retried");
+                    match &error {
+                        StoreError::Unknown(_) => reach!("activation_retried"),
+                        StoreError::Unavailable(_) => reach!("activation_failed"),
+                    }
                     warn!(token = %leadership.token(), %error, "cannot raise the fence yet");
                 }
             }

@@ -13,7 +13,7 @@ use super::sink::{SendError, Sink, Stamp};
 use crate::cluster::{ClusterStatus, Leadership, LeadershipLost, Watched};
 use crate::id::Token;
 use crate::probe::{mutant, reach};
-use crate::store::{Claim, MessageState, Outgoing, Proof, Settled, Settlement, Store};
+use crate::store::{Claim, MessageState, Outgoing, Proof, Settled, Settlement, Store, StoreError};
 use crate::time::{Clock, Instant};
 
 /// How the dispatcher works.
@@ -214,6 +214,10 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     return self.doubt(session, message, reason).await;
                 }
                 Err(SendError::NotSent(reason)) => debug!(id = %message.id, reason, "not sent"),
+                Err(SendError::NotNow(reason)) => {
+                    reach!("send_refused_for_now");
+                    debug!(id = %message.id, reason, "refused for now");
+                }
             }
             self.rest(session, self.config.retry).await;
             if self.stopping() {
@@ -257,7 +261,10 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 // Whether it was claimed or not: asking again under the same token tells, and
                 // nothing is sent before it does.
                 Err(error) => {
-                    reach!("claim_outcome_unknown");
+                    match &error {
+                        StoreError::Unknown(_) => reach!("claim_outcome_unknown"),
+                        StoreError::Unavailable(_) => reach!("claim_failed"),
+                    }
                     debug!(id = %message.id, %error, "claim unanswered");
                 }
             }
@@ -287,7 +294,10 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     return Ok(());
                 }
                 Err(error) => {
-                    reach!("settle_outcome_unknown");
+                    match &error {
+                        StoreError::Unknown(_) => reach!("settle_outcome_unknown"),
+                        StoreError::Unavailable(_) => reach!("settle_failed"),
+                    }
                     debug!(id = %message.id, %error, "settlement unanswered");
                 }
             }
@@ -307,13 +317,14 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         self.settle(session, message, Settlement::InDoubt { reason }).await
     }
 
-    /// The node stops and the claimed message was certainly never sent: whoever leads next may.
+    /// The node stops, and the claimed message was certainly never sent, or refused whenever it was:
+    /// whoever leads next may send it.
     async fn give_back(
         &self,
         session: &Session<C>,
         message: &Outgoing,
     ) -> Result<(), LeadershipLost> {
-        let reason = "the node stopped before the sink could be reached".into();
+        let reason = "the node stopped before the sink took it".into();
         self.settle(session, message, Settlement::InDoubt { reason }).await?;
         self.resolve(session, &message.next_attempt(), Proof::NeverSent).await
     }

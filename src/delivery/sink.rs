@@ -46,6 +46,10 @@ pub enum SendError {
     /// Nothing left this node: there was no connection. It may be tried again.
     #[error("not sent: {0}")]
     NotSent(String),
+    /// The sink refuses it for now, as one does that is busy or full; it had no effect. It may be
+    /// tried again.
+    #[error("refused for now: {0}")]
+    NotNow(String),
     /// The recipient refuses this message for good; it had no effect.
     #[error("rejected: {0}")]
     Rejected(String),

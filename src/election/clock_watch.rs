@@ -8,7 +8,7 @@
 
 use crate::time::Instant;
 
-const MILLION: i128 = 1_000_000;
+const MILLION: i64 = 1_000_000;
 
 /// A voter's clock as its acknowledgements show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -65,14 +65,12 @@ impl Readings {
             _ => {}
         }
         let verdict = base.rate_until(reading)?;
-        let d = i128::from(max_drift_ppm);
+        let d = i64::from(max_drift_ppm);
         // Rounded outwards: a clock at the very bound is honest.
-        let fastest = (2 * d * MILLION).div_ceil_signed(MILLION - d);
-        let slowest = -(2 * d * MILLION).div_ceil_signed(MILLION + d);
-        let outside =
-            i128::from(verdict.at_least_ppm) > fastest || i128::from(verdict.at_most_ppm) < slowest;
-        let inside = i128::from(verdict.at_least_ppm) >= slowest
-            && i128::from(verdict.at_most_ppm) <= fastest;
+        let fastest = div_ceil(2 * d * MILLION, MILLION - d);
+        let slowest = -div_ceil(2 * d * MILLION, MILLION + d);
+        let outside = verdict.at_least_ppm > fastest || verdict.at_most_ppm < slowest;
+        let inside = verdict.at_least_ppm >= slowest && verdict.at_most_ppm <= fastest;
         if !outside && !inside {
             return None;
         }
@@ -91,21 +89,16 @@ impl Reading {
         if theirs <= 0 || shortest <= 0 {
             return None;
         }
-        let off = |span: i128| (theirs - span) * MILLION / span;
-        let clamp = |ppm: i128| i64::try_from(ppm.clamp(-MILLION, 1_000 * MILLION)).ok();
+        let million = i128::from(MILLION);
+        let off = |span: i128| (theirs - span) * million / span;
+        let clamp = |ppm: i128| i64::try_from(ppm.clamp(-million, 1_000 * million)).ok();
         Some(Verdict { at_least_ppm: clamp(off(longest))?, at_most_ppm: clamp(off(shortest))? })
     }
 }
 
-trait DivCeil {
-    fn div_ceil_signed(self, divisor: Self) -> Self;
-}
-
-impl DivCeil for i128 {
-    /// Of a positive divisor and a number that is not negative.
-    fn div_ceil_signed(self, divisor: Self) -> Self {
-        (self + divisor - 1) / divisor
-    }
+/// A number that is not negative by a positive one, rounded up.
+fn div_ceil(number: i64, divisor: i64) -> i64 {
+    (number + divisor - 1) / divisor
 }
 
 #[cfg(test)]
@@ -123,7 +116,8 @@ mod tests {
         for (round, &(there, back)) in latencies.iter().enumerate() {
             let sent = 5_000 * MS + round as u64 * 100 * MS;
             let handled = i128::from(sent + there);
-            let theirs = 77_000 * i128::from(MS) + handled * (MILLION + i128::from(ppm)) / MILLION;
+            let million = i128::from(MILLION);
+            let theirs = 77_000 * i128::from(MS) + handled * (million + i128::from(ppm)) / million;
             let theirs = Instant(u64::try_from(theirs).unwrap());
             let now = Instant(sent + there + back);
             readings.read(Instant(sent), now, theirs, WINDOW, drift);

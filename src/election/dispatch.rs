@@ -44,8 +44,9 @@ impl Election {
         if !rejoins {
             if message.generation < self.heard {
                 ignore(Ignored::OlderGeneration, effects);
-                let told = matches!(message.body, Body::NewerGeneration);
-                if !told && self.hard.generation == self.heard {
+                // An observer leaves the telling to those who were there.
+                let tells = self.fixed.my_index.is_some() && self.hard.generation == self.heard;
+                if tells && !matches!(message.body, Body::NewerGeneration) {
                     self.send(message.from.node, Body::NewerGeneration, effects);
                 }
                 return;
@@ -82,7 +83,9 @@ impl Election {
             }
             return;
         }
-        self.learn(from, effects);
+        if from.incarnation > newest {
+            self.learn(from, effects);
+        }
         // Who is operational has not forgotten any more.
         self.forgetful.retain(|(node, _)| *node != from.node);
         self.act_on(now, voter, from, term, body, effects);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::hard_state::HardState;
 use super::known::CrashVector;
-use super::machine::HardState;
 use super::message::{Message, Release};
 use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
 use crate::time::Instant;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::clock_watch::{Readings, Verdict};
 use super::effect::{Effect, Event, Ignored, SteppedDown};
-use super::machine::{Election, Nanos, State};
+use super::machine::{Election, State};
 use super::message::{Body, View};
 use super::observers::MAX_OBSERVERS;
+use super::settings::Nanos;
 use super::{MAX_PRIORITY, quorum};
 use crate::id::{Identity, NodeId, Term};
 use crate::probe::{mutant, reach};

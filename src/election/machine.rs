@@ -1,70 +1,24 @@
 //! The state of the election and the dispatch of its inputs.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::config::ConfigId;
 use super::effect::{Effect, Rejoins, SteppedDown};
-use super::known::CrashVector;
+use super::hard_state::HardState;
+use super::jitter::Jitter;
 use super::lead::Leading;
 use super::message::{Body, Message, View};
 use super::observers::Observing;
 use super::rejoin::Rejoining;
 use super::roll::Roll;
+use super::settings::{Fixed, Nanos, Settings};
 use super::vote::Poll;
 use super::{Config, ConfigError, quorum};
 use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
 use crate::probe::{holds, mutant, reach};
 use crate::time::Instant;
-
-/// What a voter must remember across a restart.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct HardState {
-    /// The generation in which the node is operational.
-    pub generation: Generation,
-    /// The list of voters it was operational with.
-    pub config: ConfigId,
-    /// Which life of the node this is; none while it has not rejoined.
-    pub incarnation: Incarnation,
-    /// The promised term: nothing of an earlier term is ever done again.
-    pub term: Term,
-    /// Whom this node voted for in that term.
-    pub vote: Option<Identity>,
-    /// The highest incarnation it knows of every voter, itself included.
-    pub known: Arc<CrashVector>,
-    /// The roll of its generation, if it was on it.
-    pub roll: Arc<Roll>,
-}
-
-impl HardState {
-    /// The state of a node on the roll of a generation, with nothing promised.
-    pub(super) fn on_roll(config: ConfigId, roll: Arc<Roll>, term: Term) -> Self {
-        Self {
-            generation: roll.generation,
-            config,
-            incarnation: Incarnation::FIRST,
-            term: term.max(roll.floor),
-            vote: None,
-            known: roll.known(),
-            roll,
-        }
-    }
-
-    /// The state of a voter that was on the roll of a first generation which all `voters` started:
-    /// where tests and models begin that are not about starting.
-    pub fn at_first_start(voters: &[NodeId]) -> Self {
-        let boots = voters.iter().map(|&node| Boot { node, nonce: 0 }).collect();
-        let roll = Roll { generation: Generation::stored(1), floor: Term::ZERO, boots };
-        Self::on_roll(ConfigId::of(voters), Arc::new(roll), Term::ZERO)
-    }
-
-    /// Whether it is the state of an operational voter with that list of voters.
-    pub fn is_operational(&self, config: ConfigId) -> bool {
-        self.incarnation != Incarnation::NONE && self.config == config
-    }
-}
 
 /// What a node is at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,43 +100,6 @@ pub struct Election {
     jitter: Jitter,
 }
 
-/// What never changes, and therefore is no part of a state's hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fixed(Arc<Settings>);
-
-/// The configuration with what follows from it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Settings {
-    pub config: Config,
-    pub id: ConfigId,
-    pub nanos: Nanos,
-    /// Where this node stands among the voters; an observer stands nowhere.
-    pub my_index: Option<usize>,
-}
-
-impl std::ops::Deref for Fixed {
-    type Target = Settings;
-
-    fn deref(&self) -> &Settings {
-        &self.0
-    }
-}
-
-impl Hash for Fixed {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
-/// [`super::Timing`] in nanoseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Nanos {
-    pub heartbeat: u64,
-    pub lease: u64,
-    pub promise: u64,
-    pub quarantine: u64,
-    pub election_timeout: u64,
-    pub jitter: u64,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum State {
     Rejoining(Box<Rejoining>),
@@ -191,35 +108,6 @@ pub(super) enum State {
     PreCandidate(Poll),
     Candidate(Poll),
     Leader(Leading),
-}
-
-/// SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014,
-/// figure 16): part of the state, so that a run depends on nothing but seed and inputs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Jitter {
-    state: u64,
-    /// Draws nothing but zero: for model checkers, which choose the order of events themselves.
-    still: bool,
-}
-
-impl Jitter {
-    fn draw(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in `0..range`; draws nothing from an empty range.
-    fn below(&mut self, range: u64) -> u64 {
-        if range == 0 || self.still {
-            return 0;
-        }
-        let z = self.draw();
-        // The high half of the product: uniform enough for a jitter, and without a division.
-        u64::try_from((u128::from(z) * u128::from(range)) >> 64).expect("below range")
-    }
 }
 
 /// The jitter at a start is this part of J: nobody leads yet, so a split vote costs more than it
@@ -241,7 +129,7 @@ impl Election {
         seed: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        let mut jitter = Jitter { state: seed, still: false };
+        let mut jitter = Jitter::seeded(seed);
         let nonce = jitter.draw();
         Self::start(config, remembered, nonce, jitter, now)
     }
@@ -256,7 +144,7 @@ impl Election {
         nonce: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        Self::start(config, remembered, nonce, Jitter { state: 0, still: true }, now)
+        Self::start(config, remembered, nonce, Jitter::still(), now)
     }
 
     fn start(
@@ -267,18 +155,7 @@ impl Election {
         now: Instant,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
-        let timing = &config.timing;
-        let nanos = Nanos {
-            heartbeat: as_nanos(timing.heartbeat),
-            lease: as_nanos(timing.lease),
-            promise: as_nanos(timing.promise),
-            quarantine: match mutant!(NoQuarantine) {
-                true => 0,
-                false => as_nanos(timing.quarantine),
-            },
-            election_timeout: as_nanos(timing.election_timeout),
-            jitter: as_nanos(timing.jitter),
-        };
+        let nanos = Nanos::of(&config.timing);
         let id = config.id();
         let promised_until = now.plus(nanos.quarantine);
         let campaign_at = promised_until.plus(jitter.below(nanos.jitter / START_JITTER_DIVISOR));
@@ -574,8 +451,4 @@ impl Election {
             }
         }
     }
-}
-
-fn as_nanos(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("validated: at most an hour")
 }

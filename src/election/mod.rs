@@ -15,8 +15,9 @@
 //!
 //! What each file holds: [`quorum`] counts majorities; `config` voters, timing and its rule;
 //! `message` what nodes say to each other; `effect` what the caller has to do; `machine` state and
-//! inputs; `dispatch` what a message has to pass; `vote` polls and votes; `lead` heartbeats and the
-//! lease; `clock_watch` the rates of clocks; `known` the crash vector; `rejoin` recovery; `roll` and
+//! inputs; `hard_state` what is remembered; `settings` and `jitter` constants and chance; `dispatch`
+//! what a message has to pass; `vote` polls and votes; `lead` heartbeats and the lease;
+//! `clock_watch` the rates of clocks; `known` the crash vector; `rejoin` recovery; `roll` and
 //! `cold_start` generations; `handover` the graceful stop; `observers` nodes without a vote;
 //! `timeless` what model checkers see.
 
@@ -26,6 +27,8 @@ mod config;
 mod dispatch;
 mod effect;
 mod handover;
+mod hard_state;
+mod jitter;
 mod known;
 mod lead;
 mod machine;
@@ -34,6 +37,7 @@ mod observers;
 pub mod quorum;
 mod rejoin;
 mod roll;
+mod settings;
 mod timeless;
 mod vote;
 
@@ -41,8 +45,9 @@ pub use config::{
     ColdStart, Config, ConfigError, ConfigId, MAX_DRIFT_PPM, MAX_PRIORITY, Timing, steps_apart,
 };
 pub use effect::{Effect, Event, Ignored, Rejoins, SteppedDown};
+pub use hard_state::HardState;
 pub use known::CrashVector;
-pub use machine::{Election, HardState, Input, Role};
+pub use machine::{Election, Input, Role};
 pub use message::{Body, Message, Release, View};
 pub use observers::MAX_OBSERVERS;
 pub use roll::Roll;

@@ -10,11 +10,13 @@
 use std::sync::Arc;
 
 use super::effect::{Effect, Event, Rejoins, SteppedDown};
+use super::hard_state::HardState;
 use super::known::CrashVector;
-use super::machine::{Election, HardState, Nanos, State};
+use super::machine::{Election, State};
 use super::message::{Body, Message};
 use super::quorum;
 use super::roll::Roll;
+use super::settings::Nanos;
 use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
 use crate::probe::{mutant, reach};
 use crate::time::Instant;

@@ -248,6 +248,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                 generation: self.election.generation(),
                 incarnation: self.election.me().incarnation,
             },
+            None if !lease.held => return,
             // The guard shall look at its own clock.
             None if mutant!(LeaseOnWallClock) => lease,
             None => LeaseState { held: false, ..lease },

@@ -187,7 +187,8 @@ pub enum Proof {
         /// The sink's window, less a margin for the last attempt to arrive.
         window: Duration,
     },
-    /// The holder itself claimed it and never sent a byte: it becomes pending.
+    /// The holder itself claimed it, and sent nothing or was refused each time, without an effect:
+    /// it becomes pending.
     NeverSent,
     /// There is no proof to be had: it stays in doubt, for a person to settle.
     Park {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fencepost::election::{
     Body, ConfigId, CrashVector, Event, Ignored, Input, MAX_OBSERVERS, Message, Rejoins, Role,
 };
-use fencepost::{Identity, Incarnation, NodeId, Term};
+use fencepost::{Generation, Identity, Incarnation, NodeId, Term};
 
 use crate::network::What;
 use crate::setting::{Setting, node};
@@ -118,6 +118,23 @@ fn a_second_leader_is_ignored() {
         assert!(ignores(&world, whom, Ignored::SecondLeader), "{whom}");
         assert_eq!(world.of(whom).leader(), Some(node(leader)));
     }
+}
+
+/// E5: an observer knows of a newer generation by hearsay only, and leaves the telling to voters.
+#[test]
+fn an_observer_tells_nobody_of_a_newer_generation() {
+    let mut world = led(Setting { observers: 1, ..Setting::of(3) });
+    let (leader, observer) = (world.the_leader(), 3);
+    let mut late = said(&world, life(leader, 1), observer, Body::Leaving);
+    let mut newer = late.clone();
+    newer.generation = Generation::stored(late.generation.number + 1);
+    world.checks.lies = true;
+    world.handle(observer, Input::Message(newer));
+    world.network.clear();
+    late.body = Body::PreVote;
+    world.handle(observer, Input::Message(late));
+    assert!(ignores(&world, observer, Ignored::OlderGeneration));
+    assert!(world.network.is_empty(), "{:?}", world.network);
 }
 
 #[test]

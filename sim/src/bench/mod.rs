@@ -27,6 +27,13 @@ const MEMORY_SEEDS: u64 = 10_000;
 /// Simulated seconds of a run's fault phase.
 const HORIZON: Duration = Duration::from_secs(60);
 
+/// Seeds of one job in one round of the comparison of one job with two, and how many rounds.
+const JOB_SEEDS: u64 = 60;
+const ROUNDS: usize = 7;
+
+/// How many times as fast two jobs are to be as one.
+const TWO_JOBS_AIM: f64 = 1.9;
+
 /// How the bound is called.
 const BARE: &str = "  bare event loop, same messages";
 
@@ -71,7 +78,11 @@ impl Load {
 
 /// CPU time of this process, in seconds.
 fn cpu_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+    seconds_of(ClockId::ProcessCPUTime)
+}
+
+fn seconds_of(clock: ClockId) -> f64 {
+    let time = clock_gettime(clock);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
         .as_secs_f64()
 }
@@ -129,12 +140,45 @@ pub fn run(say: &mut dyn FnMut(&str)) {
         ));
     }
     say("");
+    two_jobs(say);
+    say("");
     let (messages, elections) = (core::messages_per_cpu_second(), core::elections_per_cpu_second());
     say("  core alone, 3 nodes in memory, one thread, per CPU second");
     say(&format!("  {:<44} {:>10.2} million (aim 10)", "  messages handled", messages / 1e6));
     say(&format!("  {:<44} {:>10.0} thousand (aim 500)", "  elections", elections / 1e3));
     say("");
     memory(say);
+}
+
+/// What a second processor is worth: nothing but a shared lock, or a shared cache, takes from it.
+fn two_jobs(say: &mut dyn FnMut(&str)) {
+    say("  two jobs at once beside one, by time passed, on a machine with nothing else to do");
+    for load in LOADS {
+        let mut ratios: Vec<f64> = (0..ROUNDS).map(|_| rate(load, 2) / rate(load, 1)).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (median, most) = (ratios[ROUNDS / 2], ratios[ROUNDS - 1]);
+        let met = if median >= TWO_JOBS_AIM { "met" } else { "missed" };
+        say(&format!(
+            "  {:<44} {median:>10.2} times, at best {most:.2} (aim {TWO_JOBS_AIM}: {met})",
+            format!("  {}", load.name),
+        ));
+    }
+}
+
+/// Seeds in a second of time passed, with that many jobs.
+fn rate(load: Load, jobs: u64) -> f64 {
+    let begin = seconds_of(ClockId::Monotonic);
+    // chance: seeds run beside each other and share nothing
+    std::thread::scope(|scope| {
+        for job in 0..jobs {
+            scope.spawn(move || {
+                for seed in 1..=JOB_SEEDS {
+                    simulate(load, job * JOB_SEEDS + seed);
+                }
+            });
+        }
+    });
+    (jobs * JOB_SEEDS) as f64 / (seconds_of(ClockId::Monotonic) - begin)
 }
 
 /// Memory over many seeds: flat, or something is kept.

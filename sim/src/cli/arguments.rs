@@ -15,6 +15,7 @@ Examples:
   cargo sim run swarm --for 10m               new seeds of one scenario for ten minutes
   cargo sim replay swarm --seed 17 --log      one seed again, with the log of all nodes
   cargo sim replay reports/run/PLAN.toml      a plan that a failing run has written
+  cargo sim shrink swarm --seed 17            the smallest plan that fails as this seed does
   cargo sim mutants                           are the planted bugs found?
   cargo sim report a.jsonl b.jsonl            results of several machines as one
 
@@ -68,6 +69,16 @@ Examples:
   cargo sim report *.jsonl --junit junit.xml --require-reach all
                                               for a build server; every reach point must be reached")]
     Report(ReportArguments),
+    /// Find the smallest plan that breaks what a seed breaks, and keep it as a scenario
+    #[command(after_help = "\
+Faults are left out, put together, weakened and moved, then workload, cluster and horizon are made
+less, for as long as the same property is broken. What is left is a scenario that `cargo test` runs.
+
+Examples:
+  cargo sim shrink swarm --seed 17            into scenarios/regressions/
+  cargo sim shrink swarm --seed 17 --mutant no_fence_check --out small.toml
+  cargo sim shrink PLAN.toml --property D1    one of several properties that are broken")]
+    Shrink(ShrinkArguments),
     /// See that every planted bug is found, as the property that it breaks
     #[command(after_help = "\
 Each mutant runs in the scenarios that say they kill it until a seed fails. Then the same seeds run
@@ -104,6 +115,10 @@ Examples:
   cargo sim exhaustive --mutant roll_lists_nodes
                                               the shortest way to what the bug breaks")]
     Exhaustive(ExhaustiveArguments),
+    /// Write the plans of scenarios as a fuzzer's corpus; see fuzz/README.md
+    Corpus(CorpusArguments),
+    /// Turn what a fuzzer has found into a scenario file
+    Unfuzz(UnfuzzArguments),
     /// Show scenarios, properties, planted bugs and reach points
     List,
     /// Measure failover and handover in simulated time, beside the formula
@@ -114,7 +129,7 @@ Examples:
 
 #[derive(Debug, Default, Args)]
 pub struct RunArguments {
-    #[arg(help = format!("What to run: {SCENARIO} [default: all of scenarios/*.toml]"))]
+    #[arg(help = format!("What to run: {SCENARIO} [default: all of scenarios/ and regressions/]"))]
     pub scenario: Vec<String>,
     /// The seeds 1 to N; A to B, both included; from A on (A.., with --for); or from a random one on
     /// [default: 10, with --for from 1 on; a plan: its own seed]
@@ -137,6 +152,9 @@ pub struct RunArguments {
     /// Write one JSON object a seed to this file, each as soon as it is known
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
+    /// Do not shrink the plan of the first seed that fails
+    #[arg(long)]
+    pub no_shrink: bool,
     #[command(flatten)]
     pub ending: EndingArguments,
 }
@@ -181,6 +199,27 @@ pub struct ReplayArguments {
     /// Print nothing but one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ShrinkArguments {
+    #[arg(help = format!("What to shrink: {SCENARIO}"))]
+    pub scenario: String,
+    /// The seed that fails [default: the one in the file]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub seed: Option<String>,
+    /// Plant this bug; see `cargo sim list`
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<String>,
+    /// What must stay broken [default: with a mutant what it is known to break, else the first]
+    #[arg(long, value_name = "ID")]
+    pub property: Option<String>,
+    /// Plans that are tried at the same time [default: one for each processor]
+    #[arg(long, short = 'j', value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Where to write the result [default: a name of its own in scenarios/regressions/]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -242,4 +281,24 @@ pub struct ExhaustiveArguments {
     /// Give up on a scope after that long: 90s, 10m, 1h
     #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true)]
     pub time: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CorpusArguments {
+    /// The folder that the files are written to; made if it is not there
+    pub folder: PathBuf,
+    #[arg(help = format!("Whose plans: {SCENARIO} [default: all]"))]
+    pub scenario: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct UnfuzzArguments {
+    /// The file that the fuzzer wrote
+    pub file: PathBuf,
+    /// Write the scenario to this file [default: to standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Expect what the plan breaks with this planted bug; see `cargo sim list`
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<String>,
 }

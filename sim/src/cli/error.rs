@@ -78,6 +78,34 @@ pub enum CliError {
         /// The nearest, or all.
         help: String,
     },
+    /// There is no such property.
+    #[error("there is no property \"{name}\"")]
+    #[diagnostic(help("{help}"))]
+    UnknownProperty {
+        /// What was asked for.
+        name: String,
+        /// The nearest, or all.
+        help: String,
+    },
+    /// A scenario that is no plan has many seeds.
+    #[error("which seed of {0}?")]
+    #[diagnostic(help("add --seed N, the one that failed"))]
+    NoSeed(String),
+    /// The seed breaks nothing, or something else.
+    #[error("nothing to shrink: seed {seed} of {reference} {held}")]
+    #[diagnostic(help("name a seed that fails, its --mutant, and a --property that it breaks"))]
+    NothingToShrink {
+        /// The scenario.
+        reference: String,
+        /// The seed.
+        seed: u64,
+        /// What came of it instead.
+        held: String,
+    },
+    /// A result is not written over something else.
+    #[error("{0} is there already, and it is another one")]
+    #[diagnostic(help("remove it first, or name another file with --out"))]
+    Occupied(PathBuf),
     /// There is no such scope of the exhaustive check.
     #[error("there is no scope \"{name}\"")]
     #[diagnostic(help("{help}"))]
@@ -100,7 +128,22 @@ pub enum CliError {
         /// What the system said.
         cause: std::io::Error,
     },
-    /// An output file cannot be written.
+    /// A fuzzer's file cannot be read.
+    #[error("cannot read {path}: {cause}")]
+    #[diagnostic(help("name a file that the fuzzer wrote, as fuzz/artifacts/plan/crash-..."))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// A fuzzer's file says what no scenario may.
+    #[error("the bytes of {0} are no plan")]
+    #[diagnostic(help(
+        "the rules of scenario files refuse what they say; a find is never refused"
+    ))]
+    NoPlan(PathBuf),
+    /// A file cannot be written.
     #[error("cannot write {path}: {cause}")]
     #[diagnostic(help("name a file in a folder that exists and may be written to"))]
     Unwritable {

@@ -10,7 +10,10 @@ use super::error::{CliError, nearest};
 use crate::scenario::Scenario;
 
 /// Folders in which bare names are looked for, in this order.
-const FOLDERS: &[&str] = &["scenarios", "scenarios/mutants", "scenarios/regressions"];
+const FOLDERS: &[&str] = &["scenarios", "scenarios/mutants", REGRESSIONS];
+
+/// Where shrunk plans of bugs are kept.
+const REGRESSIONS: &str = "scenarios/regressions";
 
 /// A scenario and what to call it on the command line.
 #[derive(Debug, Clone)]
@@ -58,6 +61,14 @@ pub fn all_scenarios(root: &Path) -> miette::Result<Vec<Subject>> {
         return Err(CliError::NoScenarios(root.join(FOLDERS[0])).into());
     }
     Ok(found)
+}
+
+/// All of `scenarios/regressions/*.toml`, sorted by name: the shrunk plans of bugs that were found.
+///
+/// # Errors
+/// One of them is unusable.
+pub fn regressions(root: &Path) -> miette::Result<Vec<Subject>> {
+    load(root, &[REGRESSIONS])
 }
 
 /// All scenarios, in whatever folder, that say they kill that mutant.

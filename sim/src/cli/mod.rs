@@ -7,6 +7,7 @@ mod error;
 mod exhaustive;
 mod exit;
 mod find;
+mod fuzz;
 mod list;
 mod mutants;
 mod replay;
@@ -14,6 +15,7 @@ mod report;
 mod results;
 mod run;
 mod seeds;
+mod shrink;
 mod signals;
 
 #[cfg(test)]
@@ -29,7 +31,9 @@ use clap::Parser;
 use self::arguments::{Arguments, Command, RunArguments};
 pub use self::error::CliError;
 pub use self::exit::Exit;
-pub use self::find::{Subject, all_scenarios, find, mutant_scenarios, root};
+pub use self::find::{
+    Subject, all_scenarios, every_scenario, find, mutant_scenarios, regressions, root,
+};
 
 /// Seeds of each scenario if nobody says how many.
 pub const FEW_SEEDS: u64 = 10;
@@ -56,10 +60,13 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
         Some(Command::Run(arguments)) => run::run(&arguments),
         Some(Command::Report(arguments)) => report::report(&arguments),
         Some(Command::Replay(arguments)) => replay::replay(&arguments),
+        Some(Command::Shrink(arguments)) => shrink::shrink(&arguments),
         Some(Command::Mutants(arguments)) => mutants::mutants(&arguments),
         Some(Command::Determinism(arguments)) => determinism::determinism(&arguments),
         Some(Command::Trace(arguments)) => determinism::trace(&arguments),
         Some(Command::Exhaustive(arguments)) => exhaustive::exhaustive(&arguments),
+        Some(Command::Corpus(arguments)) => fuzz::corpus(&arguments),
+        Some(Command::Unfuzz(arguments)) => fuzz::unfuzz(&arguments),
         Some(Command::List) => list::list(),
         Some(Command::Timing) => {
             crate::timing::run(&mut say_line);

@@ -14,15 +14,21 @@ use super::results::Lines;
 use super::seeds::{seeds, shard};
 use super::signals::stop_on_signal;
 use super::{Exit, FEW_SEEDS, Subject, find, jobs, say, say_line};
+use crate::faults::generate;
 use crate::report::finding::Finding;
 use crate::report::jsonl;
 use crate::report::plan_file;
-use crate::report::summary::{failure, header, line, vacuous};
+use crate::report::summary::{failure, header, line, shrink_command, vacuous};
 use crate::report::text::{Paint, grouped, span, wrap};
-use crate::run::RunOptions;
+use crate::run::{RunOptions, Verdict};
 use crate::scenario::units::parse_duration;
+use crate::search::shrink::{Shrink, Shrunk};
 use crate::search::verdict::FAILURES_KEPT;
 use crate::search::{Batch, BatchReport, BatchVerdict, Part, Progress, SeedReport, Seeds};
+
+/// How many smaller plans are tried for the first seed that fails: some seconds' worth, because it
+/// was not asked for.
+const SHRINK_RUNS: u32 = 300;
 
 /// What was asked for, all of it checked.
 struct Request {
@@ -34,6 +40,8 @@ struct Request {
     jobs: usize,
     mutant: Option<Mutant>,
     part: Part,
+    /// Whether the first seed that fails is shrunk.
+    shrink: bool,
 }
 
 /// Runs what the arguments name. Nothing runs before all of them are known to be good.
@@ -45,6 +53,7 @@ pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
     say(&format!("{}\n{}\n", request.announcement(), header(paint)));
 
     let mut findings = Vec::new();
+    let mut shrink = request.shrink;
     for subject in &request.subjects {
         let Subject { reference, scenario } = subject;
         let report = request.one(subject, jsonl.as_mut(), paint);
@@ -61,6 +70,11 @@ pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
         let more = report.failed.saturating_sub(report.failures.len() as u64);
         if more > 0 {
             say_line(&format!("  and {} more seeds failed", grouped(more)));
+        }
+        let now = shrink && !request.part.stop.is_wished();
+        if let (true, Some(seed)) = (now, report.failures.first()) {
+            shrink = false;
+            say(&request.shrunk(subject, seed));
         }
         let (reference, mutant) = (reference.clone(), request.mutant);
         findings.push(Finding { reference, mutant, report, verdict });
@@ -93,13 +107,17 @@ impl Request {
         let jobs = jobs(arguments.jobs)?;
         let mutant = arguments.mutant.as_deref().map(error::mutant).transpose()?;
         let subjects = match arguments.scenario.as_slice() {
-            [] => find::all_scenarios(&root)?,
+            [] => {
+                let mut all = find::all_scenarios(&root)?;
+                all.extend(find::regressions(&root)?);
+                all
+            }
             names => {
                 names.iter().map(|name| find::find(&root, name)).collect::<miette::Result<_>>()?
             }
         };
-        let part = Part { shard, stop: stop_on_signal()? };
-        Ok(Self { root, subjects, seeds, time, jobs, mutant, part })
+        let (part, shrink) = (Part { shard, stop: stop_on_signal()? }, !arguments.no_shrink);
+        Ok(Self { root, subjects, seeds, time, jobs, mutant, part, shrink })
     }
 
     /// The seeds of one scenario. With a time limit and no range, they do not end.
@@ -114,14 +132,25 @@ impl Request {
 
     /// What is about to run, so that a hang or a crash cannot lose it.
     fn announcement(&self) -> String {
-        let mut seeds: Vec<String> =
-            self.subjects.iter().map(|subject| self.seeds_of(subject).to_string()).collect();
-        seeds.dedup();
-        let scenarios = match self.subjects.as_slice() {
-            [one] => one.reference.clone(),
-            many => format!("each of {} scenarios", many.len()),
+        // Plans have a seed of their own, and there may be many of them.
+        let own = |subject: &&Subject| {
+            self.seeds.is_none() && self.time.is_none() && subject.scenario.seed.is_some()
         };
-        let mut text = format!("{} of {scenarios}, {} at a time", seeds.join(" / "), self.jobs);
+        let (plans, others): (Vec<&Subject>, Vec<&Subject>) = self.subjects.iter().partition(own);
+        let mut parts = Vec::new();
+        if let Some(first) = others.first() {
+            let seeds = self.seeds_of(first);
+            parts.push(match others.as_slice() {
+                [one] => format!("{seeds} of {}", one.reference),
+                many => format!("{seeds} of each of {} scenarios", many.len()),
+            });
+        }
+        match plans.as_slice() {
+            [] => {}
+            [one] => parts.push(format!("{} of {}", self.seeds_of(one), one.reference)),
+            many => parts.push(format!("the own seeds of {} plans", many.len())),
+        }
+        let mut text = format!("{}, {} at a time", parts.join(" and "), self.jobs);
         if !self.part.shard.is_whole() {
             text += &format!(", shard {}", self.part.shard);
         }
@@ -189,6 +218,44 @@ impl Request {
         let mut text = failure(reference, self.mutant, seed, plan.as_deref().ok(), paint);
         if let Err(cause) = plan {
             text += &format!("  plan    not written: {cause}\n");
+        }
+        text
+    }
+
+    /// Makes the plan of a seed that failed smaller, within bounds, and tells what came of it.
+    fn shrunk(&self, subject: &Subject, seed: &SeedReport) -> String {
+        let Subject { reference, scenario } = subject;
+        let unexpected = |property: &&str| !scenario.expect.violates.contains(property);
+        let meant = self.mutant.map_or(&[][..], Mutant::breaks);
+        // What made the seed fail, and not what the scenario expects.
+        let broken = || seed.broken().filter(unexpected);
+        let property = broken().find(|property| meant.contains(property)).or(broken().next());
+        if property.is_none() && !matches!(seed.verdict, Verdict::Panicked(_)) {
+            return String::new();
+        }
+        let shrink = Shrink {
+            plan: &generate(scenario, seed.seed),
+            options: RunOptions { mutant: self.mutant, ..RunOptions::default() },
+            property,
+            jobs: self.jobs,
+            limit: SHRINK_RUNS,
+        };
+        let Ok(shrunk) = shrink.run(&mut |_| {}) else {
+            return wrap("  shrunk  ", "not: alone, the seed does not fail") + "\n";
+        };
+        let written = plan_file::write_shrunk(&self.root, reference, self.mutant, &shrunk);
+        let Shrunk { aim, before, after, runs, stopped, .. } = &shrunk;
+        let (many, few) = (before.plan.faults.len(), after.plan.faults.len());
+        let mut text = match written {
+            Ok(path) => format!("  shrunk  {}\n", path.display()),
+            Err(cause) => format!("  shrunk  not written: {cause}\n"),
+        };
+        let tries = grouped((*runs).into());
+        text +=
+            &format!("          {aim} by {few} faults instead of {many}, after {tries} tries\n");
+        if *stopped {
+            let command = shrink_command(reference, seed.seed, self.mutant);
+            text += &format!("  shrink  {command}\n");
         }
         text
     }

@@ -5,6 +5,9 @@
 //! breaks a protocol is one fault in the middle of another.
 
 mod bounces;
+mod lists;
+mod machines;
+mod services;
 
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use self::bounces::shuffle;
 use super::pick::{chance, log_duration, log_uniform, one_of, uniform, uniform_duration};
-use super::plan::{Fault, Harm, Links, Noise, Size, Target};
+use super::plan::{Fault, Harm, Links, Noise, Service, Size, Target};
 use crate::scenario::units::Between;
 use crate::scenario::{DrawKind, Ranges, Swarm};
 use crate::streams::stream;
@@ -53,6 +56,8 @@ pub fn all(
             uniform_duration(rng, whole)
         };
         let kind = weighted(rng, &kinds);
+        // A clock that is off from the beginning.
+        let at = if kind == K::WallOffset { Duration::ZERO } else { at };
         let mut draw = Draw { rng, size, horizon, timing, ranges: &swarm.ranges };
         let drawn = draw.faults(kind);
         faults.extend(drawn.into_iter().map(|(after, fault)| (at + after, fault)));
@@ -87,9 +92,24 @@ impl Draw<'_> {
         let single = match kind {
             K::Pause => {
                 let node = self.node();
-                Fault::Pause { node, lasts: self.log(self.ranges.pause) }
+                Fault::Pause { nodes: vec![node], lasts: self.log(self.ranges.pause) }
             }
-            K::PauseLeader => Fault::Pause { node: Leader, lasts: self.log(self.ranges.pause) },
+            K::PauseLeader => {
+                Fault::Pause { nodes: vec![Leader], lasts: self.log(self.ranges.pause) }
+            }
+            K::PauseSeveral => self.pause_several(),
+            K::Suspend | K::SuspendUncounted => self.suspend(kind == K::Suspend),
+            K::SilentDeath => self.silent_death(),
+            K::CrashLoop => self.crash_loop(),
+            K::DiskFull | K::DiskSlow => self.disk(kind),
+            K::DiskUnreadable => return self.disk_unreadable(),
+            K::WallOffset => return self.wall_offset(),
+            K::Strobe => self.strobe(),
+            K::DbPartial => self.db_partial(),
+            K::DbRestart => self.restart(Service::Database),
+            K::SinkRestart => self.restart(Service::Sink),
+            K::DbFails | K::CommitLate | K::CommitLost => self.trouble(Service::Database, kind),
+            K::SinkFails | K::EffectLate | K::EffectLost => self.trouble(Service::Sink, kind),
             K::CutNode | K::CutLeader | K::CutLink | K::CutOneWay | K::CutHalves => {
                 let links = match kind {
                     K::CutNode => {
@@ -143,9 +163,7 @@ impl Draw<'_> {
                 self.bounce(vec![node], false, Harm::Tear)
             }
             K::WallStep => {
-                let Between { low, high } = self.ranges.step_ms;
-                let far = log_uniform(self.rng, low.unsigned_abs(), high.unsigned_abs());
-                let by_ms = i64::try_from(far).expect("a step that was read");
+                let by_ms = self.step();
                 Fault::WallStep { node: self.node(), by_ms: self.sign(by_ms) }
             }
             K::Rate => self.rate(self.ranges.ppm),
@@ -155,6 +173,7 @@ impl Draw<'_> {
             K::KillMajorityWiped => return self.kill_majority_wiped(),
             K::KillAllWiped => return self.kill_all_wiped(),
             K::WipedCutOff => return self.wiped_cut_off(),
+            K::VotersChange => return self.voters_change(),
             K::StaleAnswer => return self.stale_answer(),
             K::LateWrite => return self.late_write(),
             K::LateAnswers => return self.late_answers(),
@@ -266,7 +285,7 @@ impl Draw<'_> {
     fn long_pause(&mut self) -> Fault {
         let low = self.ranges.pause.low.max(self.timing.lease);
         let high = self.ranges.pause.high.max(low);
-        Fault::Pause { node: Leader, lasts: self.log(Between { low, high }) }
+        Fault::Pause { nodes: vec![Leader], lasts: self.log(Between { low, high }) }
     }
 
     fn stale_answer(&mut self) -> Drawn {

@@ -6,13 +6,19 @@
 
 use std::time::Duration;
 
+use fencepost::NodeId;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::draw;
 use super::pick::{chance, one_of, uniform, uniform_duration, uniform_i64};
-use super::plan::{Fault, Harm, Plan, PlannedFault, Size, Workload};
+use super::plan::{
+    DiskMode, DiskTrouble, Fault, Harm, Plan, PlannedFault, ServiceTrouble, Size, Workload, node,
+    observer,
+};
 use crate::scenario::units::Between;
-use crate::scenario::{FaultLine, FaultSpec, HarmSpec, Scenario, WorkloadSpec};
+use crate::scenario::{
+    DiskSpec, FaultLine, FaultSpec, HarmSpec, Scenario, ServiceSpec, WorkloadSpec,
+};
 use crate::streams::stream;
 
 /// Renders `seed` to the plan that a run executes.
@@ -32,10 +38,13 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         draw::all(swarm, seed, size, horizon, &scenario.timing, &mut faults);
     }
     faults.retain(|(at, _)| *at < horizon);
+    // A line may be meant for the seeds that have disks.
+    let needs_disk = |fault: &Fault| matches!(fault, Fault::Disk { .. });
+    faults.retain(|(_, fault)| disk != DiskMode::None || !needs_disk(fault));
     for (at, fault) in &mut faults {
         fault.clip(horizon - *at);
         // A line may be meant for the seeds that keep their disks; the plan says what is done.
-        if let Fault::Bounce { harm, .. } = fault {
+        if let Some(harm) = fault.harm_mut() {
             *harm = disk.fit(*harm);
         }
     }
@@ -82,7 +91,12 @@ fn expand(
     let at = uniform_duration(rng, line.at);
     let mut pick = |range: Between<Duration>| uniform_duration(rng, range);
     let fault = match &line.spec {
-        FaultSpec::Pause { node, lasts } => Fault::Pause { node: *node, lasts: pick(*lasts) },
+        FaultSpec::Pause { nodes, lasts } => {
+            Fault::Pause { nodes: nodes.clone(), lasts: pick(*lasts) }
+        }
+        FaultSpec::Suspend { nodes, counted, lasts } => {
+            Fault::Suspend { nodes: nodes.clone(), counted: *counted, lasts: pick(*lasts) }
+        }
         FaultSpec::Cut { links, lasts } => Fault::Cut { links: links.clone(), lasts: pick(*lasts) },
         FaultSpec::Slow { links, by, lasts } => {
             Fault::Slow { links: links.clone(), by: pick(*by), lasts: pick(*lasts) }
@@ -111,6 +125,57 @@ fn expand(
             }));
             return;
         }
+        FaultSpec::Deploy { node: Some(node), voters, down, .. } => {
+            Fault::Deploy { node: *node, voters: *voters, down: pick(*down) }
+        }
+        FaultSpec::Deploy { node: None, voters, gap, down } => {
+            let gap = pick(*gap);
+            let nodes = deployed(size, *voters).into_iter().zip(0..);
+            faults.extend(nodes.map(|(node, index)| {
+                let down = uniform_duration(rng, *down);
+                (at + gap * index, Fault::Deploy { node, voters: *voters, down })
+            }));
+            return;
+        }
+        FaultSpec::Retire { node } => Fault::Retire { node: *node },
+        FaultSpec::Die { nodes, harm, down, slow_start } => Fault::Die {
+            nodes: nodes.clone(),
+            down: pick(*down),
+            slow_start: pick(*slow_start),
+            harm: harm_of(*harm, rng),
+        },
+        FaultSpec::CrashLoop { nodes, harm, times, up, down } => Fault::CrashLoop {
+            nodes: nodes.clone(),
+            up: pick(*up),
+            down: pick(*down),
+            times: uniform_u32(rng, *times),
+            harm: harm_of(*harm, rng),
+        },
+        FaultSpec::Disk { nodes, trouble, lasts } => {
+            let lasts = pick(*lasts);
+            let trouble = match trouble {
+                DiskSpec::Full => DiskTrouble::Full,
+                DiskSpec::Unreadable => DiskTrouble::Unreadable,
+                DiskSpec::Slow { by } => DiskTrouble::Slow { by: pick(*by) },
+            };
+            Fault::Disk { nodes: nodes.clone(), trouble, lasts }
+        }
+        FaultSpec::Restart { service, down } => {
+            Fault::Restart { service: *service, down: pick(*down) }
+        }
+        FaultSpec::Service { service, trouble, share_ppm, lasts } => {
+            let lasts = pick(*lasts);
+            let trouble = match trouble {
+                ServiceSpec::Fails => ServiceTrouble::Fails,
+                ServiceSpec::Late { by } => ServiceTrouble::Late { by: pick(*by) },
+                ServiceSpec::Lost => ServiceTrouble::Lost,
+            };
+            Fault::Service { service: *service, trouble, share_ppm: *share_ppm, lasts }
+        }
+        FaultSpec::Strobe { node, by_ms, every, lasts } => {
+            let (every, lasts) = (pick(*every), pick(*lasts));
+            Fault::Strobe { node: *node, by_ms: uniform_i64(rng, *by_ms), every, lasts }
+        }
         FaultSpec::WallStep { node, by_ms } => {
             Fault::WallStep { node: *node, by_ms: uniform_i64(rng, *by_ms) }
         }
@@ -122,6 +187,14 @@ fn expand(
         }
     };
     faults.push((at, fault));
+}
+
+/// The nodes that get a list of that many voters, in the order in which a careful operator
+/// restarts them: who is new comes first, so that the others never wait for it.
+pub(super) fn deployed(size: Size, voters: u32) -> Vec<NodeId> {
+    let new = size.voters + 1..=voters;
+    let old = 1..=size.voters.min(voters);
+    new.chain(old).map(node).chain((1..=size.observers).map(observer)).collect()
 }
 
 /// What a bounce does to the disk, if the line leaves that to the seed.

@@ -1,5 +1,11 @@
 //! Injecting the faults of a plan into the running world, and ending all of them.
 
+mod machines;
+mod services;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -10,8 +16,9 @@ use fencepost::node::STOP_LIMIT;
 use madsim::net::NetSim;
 use madsim::runtime::Handle;
 
-use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Target, Transport};
+use super::plan::{DiskMode, Fault, Harm, Links, Noise, PlannedFault, Target, Transport};
 use crate::history::Kind;
+use crate::world::clocks::STOPPED;
 use crate::world::place::Place;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
@@ -29,21 +36,32 @@ pub struct Injector {
     handle: Handle,
     /// madsim's node of each machine.
     machines: Arc<Vec<madsim::task::NodeId>>,
-    /// By node: how many pauses hold it.
+    /// What a new process finds on its disk.
+    disk: DiskMode,
+    /// By node: how many pauses, sleeps and deaths hold it.
     pauses: Arc<Mutex<Vec<u32>>>,
+    /// By node: how many sleeps hold it.
+    sleeps: Arc<Mutex<Vec<u32>>>,
     /// By node: the deviations of the clock rate that hold, newest last.
     rates: Arc<Mutex<Vec<Vec<i32>>>>,
 }
 
 impl Injector {
     /// Injects into that cluster; `machines` are madsim's nodes, in the order of the places.
-    pub fn new(cluster: Arc<Cluster>, handle: Handle, machines: Vec<madsim::task::NodeId>) -> Self {
+    pub fn new(
+        cluster: Arc<Cluster>,
+        handle: Handle,
+        machines: Vec<madsim::task::NodeId>,
+        disk: DiskMode,
+    ) -> Self {
         let nodes = cluster.places.nodes().len();
         Self {
             cluster,
             handle,
             machines: Arc::new(machines),
+            disk,
             pauses: Arc::new(Mutex::new(vec![0; nodes])),
+            sleeps: Arc::new(Mutex::new(vec![0; nodes])),
             rates: Arc::new(Mutex::new(vec![Vec::new(); nodes])),
         }
     }
@@ -62,7 +80,26 @@ impl Injector {
         let kind = planned.fault.kind(timing);
         self.cluster.recorder.record(Kind::Fault { kind, line: line.clone() });
         match planned.fault {
-            Fault::Pause { node, lasts } => self.pause(self.node(node), lasts).await,
+            Fault::Pause { nodes, lasts } => self.pause(&self.set(&nodes), lasts).await,
+            Fault::Suspend { nodes, counted, lasts } => {
+                self.suspend(&self.set(&nodes), counted, lasts).await;
+            }
+            Fault::Die { nodes, harm, down, slow_start } => {
+                self.die(self.set(&nodes), harm, down, slow_start).await;
+            }
+            Fault::CrashLoop { nodes, harm, times, up, down } => {
+                self.crash_loop(&self.set(&nodes), harm, times, up, down).await;
+            }
+            Fault::Disk { nodes, trouble, lasts } => {
+                self.trouble_disks(&self.set(&nodes), trouble, lasts).await;
+            }
+            Fault::Restart { service, down } => self.restart_service(service, down).await,
+            Fault::Service { service, trouble, share_ppm, lasts } => {
+                self.trouble_service(service, trouble, share_ppm, lasts).await;
+            }
+            Fault::Strobe { node, by_ms, every, lasts } => {
+                self.strobe(self.node(node), by_ms, every, lasts).await;
+            }
             Fault::Cut { links, lasts } => {
                 let pairs = self.pairs(&links);
                 self.each(&pairs, |from, to| self.cut(from, to));
@@ -78,13 +115,12 @@ impl Injector {
             }
             Fault::Noise { links, noise, lasts } => self.noise(&links, noise, lasts).await,
             Fault::Bounce { nodes, graceful, harm, down, slow_start } => {
-                let places: BTreeSet<Place> = self.group(&nodes, &[]).into_iter().collect();
-                self.bounce(places, graceful, harm, down, slow_start).await;
+                self.bounce(self.set(&nodes), graceful, harm, down, slow_start).await;
             }
+            Fault::Deploy { node, voters, down } => self.deploy(node, voters, down).await,
+            Fault::Retire { node } => self.retire(node).await,
             Fault::WallStep { node, by_ms } => {
-                let node = self.node(node);
-                self.cluster.clocks.step_wall(self.place(node), by_ms);
-                self.cluster.recorder.record(Kind::WallStep { node, by_ms });
+                self.step_wall(self.node(node), by_ms);
             }
             Fault::Rate { node, ppm, lasts } => self.rate(self.node(node), ppm, lasts).await,
         }
@@ -95,19 +131,7 @@ impl Injector {
         self.cluster.timer.sleep(lasts).await;
     }
 
-    async fn pause(&self, node: NodeId, lasts: Duration) {
-        let place = self.place(node);
-        if self.count_pause(place, 1) == 1 {
-            self.cluster.recorder.record(Kind::Paused { node });
-            self.handle.pause(self.machines[place.0]);
-        }
-        self.wait(lasts).await;
-        if self.count_pause(place, -1) == 0 {
-            self.cluster.recorder.record(Kind::Resumed { node });
-            self.handle.resume(self.machines[place.0]);
-        }
-    }
-
+    /// Changes, and tells, how many hold the node.
     fn count_pause(&self, place: Place, change: i32) -> u32 {
         let mut pauses = self.pauses.lock().expect("never held across a panic");
         pauses[place.0] = pauses[place.0].checked_add_signed(change).expect("balanced");
@@ -165,7 +189,34 @@ impl Injector {
         timer.sleep(slow_start).await;
     }
 
+    /// Whatever starts the node's next process gives it the new list.
+    async fn deploy(&self, node: NodeId, voters: u32, down: Duration) {
+        let place = self.place(node);
+        let (switches, harm) = (&self.cluster.switches[place.0], self.cluster.disk.fit(Harm::None));
+        switches.voters.store(voters, Ordering::Relaxed);
+        if switches.absent.swap(false, Ordering::Relaxed) {
+            self.cluster.timer.sleep(down).await;
+            self.start(place, harm, Duration::ZERO);
+        } else {
+            self.bounce([place].into(), true, harm, down, Duration::ZERO).await;
+        }
+    }
+
+    /// Not even a bounce that is under way starts the node again.
+    async fn retire(&self, node: NodeId) {
+        let place = self.place(node);
+        self.cluster.switches[place.0].absent.store(true, Ordering::Relaxed);
+        self.bounce([place].into(), true, Harm::None, Duration::ZERO, Duration::ZERO).await;
+        self.cluster.recorder.absent(node);
+    }
+
     fn end(&self, place: Place, by_itself: bool, harm: Harm) {
+        self.lose(place, by_itself, harm);
+        self.handle.kill(self.machines[place.0]);
+    }
+
+    /// The process is gone, and with it what it had not yet made durable.
+    fn lose(&self, place: Place, by_itself: bool, harm: Harm) {
         let node = self.cluster.places.node(place);
         self.cluster.recorder.record(Kind::Down { node, graceful: by_itself });
         // While the disk still knows which write was under way.
@@ -173,10 +224,12 @@ impl Injector {
             self.cluster.disks.tear(place);
         }
         self.cluster.disks.cut_short(place);
-        self.handle.kill(self.machines[place.0]);
     }
 
     fn start(&self, place: Place, harm: Harm, slow_start: Duration) {
+        if self.cluster.switches[place.0].absent.load(Ordering::Relaxed) {
+            return;
+        }
         let machine = self.machines[place.0];
         if harm == Harm::Wipe {
             self.cluster.disks.wipe(place);
@@ -201,9 +254,9 @@ impl Injector {
 
     fn change_rates(&self, place: Place, change: impl FnOnce(&mut Vec<i32>)) {
         let mut rates = self.rates.lock().expect("never held across a panic");
-        let before = rates[place.0].last().copied().unwrap_or(0);
+        let before = effective(&rates[place.0]);
         change(&mut rates[place.0]);
-        let ppm = rates[place.0].last().copied().unwrap_or(0);
+        let ppm = effective(&rates[place.0]);
         if ppm != before {
             let reading = self.cluster.clocks.set_rate(place, ppm);
             let node = self.cluster.places.node(place);
@@ -249,6 +302,11 @@ impl Injector {
         pairs.into_iter().collect()
     }
 
+    /// The nodes that are meant, each once.
+    fn set(&self, targets: &[Target]) -> BTreeSet<Place> {
+        self.group(targets, &[]).into_iter().collect()
+    }
+
     fn group(&self, targets: &[Target], other_side: &[Target]) -> Vec<Place> {
         let places = &self.cluster.places;
         let mut group = Vec::new();
@@ -284,7 +342,9 @@ impl Injector {
         let leader = voters.iter().position(|place| places.node(*place) == self.leader());
         voters.rotate_left(leader.unwrap_or(0));
         voters.sort_by_key(|place| recorder.is_down(places.node(*place)));
-        voters.truncate(voters.len() / 2 + 1);
+        let leads = voters[0];
+        let listed = self.cluster.switches[leads.0].voters.load(Ordering::Relaxed) as usize;
+        voters.truncate(listed / 2 + 1);
         voters
     }
 
@@ -307,4 +367,11 @@ impl Injector {
     fn place(&self, node: NodeId) -> Place {
         self.cluster.places.of(node).expect("a plan names only nodes of its cluster")
     }
+}
+
+/// The rate of a clock at which these faults pull: it stands still if one of them stops it, else the
+/// newest has its way.
+fn effective(rates: &[i32]) -> i32 {
+    let stopped = rates.iter().find(|rate| **rate == STOPPED);
+    stopped.or(rates.last()).copied().unwrap_or(0)
 }

@@ -2,16 +2,26 @@
 
 use fencepost::election::Timing;
 
-use super::plan::{Fault, Harm, Links, Target};
+use super::plan::{DiskTrouble, Fault, Harm, Links, Service, ServiceTrouble, Target};
 
 /// Every kind of fault, with what it means: what [`Fault::kind`] answers, in the order of reports.
 pub const FAULT_KINDS: &[(&str, &str)] = &[
     ("pause", "a whole process stands still"),
+    ("pause-several", "several processes stand still at once"),
+    ("suspend", "a machine sleeps, and its clocks go on"),
+    ("suspend-uncounted", "a machine sleeps, and its monotonic clock does not count that"),
     ("kill", "a process is killed and started again"),
     ("stop", "a process is stopped gracefully and started again"),
     ("kill-wiped", "a process is killed and started again on an empty disk"),
     ("stop-wiped", "a process is stopped gracefully and started again on an empty disk"),
     ("torn", "a process is killed and started again on a damaged disk"),
+    ("deploy", "a process is started with another list of voters"),
+    ("retire", "a process is stopped and never started again"),
+    ("silent-death", "a machine vanishes without a word, and starts again"),
+    ("crash-loop", "a process is killed again and again, soon after each start"),
+    ("disk-full", "what is written to a disk fails"),
+    ("disk-unreadable", "what is read from a disk fails"),
+    ("disk-slow", "a disk takes long to write"),
     ("cut-node", "a node is cut off from all others"),
     ("cut-link", "one link between two nodes is cut both ways"),
     ("cut-one-way", "messages between nodes pass in one direction only"),
@@ -20,9 +30,18 @@ pub const FAULT_KINDS: &[(&str, &str)] = &[
     ("noise", "election messages are lost, doubled and reordered"),
     ("db-outage", "the database cannot be reached, or its answers cannot"),
     ("db-slow", "the database answers late"),
+    ("db-restart", "the database's process ends, with all connections, and starts again"),
+    ("db-fails", "the database answers that it failed, and has done nothing"),
+    ("commit-late", "the database commits, and acknowledges it late"),
+    ("commit-lost", "the database commits, and its acknowledgement is lost"),
     ("sink-outage", "the sink cannot be reached, or its answers cannot"),
     ("sink-slow", "the sink answers late"),
+    ("sink-restart", "the sink's process ends, with all connections, and starts again"),
+    ("sink-fails", "the sink answers that it failed, and has done nothing"),
+    ("effect-late", "the sink takes a message, and acknowledges it late"),
+    ("effect-lost", "the sink takes a message, and its acknowledgement is lost"),
     ("wall-step", "a wall clock jumps"),
+    ("wall-strobe", "a wall clock jumps to and fro"),
     ("rate", "a monotonic clock runs fast or slow within the configured bound"),
     ("rate-outside", "a monotonic clock runs fast or slow beyond the configured bound"),
 ];
@@ -32,7 +51,12 @@ impl Fault {
     /// within the bound.
     pub fn kind(&self, timing: &Timing) -> &'static str {
         match self {
-            Self::Pause { .. } => "pause",
+            Self::Pause { nodes, .. } => match nodes[..] {
+                [Target::Node(_) | Target::Leader | Target::Follower] => "pause",
+                _ => "pause-several",
+            },
+            Self::Suspend { counted: true, .. } => "suspend",
+            Self::Suspend { counted: false, .. } => "suspend-uncounted",
             Self::Cut { links, .. } => links.kind(Cause::Cut),
             Self::Slow { links, .. } => links.kind(Cause::Slow),
             Self::Noise { .. } => "noise",
@@ -43,7 +67,27 @@ impl Fault {
                 (Harm::Wipe, true) => "stop-wiped",
                 (Harm::Tear, _) => "torn",
             },
+            Self::Deploy { .. } => "deploy",
+            Self::Retire { .. } => "retire",
+            Self::Die { .. } => "silent-death",
+            Self::CrashLoop { .. } => "crash-loop",
+            Self::Disk { trouble, .. } => match trouble {
+                DiskTrouble::Full => "disk-full",
+                DiskTrouble::Unreadable => "disk-unreadable",
+                DiskTrouble::Slow { .. } => "disk-slow",
+            },
+            Self::Restart { service: Service::Database, .. } => "db-restart",
+            Self::Restart { service: Service::Sink, .. } => "sink-restart",
+            Self::Service { service, trouble, .. } => match (service, trouble) {
+                (Service::Database, ServiceTrouble::Fails) => "db-fails",
+                (Service::Database, ServiceTrouble::Late { .. }) => "commit-late",
+                (Service::Database, ServiceTrouble::Lost) => "commit-lost",
+                (Service::Sink, ServiceTrouble::Fails) => "sink-fails",
+                (Service::Sink, ServiceTrouble::Late { .. }) => "effect-late",
+                (Service::Sink, ServiceTrouble::Lost) => "effect-lost",
+            },
             Self::WallStep { .. } => "wall-step",
+            Self::Strobe { .. } => "wall-strobe",
             Self::Rate { ppm, .. } if ppm.unsigned_abs() <= timing.max_drift_ppm => "rate",
             Self::Rate { .. } => "rate-outside",
         }

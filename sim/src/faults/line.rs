@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Start, Target, Trigger};
+use super::plan::{
+    DiskTrouble, Fault, Harm, Links, Noise, PlannedFault, Service, ServiceTrouble, Start, Target,
+    Trigger,
+};
 use crate::scenario::units::{duration, probability, step};
 
 impl fmt::Display for Target {
@@ -47,12 +50,50 @@ impl fmt::Display for Noise {
     }
 }
 
+/// The end of a line that harms a disk.
+impl fmt::Display for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "",
+            Self::Wipe => ", wipe = true",
+            Self::Tear => ", torn = true",
+        })
+    }
+}
+
+impl fmt::Display for DiskTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("is = \"full\""),
+            Self::Unreadable => f.write_str("is = \"unreadable\""),
+            Self::Slow { by } => write!(f, "is = \"slow\", by = \"{}\"", duration(*by)),
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Database => "db",
+            Self::Sink => "sink",
+        })
+    }
+}
+
 /// As in a scenario, without the moment.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pause { node, lasts } => {
-                write!(f, "pause = \"{node}\", for = \"{}\"", duration(*lasts))
+            Self::Pause { nodes, lasts } => {
+                f.write_str("pause = \"")?;
+                list(f, nodes)?;
+                write!(f, "\", for = \"{}\"", duration(*lasts))
+            }
+            Self::Suspend { nodes, counted, lasts } => {
+                f.write_str("suspend = \"")?;
+                list(f, nodes)?;
+                let uncounted = if *counted { "" } else { ", uncounted = true" };
+                write!(f, "\"{uncounted}, for = \"{}\"", duration(*lasts))
             }
             Self::Cut { links, lasts } => {
                 write!(f, "cut = \"{links}\", for = \"{}\"", duration(*lasts))
@@ -71,12 +112,60 @@ impl fmt::Display for Fault {
                 if !slow_start.is_zero() {
                     write!(f, ", slow_start = \"{}\"", duration(*slow_start))?;
                 }
-                f.write_str(match harm {
-                    Harm::None => "",
-                    Harm::Wipe => ", wipe = true",
-                    Harm::Tear => ", torn = true",
-                })
+                harm.fmt(f)
             }
+            Self::Deploy { node, voters, down } => {
+                let down = duration(*down);
+                write!(f, "deploy = \"{node}\", voters = {voters}, down = \"{down}\"")
+            }
+            Self::Retire { node } => write!(f, "retire = \"{node}\""),
+            Self::Die { nodes, harm, down, slow_start } => {
+                f.write_str("die = \"")?;
+                list(f, nodes)?;
+                write!(f, "\", down = \"{}\"", duration(*down))?;
+                if !slow_start.is_zero() {
+                    write!(f, ", slow_start = \"{}\"", duration(*slow_start))?;
+                }
+                harm.fmt(f)
+            }
+            Self::CrashLoop { nodes, harm, times, up, down } => {
+                f.write_str("crash_loop = \"")?;
+                list(f, nodes)?;
+                let (up, down) = (duration(*up), duration(*down));
+                write!(f, "\", times = {times}, up = \"{up}\", down = \"{down}\"")?;
+                harm.fmt(f)
+            }
+            Self::Disk { nodes, trouble, lasts } => {
+                f.write_str("disk = \"")?;
+                list(f, nodes)?;
+                write!(f, "\", {trouble}, for = \"{}\"", duration(*lasts))
+            }
+            Self::Restart { service, down } => {
+                write!(f, "restart = \"{service}\", down = \"{}\"", duration(*down))
+            }
+            Self::Service { service, trouble, share_ppm, lasts } => {
+                match (trouble, service) {
+                    (ServiceTrouble::Fails, service) => write!(f, "fail = \"{service}\"")?,
+                    (_, Service::Database) => write!(f, "commit = ")?,
+                    (_, Service::Sink) => write!(f, "effect = ")?,
+                }
+                match trouble {
+                    ServiceTrouble::Fails => {}
+                    ServiceTrouble::Late { by } => {
+                        write!(f, "\"late\", by = \"{}\"", duration(*by))?;
+                    }
+                    ServiceTrouble::Lost => f.write_str("\"lost\"")?,
+                }
+                let share = probability(*share_ppm);
+                write!(f, ", share = {share}, for = \"{}\"", duration(*lasts))
+            }
+            Self::Strobe { node, by_ms, every, lasts } => write!(
+                f,
+                "strobe = \"{node}\", by = \"{}\", every = \"{}\", for = \"{}\"",
+                step(*by_ms),
+                duration(*every),
+                duration(*lasts)
+            ),
             Self::WallStep { node, by_ms } => {
                 write!(f, "wall = \"{node}\", step = \"{}\"", step(*by_ms))
             }

@@ -5,7 +5,8 @@ pub mod generate;
 pub mod inject;
 pub mod kind;
 mod line;
-mod pick;
+pub mod lists;
+pub(crate) mod pick;
 pub mod plan;
 #[cfg(test)]
 mod tests;

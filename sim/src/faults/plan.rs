@@ -41,7 +41,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The voters in order.
+    /// The voters of the list that the run begins with, in order.
     pub fn voter_nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.voters).map(node)
     }
@@ -51,9 +51,19 @@ impl Plan {
         (1..=self.observers).map(observer)
     }
 
+    /// The nodes that are voters at some time, in order: those of the first list, and those that a
+    /// deployment brings.
+    pub fn voter_machines(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let deployed = self.faults.iter().map(|planned| match planned.fault {
+            Fault::Deploy { voters, .. } => voters,
+            _ => 0,
+        });
+        (1..=deployed.fold(self.voters, u32::max)).map(node)
+    }
+
     /// All nodes in order: the voters, then the observers.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
-        self.voter_nodes().chain(self.observer_nodes())
+        self.voter_machines().chain(self.observer_nodes())
     }
 }
 
@@ -235,10 +245,20 @@ pub enum Trigger {
 /// One fault. `lasts` counts from the injection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The whole process stands still.
+    /// Whole processes stand still.
     Pause {
         /// Whose.
-        node: Target,
+        nodes: Vec<Target>,
+        /// How long.
+        lasts: Duration,
+    },
+    /// Machines sleep: nothing runs, what is sent to them is lost, and timers go off late.
+    Suspend {
+        /// Which.
+        nodes: Vec<Target>,
+        /// Whether the monotonic clocks count the time asleep. Else they are broken: they stand
+        /// still, which is outside every bound.
+        counted: bool,
         /// How long.
         lasts: Duration,
     },
@@ -281,6 +301,85 @@ pub enum Fault {
         /// From the start of the new process to the first step of the node's code.
         slow_start: Duration,
     },
+    /// A node gets another list of voters: its process is stopped gracefully and started again
+    /// with it, or started for the first time.
+    Deploy {
+        /// Whose.
+        node: NodeId,
+        /// The list is the voters n1 to this one.
+        voters: u32,
+        /// From the end of the old process to the start of the new one.
+        down: Duration,
+    },
+    /// A node's process is stopped gracefully and never started again.
+    Retire {
+        /// Whose.
+        node: NodeId,
+    },
+    /// Machines vanish: they answer nothing and close no connection. Later they start again.
+    Die {
+        /// Which.
+        nodes: Vec<Target>,
+        /// As of a bounce.
+        harm: Harm,
+        /// From their death to the start of the new processes.
+        down: Duration,
+        /// As of a bounce.
+        slow_start: Duration,
+    },
+    /// Processes are killed again and again, each soon after its start.
+    CrashLoop {
+        /// Whose.
+        nodes: Vec<Target>,
+        /// As of a bounce, each time.
+        harm: Harm,
+        /// How many kills; at least one.
+        times: u32,
+        /// From a start to the next kill.
+        up: Duration,
+        /// From a kill to the start.
+        down: Duration,
+    },
+    /// Disks do not work as they should. A process that ends because of that is started again
+    /// until its disk works.
+    Disk {
+        /// Whose.
+        nodes: Vec<Target>,
+        /// In which way.
+        trouble: DiskTrouble,
+        /// How long.
+        lasts: Duration,
+    },
+    /// The process of a service ends and another one starts. What is committed stays; questions
+    /// and answers under way are lost with their connections.
+    Restart {
+        /// Which.
+        service: Service,
+        /// From the end of the old process to the start of the new one.
+        down: Duration,
+    },
+    /// A service does not answer as it should.
+    Service {
+        /// Which.
+        service: Service,
+        /// In which way.
+        trouble: ServiceTrouble,
+        /// How many of the questions it meets, in parts per million.
+        share_ppm: u32,
+        /// How long.
+        lasts: Duration,
+    },
+    /// The wall clock jumps to and fro, and is right again at the end.
+    Strobe {
+        /// Whose.
+        node: Target,
+        /// How far, in milliseconds.
+        by_ms: i64,
+        /// The time between two jumps.
+        every: Duration,
+        /// How long.
+        lasts: Duration,
+    },
     /// The wall clock jumps.
     WallStep {
         /// Whose.
@@ -308,6 +407,43 @@ pub enum Harm {
     Wipe,
     /// The write that was under way, or else the content, is damaged.
     Tear,
+}
+
+/// What is wrong with a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskTrouble {
+    /// Writes fail; what they were to replace may be replaced all the same.
+    Full,
+    /// Reads fail.
+    Unreadable,
+    /// Writes take that much longer.
+    Slow {
+        /// How much.
+        by: Duration,
+    },
+}
+
+/// A service that the nodes use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// The database.
+    Database,
+    /// The sink.
+    Sink,
+}
+
+/// What is wrong with the answers of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceTrouble {
+    /// They say that it failed and nothing was done, which is true.
+    Fails,
+    /// What was asked is done at once, and acknowledged that much later.
+    Late {
+        /// How much.
+        by: Duration,
+    },
+    /// What was asked is done, and the acknowledgement is lost.
+    Lost,
 }
 
 /// The links between two groups.
@@ -354,28 +490,59 @@ impl Fault {
     pub fn duration(&self) -> Duration {
         match self {
             Self::Pause { lasts, .. }
+            | Self::Suspend { lasts, .. }
             | Self::Cut { lasts, .. }
             | Self::Slow { lasts, .. }
             | Self::Noise { lasts, .. }
+            | Self::Disk { lasts, .. }
+            | Self::Service { lasts, .. }
+            | Self::Strobe { lasts, .. }
             | Self::Rate { lasts, .. } => *lasts,
-            Self::Bounce { down, slow_start, .. } => *down + *slow_start,
-            Self::WallStep { .. } => Duration::ZERO,
+            Self::Bounce { down, slow_start, .. } | Self::Die { down, slow_start, .. } => {
+                *down + *slow_start
+            }
+            Self::CrashLoop { times, up, down, .. } => *down * *times + *up * (*times - 1),
+            Self::Restart { down, .. } | Self::Deploy { down, .. } => *down,
+            Self::Retire { .. } | Self::WallStep { .. } => Duration::ZERO,
         }
     }
 
-    /// Shortens it to at most `limit`. A bounce gives up its slow start before its time down.
+    /// Shortens it to at most `limit`. A bounce gives up its slow start before its time down, a
+    /// crash loop its last rounds.
     pub fn clip(&mut self, limit: Duration) {
         match self {
             Self::Pause { lasts, .. }
+            | Self::Suspend { lasts, .. }
             | Self::Cut { lasts, .. }
             | Self::Slow { lasts, .. }
             | Self::Noise { lasts, .. }
+            | Self::Disk { lasts, .. }
+            | Self::Service { lasts, .. }
+            | Self::Strobe { lasts, .. }
             | Self::Rate { lasts, .. } => *lasts = limit.min(*lasts),
-            Self::Bounce { down, slow_start, .. } => {
+            Self::CrashLoop { times, up, down, .. } => {
+                while *times > 1 && *down * *times + *up * (*times - 1) > limit {
+                    *times -= 1;
+                }
+                *down = limit.min(*down);
+            }
+            Self::Restart { down, .. } => *down = limit.min(*down),
+            Self::Bounce { down, slow_start, .. } | Self::Die { down, slow_start, .. } => {
                 *down = limit.min(*down);
                 *slow_start = (limit - *down).min(*slow_start);
             }
-            Self::WallStep { .. } => {}
+            Self::Deploy { down, .. } => *down = limit.min(*down),
+            Self::Retire { .. } | Self::WallStep { .. } => {}
+        }
+    }
+
+    /// What it does to disks when their processes end, if it ends any.
+    pub(super) fn harm_mut(&mut self) -> Option<&mut Harm> {
+        match self {
+            Self::Bounce { harm, .. } | Self::Die { harm, .. } | Self::CrashLoop { harm, .. } => {
+                Some(harm)
+            }
+            _ => None,
         }
     }
 }

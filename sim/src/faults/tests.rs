@@ -7,7 +7,7 @@ use fencepost::Identity;
 use proptest::prelude::*;
 
 use super::kind::FAULT_KINDS;
-use super::plan::{Harm, Plan};
+use super::plan::{DiskMode, Harm, Plan};
 use super::{Fault, PlannedFault, Start, Target, generate};
 use crate::history::{Kind, Phase};
 use crate::run::{RunOptions, run_plan};
@@ -69,7 +69,12 @@ fn every_fault_ends_at_the_horizon() {
             r#"{ at = "58s", pause = "n1", for = "8s" },
                { at = "58s", cut = "n1 -> n2", for = "1s" },
                { at = "58s", kill = "n2", down = "1s", slow_start = "5s" },
-               { at = "59s", stop = "n2", down = "3s", slow_start = "5s" }"#,
+               { at = "59s", stop = "n2", down = "3s", slow_start = "5s" },
+               { at = "51s", crash_loop = "n3", times = 9, up = "2s", down = "1s" },
+               { at = "59s", crash_loop = "n3", times = 9, up = "2s", down = "3s" },
+               { at = "58s", die = "n3", down = "1s", slow_start = "5s" },
+               { at = "58s", restart = "db", down = "5s" },
+               { at = "58s", commit = "lost", for = "5s" }"#,
         ),
         1,
     );
@@ -77,10 +82,16 @@ fn every_fault_ends_at_the_horizon() {
     assert_eq!(
         printed,
         [
+            // A fourth kill would have its process back at 61 s.
+            r#"crash_loop = "n3", times = 3, up = "2s", down = "1s""#,
             r#"pause = "n1", for = "2s""#,
             r#"cut = "n1 -> n2", for = "1s""#,
             r#"kill = "n2", down = "1s", slow_start = "1s""#,
+            r#"die = "n3", down = "1s", slow_start = "1s""#,
+            r#"restart = "db", down = "2s""#,
+            r#"commit = "lost", share = 1.0, for = "2s""#,
             r#"stop = "n2", down = "1s""#,
+            r#"crash_loop = "n3", times = 1, up = "2s", down = "1s""#,
         ]
     );
 }
@@ -277,18 +288,33 @@ fn is_explicit_and_in_bounds(plan: &Plan) {
             assert!(at < plan.horizon, "{planned}");
             assert!(at + fault.duration() <= plan.horizon, "{planned}");
         }
-        let lasting = !matches!(fault, Fault::WallStep { .. } | Fault::Bounce { .. });
+        let lasting = !matches!(
+            fault,
+            Fault::WallStep { .. }
+                | Fault::Bounce { .. }
+                | Fault::CrashLoop { .. }
+                | Fault::Deploy { .. }
+                | Fault::Retire { .. }
+                | Fault::Restart { .. }
+        );
         assert!(!lasting || fault.duration() > Duration::ZERO, "{planned}");
-        if let Fault::Pause { node: Target::Node(node), .. } = fault {
-            assert!(plan.nodes().any(|n| n == *node), "{planned}");
-        }
-        if let Fault::Bounce { nodes, harm, .. } = fault {
-            assert_eq!(plan.disk.fit(*harm), *harm, "{planned}");
+        if let Fault::Pause { nodes, .. }
+        | Fault::Suspend { nodes, .. }
+        | Fault::Disk { nodes, .. }
+        | Fault::Bounce { nodes, .. }
+        | Fault::Die { nodes, .. }
+        | Fault::CrashLoop { nodes, .. } = fault
+        {
             for named in nodes {
                 let Target::Node(node) = named else { continue };
                 assert!(plan.nodes().any(|n| n == *node), "{planned}");
             }
         }
+        if let Some(harm) = fault.clone().harm_mut() {
+            assert_eq!(plan.disk.fit(*harm), *harm, "{planned}");
+        }
+        let disk = matches!(fault, Fault::Disk { .. });
+        assert!(!disk || plan.disk != DiskMode::None, "{planned}");
         if let Fault::Rate { ppm, .. } = fault {
             assert!((100..=500_000).contains(&ppm.unsigned_abs()), "{planned}");
         }

@@ -23,7 +23,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut effects = BTreeMap::new();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         let Kind::Effect { message, token, node, .. } = event.kind else { continue };
         match effects.entry(message) {
             Entry::Vacant(entry) => {

@@ -31,7 +31,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let deduplicates = matches!(setting.sink, SinkKind::Dedup { .. });
     let mut messages: BTreeMap<MessageNo, Seen> = BTreeMap::new();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         match event.kind {
             Kind::Effect { message, .. } => messages.entry(message).or_default().effects += 1,
             Kind::Moved { token, message, to, proof, .. } => {

@@ -33,7 +33,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut claims = Claims::default();
     let mut stories: BTreeMap<MessageNo, Story> = BTreeMap::new();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         claims.apply(event);
         match event.kind {
             Kind::Claimed { token, message } => {

@@ -21,7 +21,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut claims = Claims::default();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         claims.apply(event);
         let Kind::SendStarted { node, token, message, .. } = event.kind else { continue };
         if claims.standing(token, message) == Standing::No {

@@ -23,7 +23,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut elected = BTreeMap::new();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         let Kind::Elected { leader, generation, term, .. } = event.kind else { continue };
         match elected.entry((generation, term)) {
             Entry::Vacant(entry) => {

@@ -7,11 +7,10 @@
 //! before a reply). Who asks for votes, or is elected, says "I voted for myself", so that vote must
 //! be durable as well.
 
-use std::collections::BTreeMap;
-
 use fencepost::election::HardState;
 use fencepost::{Generation, Identity, Incarnation, Term};
 
+use super::few::Few;
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
 use crate::history::{History, Kind, MessageKind};
@@ -37,7 +36,7 @@ struct Promise {
 
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
-    let mut promises: BTreeMap<(Generation, Identity), Promise> = BTreeMap::new();
+    let mut promises: Few<(Generation, Identity), Promise> = Few::default();
     for (index, event) in history.events().iter().enumerate() {
         match &event.kind {
             Kind::Started { node, hard } | Kind::Persisted { node, hard } => {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use fencepost::election::CrashVector;
 use fencepost::{Generation, Identity, NodeId, Term};
 
+use super::lists::Lists;
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
 use crate::history::{Arrivals, History, Kind, MessageKind, SimTime};
@@ -41,7 +42,9 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut grants = Grants::new();
     let mut known: BTreeMap<NodeId, Arc<CrashVector>> = BTreeMap::new();
+    let mut lists = Lists::new(setting);
     for (index, event) in history.events().iter().enumerate() {
+        lists.note(&event.kind);
         match &event.kind {
             Kind::Started { node, hard } | Kind::Persisted { node, hard } => {
                 known.insert(*node, Arc::clone(&hard.known));
@@ -70,7 +73,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::Elected { leader, generation, term, certificate } => {
                 let of = |voter: Identity| grants.get(&(*generation, *term, *leader, voter));
                 let own = known.get(&leader.node).cloned().unwrap_or_default();
-                if let Some(flaw) = flaw(&setting.voters, &of, *leader, certificate)
+                if let Some(flaw) = flaw(lists.of(leader.node), &of, *leader, certificate)
                     .or_else(|| superseded(&of, &own, certificate))
                     .or_else(|| late_vote(&of, *leader, certificate, event.at))
                 {

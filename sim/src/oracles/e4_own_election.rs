@@ -6,10 +6,11 @@
 //! one that was never elected at all. Raising the floor may still commit after the leader has
 //! stepped down or died, so for that an election at any earlier time will do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use fencepost::{Identity, Incarnation, NodeId, Term};
 
+use super::few::Few;
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
 use crate::history::{History, Kind, MessageKind};
@@ -33,7 +34,7 @@ struct Process {
 
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
-    let mut processes: BTreeMap<NodeId, Process> = BTreeMap::new();
+    let mut processes: Few<NodeId, Process> = Few::default();
     let mut elections: BTreeSet<(Term, Identity)> = BTreeSet::new();
     for (index, event) in history.events().iter().enumerate() {
         // (node, its life if the event tells, term, what it did)
@@ -43,11 +44,11 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 continue;
             }
             Kind::Started { node, hard } | Kind::Persisted { node, hard } => {
-                processes.entry(*node).or_default().incarnation = Some(hard.incarnation);
+                processes.of(*node).incarnation = Some(hard.incarnation);
                 continue;
             }
             Kind::Elected { leader, term, .. } => {
-                let process = processes.entry(leader.node).or_default();
+                let process = processes.of(leader.node);
                 process.leads = Some((*leader, *term));
                 elections.insert((*term, *leader));
                 let running = process.incarnation.unwrap_or(leader.incarnation);
@@ -59,7 +60,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 continue;
             }
             Kind::SteppedDown { node, term, .. } => {
-                let process = processes.entry(*node).or_default();
+                let process = processes.of(*node);
                 process.leads = process.leads.filter(|(_, leads)| leads != term);
                 continue;
             }

@@ -6,10 +6,10 @@
 //! what it promised (Michael, Ports, Sharma, Szekeres, DISC 2017, §4). Judged by what was durable,
 //! not by what the node says it is.
 
-use std::collections::BTreeMap;
-
 use fencepost::{Identity, Incarnation, NodeId};
 
+use super::few::Few;
+use super::lists::Lists;
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
 use crate::history::{History, Kind, MessageKind};
@@ -25,8 +25,10 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     // Which life of the node is durable, if any.
-    let mut lives: BTreeMap<NodeId, Incarnation> = BTreeMap::new();
+    let mut lives: Few<NodeId, Incarnation> = Few::default();
+    let mut lists = Lists::new(setting);
     for (index, event) in history.events().iter().enumerate() {
+        lists.note(&event.kind);
         match &event.kind {
             Kind::Booted { node, .. } | Kind::Down { node, .. } => {
                 lives.remove(node);
@@ -38,7 +40,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 lives.insert(boot.node, Incarnation::NONE);
             }
             Kind::Sent { from, what, .. } => {
-                let votes = setting.voters.contains(&from.node);
+                let votes = lists.of(from.node).contains(&from.node);
                 let life = lives.get(&from.node).copied().unwrap_or(Incarnation::NONE);
                 if !allowed(*from, *what, votes, life) {
                     report.add(index, event, || {

@@ -23,7 +23,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut floor: Option<Token> = None;
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         let (token, message, what) = match event.kind {
             Kind::Activated { token, .. } => {
                 floor = floor.max(Some(token));

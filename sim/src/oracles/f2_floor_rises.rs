@@ -22,7 +22,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     // A store starts with floor 0, held by nobody.
     let mut floor: (Token, Option<Identity>) = (Token(0), None);
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         let Kind::Activated { token, holder, again, .. } = event.kind else { continue };
         let (highest, held_by) = floor;
         let flaw = if again {

@@ -23,7 +23,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut reached = Token(0);
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         match event.kind {
             Kind::Activated { token, .. } => reached = reached.max(token),
             Kind::Fenced { floor, .. } => reached = reached.max(floor),

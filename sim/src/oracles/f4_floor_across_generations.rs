@@ -90,7 +90,7 @@ impl Fence {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut fence = Fence::default();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         if let Some(flaw) = fence.flaw(event) {
             report.add(index, event, || flaw);
         }

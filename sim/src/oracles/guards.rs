@@ -4,10 +4,9 @@
 //! A paused process keeps its guard: it wakes up believing in it, and only its clock tells it not
 //! to.
 
-use std::collections::BTreeMap;
-
 use fencepost::{Instant, NodeId, Term};
 
+use super::few::Few;
 use crate::history::{Event, Kind, SimTime};
 
 /// A node's monotonic clock since it was last set, as [`Kind::ClockRate`] defines it.
@@ -50,7 +49,7 @@ struct Node {
 /// The guards of all nodes at one moment of a history.
 #[derive(Debug, Default)]
 pub(super) struct Guards {
-    nodes: BTreeMap<NodeId, Node>,
+    nodes: Few<NodeId, Node>,
 }
 
 impl Guards {
@@ -110,7 +109,7 @@ impl Guards {
     }
 
     fn node(&mut self, node: NodeId) -> &mut Node {
-        self.nodes.entry(node).or_default()
+        self.nodes.of(node)
     }
 }
 

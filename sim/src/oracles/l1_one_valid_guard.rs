@@ -27,7 +27,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut guards = Guards::default();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         let node = match event.kind {
             Kind::ClockRate { within_bound: false, .. } => break,
             // A clock that is set back could make an old guard valid anew.

@@ -21,7 +21,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut guards = Guards::default();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         guards.apply(event);
         let (node, token, message, reading, act) = match event.kind {
             Kind::ClaimStarted { node, token, message, reading } => {

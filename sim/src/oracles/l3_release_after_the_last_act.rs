@@ -30,7 +30,7 @@ struct Process {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut processes: BTreeMap<NodeId, Process> = BTreeMap::new();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         match event.kind {
             Kind::Booted { node, .. } | Kind::Down { node, .. } => {
                 processes.remove(&node);

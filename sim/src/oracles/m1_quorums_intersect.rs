@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use fencepost::{Generation, NodeId};
 
+use super::lists::Lists;
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
 use crate::history::{History, Kind};
@@ -22,38 +23,52 @@ pub const ORACLE: Oracle = Oracle {
 
 fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
-    let all = setting.voters.len();
-    let majority = all / 2 + 1;
+    let mut lists = Lists::new(setting);
     let mut begun: BTreeSet<Generation> = BTreeSet::new();
-    let count = |nodes: &mut dyn Iterator<Item = NodeId>| {
-        nodes.filter(|node| setting.voters.contains(node)).collect::<BTreeSet<_>>().len()
-    };
-    for (index, event) in history.events().iter().enumerate() {
-        let (what, have, need) = match &event.kind {
+    for (index, event) in history.besides_messages() {
+        lists.note(&event.kind);
+        // Who did it by whose list, with whom, and whether it needs all of them.
+        let (what, list, nodes, needs_all): (_, _, Vec<NodeId>, _) = match &event.kind {
             Kind::RollCalled { generation, boots, .. } => {
-                let have = count(&mut boots.iter().map(|boot| boot.node));
-                (format!("generation {generation} was started"), have, majority)
+                // The store does not know who called: a majority by the list of one on the roll.
+                let nodes: Vec<NodeId> = boots.iter().map(|boot| boot.node).collect();
+                let caller = nodes.iter().find(|node| {
+                    let list = lists.of(**node);
+                    count(list, &nodes) > list.len() / 2
+                });
+                let caller = caller.or(nodes.first()).copied();
+                let list = caller.map_or(&setting.voters[..], |caller| lists.of(caller));
+                (format!("generation {generation} was started"), list, nodes, false)
             }
             // Without a store the roll shows in what the voters on it make durable.
-            Kind::Persisted { hard, .. }
+            Kind::Persisted { node, hard }
                 if hard.generation.roll != 0
                     && hard.roll.generation == hard.generation
                     && begun.insert(hard.generation) =>
             {
-                let have = count(&mut hard.roll.boots.iter().map(|boot| boot.node));
-                (format!("generation {} was started", hard.generation), have, all)
+                let nodes = hard.roll.boots.iter().map(|boot| boot.node).collect();
+                let what = format!("generation {} was started", hard.generation);
+                (what, lists.of(*node), nodes, true)
             }
             Kind::Elected { leader, term, certificate, .. } => {
-                let have = count(&mut certificate.iter().map(|voter| voter.node));
-                (format!("{leader} was elected in term {term}"), have, majority)
+                let nodes = certificate.iter().map(|voter| voter.node).collect();
+                let what = format!("{leader} was elected in term {term}");
+                (what, lists.of(leader.node), nodes, false)
             }
             _ => continue,
         };
+        let (have, all) = (count(list, &nodes), list.len());
+        let need = if needs_all { all } else { all / 2 + 1 };
         if have < need {
             report.add(index, event, || format!("{what} by {have} of {all} voters, not {need}"));
         }
     }
     report.done()
+}
+
+/// How many distinct voters of the list are among the nodes.
+fn count(list: &[NodeId], nodes: &[NodeId]) -> usize {
+    list.iter().filter(|voter| nodes.contains(voter)).count()
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut newest: BTreeMap<(Generation, NodeId), Incarnation> = BTreeMap::new();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         let (generation, who, did) = match &event.kind {
             Kind::Started { node, hard } => (
                 hard.generation,

@@ -6,7 +6,7 @@
 //! run after every seed.
 //!
 //! Besides the properties: `guards` knows which guard is valid when, `claims` which claim stands,
-//! `story` what happened to a message; `report` collects violations, and `testing` writes histories
+//! `lists` which voters a node counts by, `story` what happened to a message; `report` collects violations, and `testing` writes histories
 //! for the tests.
 
 mod claims;
@@ -23,11 +23,13 @@ mod f1_nothing_below_floor;
 mod f2_floor_rises;
 mod f3_no_claim_below_floor;
 mod f4_floor_across_generations;
+mod few;
 mod guards;
 mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
 mod l3_release_after_the_last_act;
 mod l4_only_the_exact_holder;
+mod lists;
 mod m1_quorums_intersect;
 mod m3_no_return_of_the_superseded;
 mod report;
@@ -54,7 +56,7 @@ pub use report::MAX_VIOLATIONS;
 /// What the oracles know about the run besides its history.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// The configured voters.
+    /// The configured voters when the run begins.
     pub voters: Vec<NodeId>,
     /// What the sink can do.
     pub sink: SinkKind,
@@ -147,7 +149,8 @@ pub const ALL: &[Oracle] = &[
 /// The history does not have exactly one [`Kind::End`]: a bug in the testbed, and what the liveness
 /// oracles would say about half a run means nothing.
 pub fn check_all(history: &History, setting: &Setting) -> Vec<Violation> {
-    let ends = history.events().iter().filter(|event| event.kind == Kind::End).count();
+    let ends =
+        history.besides_messages().filter(|(_, event)| matches!(event.kind, Kind::End)).count();
     assert!(ends == 1, "a history has exactly one End, this one has {ends}: a bug in the testbed");
     let mut found: Vec<Violation> =
         ALL.iter().flat_map(|oracle| (oracle.check)(history, setting)).collect();

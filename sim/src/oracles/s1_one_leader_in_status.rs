@@ -28,7 +28,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut shown: BTreeMap<NodeId, (Generation, Term)> = BTreeMap::new();
     let mut named: BTreeMap<(Generation, Term), NodeId> = BTreeMap::new();
     let mut elected: BTreeSet<(Generation, Term, NodeId)> = BTreeSet::new();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         match event.kind {
             Kind::Booted { node, .. } | Kind::Down { node, .. } => {
                 shown.remove(&node);

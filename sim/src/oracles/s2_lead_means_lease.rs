@@ -20,7 +20,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut guards = Guards::default();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         guards.apply(event);
         let Kind::Status { node, term, leader: Some(leader), .. } = event.kind else { continue };
         if leader == node && !guards.holds_lease(node, term, event.at) {

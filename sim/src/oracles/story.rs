@@ -41,11 +41,13 @@ impl Story {
         self.sends[from..].iter().filter(move |send| send.token == token)
     }
 
-    /// Whether the holder of the latest claim, and no other, says that it sent nothing, and is
-    /// right.
+    /// Whether the holder of the latest claim, and no other, says that it sent nothing but what was
+    /// refused for now, and is right.
     fn never_sent(&self, token: Token) -> bool {
+        let nothing =
+            |send: &Send| matches!(send.outcome, Some(SendOutcome::NotSent | SendOutcome::NotNow));
         self.claim.is_some_and(|(claim, _)| claim == token)
-            && self.sends_of_claim(token).all(|send| send.outcome == Some(SendOutcome::NotSent))
+            && self.sends_of_claim(token).all(nothing)
     }
 
     /// Whether `proof` can take the message from doubt to `to`.

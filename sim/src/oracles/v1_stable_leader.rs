@@ -33,6 +33,11 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut leader: Leader = None;
     let mut faults = false;
     for (index, event) in history.events().iter().enumerate() {
+        // All that a message can do here is to come after the bound.
+        let awaited = leader.is_none() && deadline.is_some_and(|deadline| event.at > deadline);
+        if matches!(event.kind, Kind::Sent { .. }) && !awaited {
+            continue;
+        }
         let ended = event.kind == Kind::End;
         if let (None, Some(deadline)) = (leader, deadline)
             && (event.at > deadline || ended)

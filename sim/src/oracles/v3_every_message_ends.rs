@@ -44,7 +44,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut messages: BTreeMap<MessageNo, Fate> = BTreeMap::new();
     let mut end = None;
     let mut last_guard = SimTime(0);
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         match event.kind {
             // What comes in while the nodes are being shut down is not theirs to deliver.
             Kind::Enqueued { message } if end.is_none() => {

@@ -28,7 +28,7 @@ const REFUSALS_MAX: u32 = 2;
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut refused: BTreeMap<NodeId, u32> = BTreeMap::new();
-    for (index, event) in history.events().iter().enumerate() {
+    for (index, event) in history.besides_messages() {
         match event.kind {
             Kind::Activated { .. } => refused.clear(),
             Kind::SteppedDown { node, term, reason: SteppedDown::Outranked } => {

@@ -8,6 +8,7 @@ pub mod log;
 pub mod merge;
 pub mod plan_file;
 pub mod reach;
+pub mod regression_file;
 pub mod stats;
 pub mod summary;
 pub mod text;

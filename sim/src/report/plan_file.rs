@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use fencepost::probe::Mutant;
 
+use super::regression_file;
 use super::summary::replay_command;
 use crate::faults::generate;
 use crate::run::Verdict;
 use crate::scenario::{Expect, Scenario, print};
 use crate::search::SeedReport;
+use crate::search::shrink::Shrunk;
 
 /// The folder, below the workspace; git ignores it.
 pub const FOLDER: &str = "reports/run";
@@ -27,6 +29,25 @@ pub fn write(
     std::fs::create_dir_all(&folder)?;
     let path = folder.join(file_name(scenario, seed.seed, mutant));
     std::fs::write(&path, text(scenario, seed, mutant, &path))?;
+    Ok(path)
+}
+
+/// Writes what is left of the plan of a failing seed and returns the path.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_shrunk(
+    root: &Path,
+    reference: &str,
+    mutant: Option<Mutant>,
+    shrunk: &Shrunk,
+) -> std::io::Result<PathBuf> {
+    let folder = root.join(FOLDER);
+    std::fs::create_dir_all(&folder)?;
+    let name = regression_file::file_name(reference, mutant, shrunk);
+    let path = folder.join(format!("shrunk-{name}"));
+    let text = regression_file::text(reference, mutant, shrunk, &path.display().to_string());
+    std::fs::write(&path, text)?;
     Ok(path)
 }
 

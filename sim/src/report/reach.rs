@@ -8,13 +8,7 @@ use super::text::{Paint, grouped, short, wrap, wrap_items};
 
 /// Reach points that no scenario reaches yet, each with the reason: what `--require-reach all` does
 /// not ask for. It is meant to be empty.
-pub const EXCUSED: &[(&str, &str)] = &[
-    ("voters_clash", "no scenario changes the list of voters; tests/election/lists.rs does"),
-    (
-        "voters_one_step_apart",
-        "no scenario changes the list of voters; tests/election/lists.rs does",
-    ),
-];
+pub const EXCUSED: &[(&str, &str)] = &[];
 
 fn excuse(name: &str) -> Option<&'static str> {
     EXCUSED.iter().find(|(excused, _)| *excused == name).map(|(_, reason)| *reason)

@@ -13,6 +13,15 @@ const NAME_MAX: usize = 24;
 
 /// The command that shows a seed again.
 pub fn replay_command(reference: &str, seed: u64, mutant: Option<Mutant>) -> String {
+    command("replay", reference, seed, mutant)
+}
+
+/// The command that makes a seed's plan as small as it can be.
+pub fn shrink_command(reference: &str, seed: u64, mutant: Option<Mutant>) -> String {
+    command("shrink", reference, seed, mutant)
+}
+
+fn command(verb: &str, reference: &str, seed: u64, mutant: Option<Mutant>) -> String {
     // A path with a space in it must still be one argument of the shell.
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     let reference = match reference.chars().all(plain) {
@@ -20,7 +29,7 @@ pub fn replay_command(reference: &str, seed: u64, mutant: Option<Mutant>) -> Str
         false => format!("'{}'", reference.replace('\'', "'\\''")),
     };
     let mutant = mutant.map(|mutant| format!(" --mutant {}", mutant.name()));
-    format!("cargo sim replay {reference} --seed {seed}{}", mutant.unwrap_or_default())
+    format!("cargo sim {verb} {reference} --seed {seed}{}", mutant.unwrap_or_default())
 }
 
 /// The head of the table whose lines are [`line()`].

@@ -72,7 +72,7 @@ impl Total {
                 ],
             );
         }
-        let faults = stats.faults.iter().map(|(kind, count)| format!("{kind} {}", grouped(*count)));
+        let faults = stats.faults.iter().map(|(kind, count)| format!("{kind} {}", short(*count)));
         row("faults", or_none(faults.collect()));
         row(
             "nodes",

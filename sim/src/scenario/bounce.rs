@@ -72,7 +72,7 @@ fn way(section: &Section, problems: &mut Problems) -> Option<bool> {
 }
 
 /// What `wipe` and `torn` say, if the cluster has disks to which that can happen.
-fn harm(section: &Section, around: Around, problems: &mut Problems) -> Option<HarmSpec> {
+pub(super) fn harm(section: &Section, around: Around, problems: &mut Problems) -> Option<HarmSpec> {
     let wipe = choice("wipe", section, problems);
     let torn = choice("torn", section, problems);
     let (wipe, torn) = (wipe?, torn?);

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::bounce::{bounce, rolling};
+use super::deploy::{deploy, retired};
 use super::field::{Section, Value, article, signed_numbers, steps};
-use super::links::{Ends, links, one_node};
+use super::links::{Ends, links, nodes, one_node};
 use super::problem::{Problems, suggest};
 use super::units::{Between, duration as written};
-use super::{FaultLine, FaultSpec};
+use super::{FaultLine, FaultSpec, machines, services};
 use crate::faults::plan::{DiskMode, Noise, Transport};
 
 /// Each fault with the keys it takes besides `at`.
@@ -18,8 +19,19 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("noise", &["loss", "duplicate", "reorder", "for"]),
     ("kill", &["down", "slow_start", "wipe", "torn"]),
     ("stop", &["down", "slow_start", "wipe"]),
+    ("die", &["down", "slow_start", "wipe", "torn"]),
+    ("crash_loop", &["times", "up", "down", "wipe", "torn"]),
     ("rolling", &["gap", "down", "slow_start", "wipe"]),
+    ("deploy", &["voters", "gap", "down"]),
+    ("retire", &[]),
+    ("suspend", &["uncounted", "for"]),
+    ("disk", &["is", "by", "for"]),
+    ("restart", &["down"]),
+    ("fail", &["share", "for"]),
+    ("commit", &["share", "by", "for"]),
+    ("effect", &["share", "by", "for"]),
     ("wall", &["step"]),
+    ("strobe", &["by", "every", "for"]),
     ("rate", &["ppm", "for"]),
 ];
 
@@ -156,9 +168,9 @@ fn spec(
     // All fields are read before the first `?`, so that all that are wrong are reported.
     Some(match kind {
         "pause" => {
-            let node = one_node(kind, section, around, problems);
+            let nodes = nodes(kind, section, around, problems);
             let lasts = section.need_some_time("for", problems);
-            FaultSpec::Pause { node: node?, lasts: lasts? }
+            FaultSpec::Pause { nodes: nodes?, lasts: lasts? }
         }
         "cut" => {
             let links = links(kind, Ends::Cut, section, around, problems);
@@ -183,6 +195,16 @@ fn spec(
         }
         "kill" | "stop" => return bounce(kind, section, around, problems),
         "rolling" => return rolling(section, around, problems),
+        "deploy" => return deploy(section, around, problems),
+        "retire" => FaultSpec::Retire { node: retired(section, around, problems)? },
+        "die" => return machines::die(section, around, problems),
+        "crash_loop" => return machines::crash_loop(section, around, problems),
+        "suspend" => return machines::suspend(section, around, problems),
+        "disk" => return machines::disk(section, around, problems),
+        "strobe" => return machines::strobe(section, around, problems),
+        "restart" => return services::restart(section, problems),
+        "fail" => return services::fail(section, problems),
+        "commit" | "effect" => return services::answers(kind, section, problems),
         "wall" => {
             let node = one_node(kind, section, around, problems);
             let by_ms = section.need("step", "\"-4s\"", problems);

@@ -177,7 +177,7 @@ fn target(name: &str, at: Range<usize>, around: Around, problems: &mut Problems)
 }
 
 /// The letter and the number of a name such as `n12` or `o1`.
-fn numbered(name: &str) -> Option<(char, u32)> {
+pub(super) fn numbered(name: &str) -> Option<(char, u32)> {
     let letter = name.chars().next().filter(|letter| matches!(letter, 'n' | 'o'))?;
     let digits = &name[1..];
     let fine = digits.starts_with(|c| ('1'..='9').contains(&c));

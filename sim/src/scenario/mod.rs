@@ -6,13 +6,16 @@
 
 mod bounce;
 mod cluster;
+mod deploy;
 mod expect;
 mod fault;
 mod field;
 mod links;
+mod machines;
 mod parse;
 mod print;
 mod problem;
+mod services;
 mod swarm;
 pub mod units;
 mod validate;
@@ -23,6 +26,7 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
+use fencepost::NodeId;
 use fencepost::election::Timing;
 use fencepost::probe::Mutant;
 
@@ -30,7 +34,7 @@ pub use self::print::print;
 pub use self::problem::{Problem, ScenarioError};
 pub use self::swarm::{DrawKind, Ranges, Swarm};
 use self::units::Between;
-use crate::faults::plan::{DiskMode, Harm, Links, Network, Noise, Target, Transport};
+use crate::faults::plan::{DiskMode, Harm, Links, Network, Noise, Service, Target, Transport};
 use crate::oracles::SinkKind;
 
 /// How long the liveness oracles get if a scenario does not say.
@@ -98,7 +102,12 @@ pub struct FaultLine {
 #[allow(missing_docs)] // the fields are those of `Fault`
 pub enum FaultSpec {
     Pause {
-        node: Target,
+        nodes: Vec<Target>,
+        lasts: Between<Duration>,
+    },
+    Suspend {
+        nodes: Vec<Target>,
+        counted: bool,
         lasts: Between<Duration>,
     },
     Cut {
@@ -131,6 +140,51 @@ pub enum FaultSpec {
         down: Between<Duration>,
         slow_start: Between<Duration>,
     },
+    /// One node gets another list of voters, or, without a node, all in turn.
+    Deploy {
+        node: Option<NodeId>,
+        voters: u32,
+        /// From the start of one bounce to the start of the next.
+        gap: Between<Duration>,
+        down: Between<Duration>,
+    },
+    Retire {
+        node: NodeId,
+    },
+    Die {
+        nodes: Vec<Target>,
+        harm: HarmSpec,
+        down: Between<Duration>,
+        slow_start: Between<Duration>,
+    },
+    CrashLoop {
+        nodes: Vec<Target>,
+        harm: HarmSpec,
+        times: Between<u32>,
+        up: Between<Duration>,
+        down: Between<Duration>,
+    },
+    Disk {
+        nodes: Vec<Target>,
+        trouble: DiskSpec,
+        lasts: Between<Duration>,
+    },
+    Restart {
+        service: Service,
+        down: Between<Duration>,
+    },
+    Service {
+        service: Service,
+        trouble: ServiceSpec,
+        share_ppm: u32,
+        lasts: Between<Duration>,
+    },
+    Strobe {
+        node: Target,
+        by_ms: Between<i64>,
+        every: Between<Duration>,
+        lasts: Between<Duration>,
+    },
     WallStep {
         node: Target,
         by_ms: Between<i64>,
@@ -140,6 +194,24 @@ pub enum FaultSpec {
         ppm: Between<i32>,
         lasts: Between<Duration>,
     },
+}
+
+/// What is wrong with a disk: [`crate::faults::plan::DiskTrouble`] with its choices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum DiskSpec {
+    Full,
+    Unreadable,
+    Slow { by: Between<Duration> },
+}
+
+/// What is wrong with a service: [`crate::faults::plan::ServiceTrouble`] with its choices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ServiceSpec {
+    Fails,
+    Late { by: Between<Duration> },
+    Lost,
 }
 
 /// What a bounce does to the disk, as a line says it.

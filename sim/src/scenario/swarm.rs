@@ -7,7 +7,7 @@ use super::fault::{Around, MAX_PPM};
 use super::field::{Section, Value, count, duration, positive, steps};
 use super::problem::{Problems, suggest};
 use super::units::Between;
-use crate::faults::plan::{Harm, Transport};
+use crate::faults::plan::{DiskMode, Harm, Transport};
 
 /// What a seed draws.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,23 +23,23 @@ pub struct Swarm {
 /// How hard the drawn faults are. Durations are drawn so that each doubling is equally likely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ranges {
-    /// How long processes stand still.
+    /// How long processes stand still and machines sleep.
     pub pause: Between<Duration>,
-    /// How long links are cut, and database and sink are away.
+    /// How long links are cut, and database, sink and disks are away or fail.
     pub cut: Between<Duration>,
-    /// How long links are slow.
+    /// How long links and disks are slow, and acknowledgements late or lost.
     pub slow: Between<Duration>,
     /// By how much they are.
     pub by: Between<Duration>,
     /// How long there is noise.
     pub noise: Between<Duration>,
-    /// How long a bounced process is away.
+    /// How long a bounced process or service is away.
     pub down: Between<Duration>,
     /// How long a new process takes to its first step.
     pub slow_start: Between<Duration>,
     /// How far wall clocks jump, in either direction, in milliseconds.
     pub step_ms: Between<i64>,
-    /// How long a clock's rate is off.
+    /// How long a clock's rate is off, or a wall clock jumps to and fro.
     pub rate: Between<Duration>,
     /// How far it is, in either direction, in parts per million; never beyond the bound.
     pub ppm: Between<u32>,
@@ -156,12 +156,58 @@ draw_kinds! {
     /// A voter that is cut off from all others is killed, comes back with an empty disk while it
     /// is still cut off, and is then healed.
     WipedCutOff = "wiped-cut-off", 2;
+    /// A voter is added to the list, node by node, and mostly taken away again.
+    VotersChange = "voters-change", 1;
+    /// Several nodes, a majority or all of them stand still at once.
+    PauseSeveral = "pause-several", 2;
+    /// Some machines sleep.
+    Suspend = "suspend", 2;
+    /// Some machine sleeps and its monotonic clock does not count that, where the lease layer may
+    /// fail.
+    SuspendUncounted = "suspend-uncounted", 0;
+    /// Some machine vanishes without a word and starts again later.
+    SilentDeath = "silent-death", 3;
+    /// Some process is killed again and again.
+    CrashLoop = "crash-loop", 2;
+    /// Some disk takes nothing.
+    DiskFull = "disk-full", 2;
+    /// Some disk cannot be read, and its node is killed meanwhile.
+    DiskUnreadable = "disk-unreadable", 1;
+    /// Some disk, or all of them, take long to write.
+    DiskSlow = "disk-slow", 2;
+    /// Every wall clock is off from the beginning, each by its own amount.
+    WallOffset = "wall-offset", 1;
+    /// Some wall clock jumps to and fro.
+    Strobe = "wall-strobe", 1;
+    /// Some nodes, by name, cannot reach the database or do not get its answers.
+    DbPartial = "db-partial", 2;
+    /// The database's process is restarted.
+    DbRestart = "db-restart", 2;
+    /// The database fails.
+    DbFails = "db-fails", 2;
+    /// Commits are acknowledged late.
+    CommitLate = "commit-late", 2;
+    /// Acknowledgements of commits are lost.
+    CommitLost = "commit-lost", 2;
+    /// The sink's process is restarted.
+    SinkRestart = "sink-restart", 2;
+    /// The sink fails.
+    SinkFails = "sink-fails", 2;
+    /// Effects are acknowledged late.
+    EffectLate = "effect-late", 2;
+    /// Acknowledgements of effects are lost.
+    EffectLost = "effect-lost", 2;
 }
 
 impl DrawKind {
     /// Whether the draw needs the link plugin.
     pub fn needs_links(self) -> bool {
         matches!(self, Self::SlowLink | Self::Noise | Self::LateAnswers)
+    }
+
+    /// Whether the draw needs disks of whatever kind.
+    fn needs_disk(self) -> bool {
+        matches!(self, Self::DiskFull | Self::DiskUnreadable | Self::DiskSlow)
     }
 
     /// What it does to disks.
@@ -252,6 +298,13 @@ fn obstacle(kind: DrawKind, around: Around) -> Option<(String, &'static str, &'s
         ));
     }
     let (harm, disks) = (kind.harm(), around.disks?);
+    if kind.needs_disk() && disks.iter().all(|disk| *disk == DiskMode::None) {
+        return Some((
+            format!("{name} does nothing: no node of this cluster has a disk"),
+            "only with a disk",
+            "write disk = \"kept\" in cluster, or leave it out",
+        ));
+    }
     if harm == Harm::None || disks.iter().any(|disk| disk.fit(harm) == harm) {
         return None;
     }

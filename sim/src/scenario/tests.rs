@@ -1,6 +1,7 @@
 //! What a scenario file may hold, and what its errors look like.
 
 mod disks;
+mod troubles;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
@@ -81,6 +82,23 @@ fn each_fault_is_read_as_it_is_printed() {
         r#"{ at = "3s", noise = "all <-> all", loss = 0.2, duplicate = 0.0, reorder = 1.0, for = "3s" }"#,
         r#"{ at = "4s", kill = "leader", down = "1s", slow_start = "500ms" }"#,
         r#"{ at = "5s", stop = "follower", down = "0s" }"#,
+        r#"{ at = "5.1s", pause = "n1, follower", for = "300ms" }"#,
+        r#"{ at = "5.2s", suspend = "majority", for = "4s" }"#,
+        r#"{ at = "5.3s", suspend = "leader", uncounted = true, for = "4s" }"#,
+        r#"{ at = "5.4s", die = "n1", down = "3s", slow_start = "1s", torn = true }"#,
+        r#"{ at = "5.5s", crash_loop = "n1, n2", times = 5, up = "300ms", down = "200ms", wipe = true }"#,
+        r#"{ at = "5.6s", disk = "all", is = "full", for = "3s" }"#,
+        r#"{ at = "5.7s", disk = "n1", is = "unreadable", for = "3s" }"#,
+        r#"{ at = "5.8s", disk = "n1", is = "slow", by = "200ms", for = "3s" }"#,
+        r#"{ at = "5.9s", restart = "db", down = "800ms" }"#,
+        r#"{ at = "5.91s", restart = "sink", down = "0s" }"#,
+        r#"{ at = "5.92s", fail = "db", share = 0.5, for = "3s" }"#,
+        r#"{ at = "5.93s", fail = "sink", share = 1.0, for = "3s" }"#,
+        r#"{ at = "5.94s", commit = "late", by = "1.5s", share = 0.25, for = "3s" }"#,
+        r#"{ at = "5.95s", commit = "lost", share = 0.000001, for = "3s" }"#,
+        r#"{ at = "5.96s", effect = "late", by = "0s", share = 0.25, for = "3s" }"#,
+        r#"{ at = "5.97s", effect = "lost", share = 0.3, for = "3s" }"#,
+        r#"{ at = "5.98s", strobe = "n1", by = "-2s", every = "50ms", for = "5s" }"#,
         r#"{ at = "6s", wall = "n1", step = "-4s" }"#,
         r#"{ at = "7s", rate = "n1", ppm = -5000, for = "10s" }"#,
     ];

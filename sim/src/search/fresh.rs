@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_ends_the_process_leaves_the_name_of_its_seed() {
         let overflow = in_a_process("overflow");
-        assert!(overflow.contains("thread 'made up seed 7'"), "{overflow}");
+        assert!(overflow.contains("'made up seed 7'"), "{overflow}");
         assert!(overflow.contains("has overflowed its stack"), "{overflow}");
         let twice = in_a_process("panic_in_a_panic");
         assert!(twice.contains("made up seed 8 panicked: the first"), "{twice}");

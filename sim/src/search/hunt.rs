@@ -16,7 +16,8 @@ pub struct Hunt<'a> {
     pub mutant: Mutant,
     /// The scenario that claims to catch it.
     pub scenario: &'a Scenario,
-    /// Seeds to try, at most.
+    /// Seeds to try, at most. A scenario with a seed of its own is a plan that shows the bug by that
+    /// seed, and is tried with no other.
     pub seeds: Seeds,
     /// How many seeds run at a time.
     pub jobs: usize,
@@ -36,9 +37,10 @@ pub struct HuntReport {
 impl Hunt<'_> {
     /// Runs the seeds with the bug until one fails, then the same ones without it.
     pub fn run(&self) -> HuntReport {
+        let seeds = self.scenario.seed.map_or(self.seeds, Seeds::only);
         let mut batch = Batch {
             scenario: self.scenario,
-            seeds: self.seeds,
+            seeds,
             options: RunOptions { mutant: Some(self.mutant), ..RunOptions::default() },
             jobs: self.jobs,
             time_limit: None,
@@ -47,7 +49,7 @@ impl Hunt<'_> {
         let with = batch.explore(&mut |_| {});
         batch.options.mutant = None;
         batch.stop_at_first = false;
-        batch.seeds.last = self.seeds.first.saturating_add(with.stats.runs.saturating_sub(1));
+        batch.seeds.last = seeds.first.saturating_add(with.stats.runs.saturating_sub(1));
         let without = batch.explore(&mut |_| {});
         HuntReport { mutant: self.mutant, with, without }
     }

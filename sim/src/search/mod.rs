@@ -1,5 +1,7 @@
-//! Search: many seeds of one scenario, and planted bugs that must be found.
+//! Search: many seeds of one scenario, planted bugs that must be found, and the smallest plan that
+//! fails as a seed does.
 
+pub mod bytes;
 pub mod determinism;
 pub mod elsewhere;
 pub mod explore;
@@ -7,6 +9,7 @@ pub mod fresh;
 pub mod hunt;
 pub mod seeds;
 pub mod shard;
+pub mod shrink;
 pub mod stop;
 pub mod verdict;
 

@@ -1,5 +1,6 @@
 //! Building the world of one run: machines, services and the nodes under test.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use fencepost::Instant;
@@ -14,6 +15,8 @@ use super::disks::Disks;
 use super::links::{Links, Mailbox};
 use super::place::Places;
 use super::recorder::Recorder;
+use super::rpc::Server;
+use super::service::Service;
 use super::sinks::SinkServer;
 use super::timer::{Timer, nanos};
 use super::voters::{Cluster, Switches, address};
@@ -36,10 +39,11 @@ impl World {
     /// Builds the world of a plan inside the running simulation; its processes start at once.
     pub fn build(plan: &Plan, handle: Handle) -> Self {
         let timer = Timer::new(TimeHandle::current());
-        let places = Places::new(plan.voter_nodes(), plan.observer_nodes());
+        let places = Places::new(plan.voter_machines(), plan.observer_nodes());
         let recorder = Arc::new(Recorder::new(timer.clone()));
         let cluster = Arc::new(Cluster {
             seed: plan.seed,
+            disk: plan.disk,
             timing: plan.timing.clone(),
             transport: plan.transport,
             sink: plan.workload.map(|workload| workload.sink),
@@ -49,13 +53,19 @@ impl World {
             disks: simulator::<Disks>(),
             recorder,
             database: Arc::default(),
+            database_state: Arc::new(Service::new(stream(plan.seed, "database", 0))),
+            sink_state: Arc::new(Service::new(stream(plan.seed, "sink", 0))),
             sink_mailbox: Arc::default(),
             mailboxes: places.nodes().iter().map(|_| Arc::new(Mailbox::default())).collect(),
-            switches: places.nodes().iter().map(|_| Switches::default()).collect(),
+            switches: places.nodes().iter().map(|_| Switches::new(plan.voters)).collect(),
             places,
         });
         lay_out(plan, &cluster);
 
+        for place in cluster.places.voter_places().skip(plan.voters as usize) {
+            cluster.switches[place.0].absent.store(true, Ordering::Relaxed);
+            cluster.recorder.absent(cluster.places.node(place));
+        }
         let mut machines = Vec::new();
         for place in cluster.places.node_places() {
             let process = Arc::clone(&cluster);
@@ -74,8 +84,11 @@ impl World {
             let books: SharedBooks = Arc::new(Mutex::new(books));
             let server = Database {
                 books: Arc::clone(&books),
-                links: Arc::clone(&cluster.links),
-                here: cluster.places.database(),
+                server: Server {
+                    links: Arc::clone(&cluster.links),
+                    here: cluster.places.database(),
+                    service: Arc::clone(&cluster.database_state),
+                },
                 mailbox: Arc::clone(&cluster.database),
                 clocks: Arc::clone(&cluster.clocks),
                 recorder: Arc::clone(&cluster.recorder),
@@ -83,8 +96,11 @@ impl World {
             database.spawn(server.serve());
             let server = SinkServer::new(
                 workload.sink,
-                Arc::clone(&cluster.links),
-                cluster.places.sink(),
+                Server {
+                    links: Arc::clone(&cluster.links),
+                    here: cluster.places.sink(),
+                    service: Arc::clone(&cluster.sink_state),
+                },
                 Arc::clone(&cluster.sink_mailbox),
                 timer,
                 Arc::clone(&cluster.recorder),
@@ -93,7 +109,7 @@ impl World {
             books
         });
         machines.extend([database.id(), sink.id()]);
-        let injector = Injector::new(Arc::clone(&cluster), handle, machines);
+        let injector = Injector::new(Arc::clone(&cluster), handle, machines, plan.disk);
         Self { cluster, books, injector }
     }
 }

@@ -1,7 +1,8 @@
 //! Clocks: each node has a monotonic clock with a rate of its own and a wall clock that steps.
 //!
 //! A madsim plugin. Local time runs piecewise linearly over true time; a change of rate re-arms the
-//! node's sleeping timers, as a real timer follows its clock.
+//! node's sleeping timers, as a real timer follows its clock. While a machine sleeps its monotonic
+//! clock goes on, as `CLOCK_BOOTTIME` does, but its timers do not: they go off late.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,6 +24,13 @@ const MILLION: i128 = 1_000_000;
 /// 2026-01-01T00:00:00Z, where every wall clock starts.
 const WALL_ORIGIN_MS: i64 = 1_767_225_600_000;
 
+/// A clock that stands still: the rate of one that does not count while its machine sleeps.
+pub const STOPPED: i32 = -1_000_000;
+
+/// The longest step of a real timer, in nanoseconds: it looks at its clock again after each, so that
+/// it goes off late by less than this after its machine has slept.
+const TIMER_STEP: u64 = 1_000_000_000;
+
 /// How many dead sleepers a node's list may hold before it is swept.
 const SLEEPERS_MAX: usize = 64;
 
@@ -38,9 +46,20 @@ struct NodeClock {
     reading: u64,
     ppm: i32,
     wall_offset_ms: i64,
+    /// Since when the machine sleeps.
+    asleep: Option<u64>,
+    /// When it slept last.
+    slept: Option<Nap>,
     /// Counts changes of the rate.
     epoch: u64,
     sleepers: Vec<Weak<Sleeper>>,
+}
+
+/// A machine's sleep, in true time.
+#[derive(Debug, Clone, Copy)]
+struct Nap {
+    from: u64,
+    until: u64,
 }
 
 impl NodeClock {
@@ -57,6 +76,9 @@ impl NodeClock {
     fn true_time_of(&self, target: u64) -> u64 {
         if self.ppm == 0 {
             return self.since.saturating_add(target.saturating_sub(self.reading));
+        }
+        if self.ppm == STOPPED {
+            return if target <= self.reading { self.since } else { u64::MAX };
         }
         let ahead = i128::from(target) - i128::from(self.reading);
         let rate = MILLION + i128::from(self.ppm);
@@ -80,6 +102,8 @@ impl Clocks {
             reading: reading.0,
             ppm: 0,
             wall_offset_ms: 0,
+            asleep: None,
+            slept: None,
             epoch: 0,
             sleepers: Vec::new(),
         });
@@ -100,7 +124,7 @@ impl Clocks {
 
     /// Sets the rate of a node's monotonic clock and tells its reading at this moment.
     pub fn set_rate(&self, place: Place, ppm: i32) -> Instant {
-        assert!(i128::from(ppm) > -MILLION, "a clock goes forward");
+        assert!(ppm >= STOPPED, "a clock does not go back");
         let now = self.timer.now();
         let mut nodes = self.lock();
         let clock = &mut nodes[place.0];
@@ -119,6 +143,20 @@ impl Clocks {
     pub fn step_wall(&self, place: Place, by_ms: i64) {
         let offset = &mut self.lock()[place.0].wall_offset_ms;
         *offset = offset.saturating_add(by_ms);
+    }
+
+    /// The node's machine falls asleep: its timers stand still.
+    pub fn fall_asleep(&self, place: Place) {
+        let now = self.timer.now();
+        self.lock()[place.0].asleep = Some(now);
+    }
+
+    /// It wakes up.
+    pub fn wake_up(&self, place: Place) {
+        let until = self.timer.now();
+        let clock = &mut self.lock()[place.0];
+        let from = clock.asleep.take().expect("it was asleep");
+        clock.slept = Some(Nap { from, until });
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<NodeClock>> {
@@ -159,6 +197,25 @@ struct SimSleep {
 struct Armed {
     sleeper: Arc<Sleeper>,
     epoch: u64,
+    /// True time at which it was armed.
+    since: u64,
+    /// True time at which it was to go off then.
+    due: u64,
+    /// True time before which it cannot go off, because its machine slept.
+    not_before: u64,
+}
+
+impl Armed {
+    /// When it can go off at last, given when its machine slept last. What was left of the step
+    /// under way when the machine fell asleep is left when it wakes up.
+    fn not_before(&self, slept: Option<Nap>) -> u64 {
+        let Some(Nap { from, until }) = slept else { return self.not_before };
+        if self.since >= from || self.due <= from {
+            return self.not_before;
+        }
+        let step = TIMER_STEP - (from - self.since) % TIMER_STEP;
+        self.not_before.max(until + step.min(self.due - from))
+    }
 }
 
 struct Sleeper {
@@ -174,16 +231,17 @@ impl Sleeper {
 impl Future for SimSleep {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let clocks = Arc::clone(&self.clock.clocks);
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { clock: SimClock { clocks, place }, target, armed } = self.get_mut();
         let now = clocks.timer.now();
         let mut nodes = clocks.lock();
-        let clock = &mut nodes[self.clock.place.0];
-        if clock.local(now) >= self.target {
+        let clock = &mut nodes[place.0];
+        let not_before = armed.as_ref().map_or(0, |armed| armed.not_before(clock.slept));
+        if clock.local(now) >= *target && now >= not_before {
             return Poll::Ready(());
         }
-        match &self.armed {
-            Some(armed) if armed.epoch == clock.epoch => {
+        match armed {
+            Some(armed) if (armed.epoch, armed.not_before) == (clock.epoch, not_before) => {
                 let mut waker = armed.sleeper.waker.lock().expect("never held across a panic");
                 if !waker.will_wake(cx.waker()) {
                     waker.clone_from(cx.waker());
@@ -195,17 +253,17 @@ impl Future for SimSleep {
                     clock.sleepers.retain(|sleeper| sleeper.strong_count() > 0);
                 }
                 clock.sleepers.push(Arc::downgrade(&sleeper));
-                let at = clock.true_time_of(self.target);
+                let due = clock.true_time_of(*target).max(not_before);
                 let epoch = clock.epoch;
                 drop(nodes);
                 // The timer must not keep a dropped sleep alive, nor wake its task.
                 let weak = Arc::downgrade(&sleeper);
-                clocks.timer.at(at, move || {
+                clocks.timer.at(due, move || {
                     if let Some(sleeper) = weak.upgrade() {
                         sleeper.wake();
                     }
                 });
-                self.armed = Some(Armed { sleeper, epoch });
+                *armed = Some(Armed { sleeper, epoch, since: now, due, not_before });
             }
         }
         Poll::Pending
@@ -261,6 +319,55 @@ mod tests {
             assert!((750_000_000..750_000_000 + SLACK).contains(&truly), "{truly}");
             changer.await.unwrap();
         });
+    }
+
+    /// A machine that sleeps from 300 ms to 2.3 s of a sleep of `sleep`, and when that ends.
+    fn slept_through(sleep: Duration, stops: bool) -> (u64, u64) {
+        let mut ended = (0, 0);
+        with_clock(async |clock| {
+            let other = clock.clone();
+            let (local, truly) = (clock.now(), clock.clocks.timer.now());
+            // No node stands still in this test: only the timers are late.
+            let machine = madsim::task::spawn(async move {
+                madsim::time::sleep(Duration::from_millis(300)).await;
+                other.clocks.fall_asleep(other.place);
+                if stops {
+                    other.clocks.set_rate(other.place, STOPPED);
+                }
+                madsim::time::sleep(Duration::from_secs(2)).await;
+                other.clocks.wake_up(other.place);
+                if stops {
+                    other.clocks.set_rate(other.place, 0);
+                }
+            });
+            let sleeper = clock.clone();
+            let sleep = madsim::task::spawn(async move {
+                sleeper.sleep(sleep).await;
+                (sleeper.now(), sleeper.clocks.timer.now())
+            });
+            machine.await.unwrap();
+            let (local_end, true_end) = sleep.await.unwrap();
+            ended = (local_end.since(local) / 1_000_000, (true_end - truly) / 1_000_000);
+        });
+        ended
+    }
+
+    #[test]
+    fn timers_go_off_late_after_a_sleep_and_the_clock_counts_it() {
+        // It was due after the machine woke up, and not hindered.
+        let (local, truly) = slept_through(Duration::from_millis(3_500), false);
+        assert_eq!((local, truly), (3_500, 3_500));
+        // What was left of its step, 700 ms, is left when the machine wakes up at 2.3 s.
+        let (local, truly) = slept_through(Duration::from_millis(2_500), false);
+        assert_eq!((local, truly), (3_000, 3_000));
+    }
+
+    #[test]
+    fn a_clock_that_stops_does_not_count_a_sleep() {
+        for ms in [500, 2_500] {
+            let (local, truly) = slept_through(Duration::from_millis(ms), true);
+            assert_eq!((local, truly), (ms, ms + 2_000));
+        }
     }
 
     #[test]

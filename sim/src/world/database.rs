@@ -14,10 +14,10 @@ use fencepost::store::{
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
 use super::clocks::Clocks;
-use super::links::{Links, SharedMailbox};
-use super::place::Place;
+use super::links::SharedMailbox;
 use super::recorder::Recorder;
-use super::rpc::{Asked, Client, answer};
+use super::rpc::{Asked, Client, Server};
+use super::service::Arrival;
 use crate::history::{Kind, MessageNo, ProofKind};
 
 /// The outbox, and the testbed's own books of it. They are kept from the answers alone, so that
@@ -91,6 +91,13 @@ pub enum Question {
     Resolve { token: Token, attempt: Attempt, proof: Proof },
 }
 
+impl Question {
+    /// Whether its answer acknowledges a commit.
+    fn writes(&self) -> bool {
+        !matches!(self, Self::Roll | Self::Pending { .. } | Self::Doubts { .. })
+    }
+}
+
 /// What the database answers.
 #[allow(missing_docs)] // the results are the trait's
 pub enum Answer {
@@ -122,10 +129,8 @@ pub fn message_id(number: MessageNo) -> MessageId {
 pub struct Database {
     /// The outbox and its books.
     pub books: SharedBooks,
-    /// The network.
-    pub links: Arc<Links>,
-    /// Where the database lives.
-    pub here: Place,
+    /// Its way to answer.
+    pub server: Server,
     /// Its questions.
     pub mailbox: SharedMailbox<DatabaseMail>,
     /// Its clock: what the store takes for the time.
@@ -139,14 +144,36 @@ impl Database {
     pub async fn serve(self) {
         loop {
             let asked = self.mailbox.take().await;
-            let outcome = self.execute(&asked.question);
-            let outcome = outcome.unwrap_or_else(Answer::Failed);
-            answer(&self.links, self.here, asked, outcome);
+            let service = &self.server.service;
+            // A transaction takes no time: a restart comes before its commit or after it.
+            match service.arrival(asked.epoch) {
+                Arrival::Taken => {}
+                Arrival::Refused => {
+                    let refused = StoreError::Unavailable("connection refused".into());
+                    self.server.refuse(asked, Answer::Failed(refused));
+                    continue;
+                }
+                Arrival::Broken => {
+                    let broken = StoreError::Unknown("connection closed".into());
+                    self.server.refuse(asked, Answer::Failed(broken));
+                    continue;
+                }
+            }
+            if service.fails() {
+                let busy = StoreError::Unavailable("the database is busy".into());
+                self.server.answer(asked, Answer::Failed(busy), 0);
+                continue;
+            }
+            let outcome = self.execute(&asked.question).unwrap_or_else(Answer::Failed);
+            let late = if asked.question.writes() { service.acknowledges() } else { Some(0) };
+            if let Some(late) = late {
+                self.server.answer(asked, outcome, late);
+            }
         }
     }
 
     fn execute(&self, question: &Question) -> Result<Answer, StoreError> {
-        let now = self.clocks.wall(self.here);
+        let now = self.clocks.wall(self.server.here);
         let books = &mut *lock(&self.books);
         Ok(match question {
             Question::Activate { generation, token, holder } => {

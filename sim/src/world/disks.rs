@@ -2,9 +2,14 @@
 //!
 //! A madsim plugin. Writing takes time, and becomes durable somewhere within it: a process that is
 //! killed meanwhile finds the old content or the new at its next start, unless a fault wipes the
-//! disk or tears what was being written. A node without a disk writes as if it had one, at once,
+//! disk or tears what was being written. So every kill loses what was not yet durable, and may keep
+//! what the process was not yet told about. A node without a disk writes as if it had one, at once,
 //! and finds nothing at its next start.
+//!
+//! A disk can be in trouble: full, unreadable or slow. A write that fails may have replaced the
+//! content all the same, as the contract of [`Disk`] has it.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -17,7 +22,8 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::place::Place;
-use super::timer::Timer;
+use super::timer::{Timer, nanos};
+use crate::faults::plan::DiskTrouble;
 
 /// Half the time that a write takes, in nanoseconds: before it is durable, and again before the
 /// writer is told.
@@ -35,8 +41,20 @@ struct Slot {
     content: Option<Vec<u8>>,
     /// What the running process is writing.
     under_way: Option<Vec<u8>>,
+    /// What is wrong with it.
+    troubles: Vec<DiskTrouble>,
+    /// Whether it failed the running process.
+    failed: bool,
     latencies: Xoshiro256PlusPlus,
     damage: Xoshiro256PlusPlus,
+}
+
+impl Slot {
+    /// The error that the running process gets, and that excuses its end.
+    fn fail(&mut self, action: &'static str, why: io::ErrorKind) -> DiskError {
+        self.failed = true;
+        DiskError::Io { action, path: "hard-state".into(), source: why.into() }
+    }
 }
 
 impl Simulator for Disks {
@@ -49,8 +67,37 @@ impl Disks {
     /// Adds the next node's disk, empty, or notes that it has none. What is torn is drawn apart
     /// from the latencies, so that a torn write changes no later one.
     pub fn add(&self, is_there: bool, latencies: Xoshiro256PlusPlus, damage: Xoshiro256PlusPlus) {
-        let (content, under_way) = (None, None);
-        self.lock().push(Slot { is_there, content, under_way, latencies, damage });
+        self.lock().push(Slot {
+            is_there,
+            content: None,
+            under_way: None,
+            troubles: Vec::new(),
+            failed: false,
+            latencies,
+            damage,
+        });
+    }
+
+    /// From now on this is wrong with it, too.
+    pub fn add_trouble(&self, place: Place, trouble: DiskTrouble) {
+        self.lock()[place.0].troubles.push(trouble);
+    }
+
+    /// Takes one such trouble away.
+    pub fn remove_trouble(&self, place: Place, trouble: DiskTrouble) {
+        let troubles = &mut self.lock()[place.0].troubles;
+        let mine = troubles.iter().position(|active| *active == trouble);
+        troubles.remove(mine.expect("it was put there"));
+    }
+
+    /// A process begins.
+    pub fn begin(&self, place: Place) {
+        self.lock()[place.0].failed = false;
+    }
+
+    /// Whether the disk failed the running process: what excuses its end.
+    pub fn has_failed(&self, place: Place) -> bool {
+        self.lock()[place.0].failed
     }
 
     /// The process was killed: what it was writing is there, or is not.
@@ -80,7 +127,14 @@ impl Disks {
     }
 
     async fn half_write(&self, place: Place) {
-        let half = self.lock()[place.0].latencies.random_range(HALF_WRITE);
+        let half = {
+            let slot = &mut self.lock()[place.0];
+            let slower = slot.troubles.iter().map(|trouble| match trouble {
+                DiskTrouble::Slow { by } => nanos(*by) / 2,
+                DiskTrouble::Full | DiskTrouble::Unreadable => 0,
+            });
+            slower.sum::<u64>() + slot.latencies.random_range(HALF_WRITE)
+        };
         self.timer.sleep(Duration::from_nanos(half)).await;
     }
 
@@ -100,7 +154,11 @@ pub struct SimDisk {
 
 impl Disk for SimDisk {
     async fn read(&mut self) -> Result<Option<Vec<u8>>, DiskError> {
-        Ok(self.disks.lock()[self.place.0].content.clone())
+        let slot = &mut self.disks.lock()[self.place.0];
+        if slot.troubles.contains(&DiskTrouble::Unreadable) {
+            return Err(slot.fail("read", io::ErrorKind::Other));
+        }
+        Ok(slot.content.clone())
     }
 
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), DiskError> {
@@ -112,7 +170,17 @@ impl Disk for SimDisk {
             slot.under_way = Some(bytes.clone());
         }
         self.disks.half_write(self.place).await;
-        self.disks.lock()[self.place.0].content = Some(bytes);
+        {
+            let slot = &mut self.disks.lock()[self.place.0];
+            if slot.troubles.contains(&DiskTrouble::Full) {
+                slot.under_way = None;
+                if slot.damage.random_range(0..2) == 0 {
+                    slot.content = Some(bytes);
+                }
+                return Err(slot.fail("write", io::ErrorKind::StorageFull));
+            }
+            slot.content = Some(bytes);
+        }
         self.disks.half_write(self.place).await;
         self.disks.lock()[self.place.0].under_way = None;
         Ok(())
@@ -211,6 +279,81 @@ mod tests {
                 assert!(disk.read().await.unwrap().unwrap().len() <= 10);
             });
         }
+    }
+
+    /// What is found of a write over an old content that was killed after that time.
+    fn killed_after(seed: u64, nanos: u64) -> Option<Vec<u8>> {
+        with_disk(seed, true, async |mut disk| {
+            disk.write(vec![1]).await.unwrap();
+            let mut writer = disk.clone();
+            let writing = madsim::task::spawn(async move { writer.write(vec![2]).await });
+            Timer::new(TimeHandle::current()).sleep(Duration::from_nanos(nanos)).await;
+            writing.abort();
+            disk.disks.cut_short(HERE);
+            Timer::new(TimeHandle::current()).sleep(Duration::from_secs(1)).await;
+            disk.read().await.unwrap()
+        })
+    }
+
+    #[test]
+    fn a_kill_loses_what_was_not_yet_durable_and_may_keep_what_nobody_was_told() {
+        let slowest = 2 * HALF_WRITE.end;
+        let new =
+            |nanos| (0..40).filter(|seed| killed_after(*seed, nanos) == Some(vec![2])).count();
+        assert_eq!(new(HALF_WRITE.start / 2), 0);
+        assert_eq!(new(slowest + 10_000), 40);
+        // In the middle it is the one or the other, and never nothing.
+        assert!((5..=35).contains(&new(slowest / 4)), "{}", new(slowest / 4));
+        assert!((0..40).all(|seed| killed_after(seed, slowest / 4).is_some()));
+    }
+
+    #[test]
+    fn a_full_disk_says_so_and_holds_the_old_or_the_new() {
+        let mut new = 0;
+        for seed in 0..40 {
+            with_disk(seed, true, async |mut disk| {
+                disk.write(vec![1]).await.unwrap();
+                disk.disks.add_trouble(HERE, DiskTrouble::Full);
+                assert!(!disk.disks.has_failed(HERE));
+                assert!(matches!(disk.write(vec![2]).await, Err(DiskError::Io { .. })));
+                assert!(disk.disks.has_failed(HERE), "this excuses the process");
+                let found = disk.read().await.unwrap().unwrap();
+                new += u32::from(found == [2]);
+                assert!(found == [1] || found == [2], "{found:?}");
+                disk.disks.begin(HERE);
+                assert!(!disk.disks.has_failed(HERE), "but not the next one");
+                disk.disks.remove_trouble(HERE, DiskTrouble::Full);
+                disk.write(vec![3]).await.unwrap();
+            });
+        }
+        assert!((5..=35).contains(&new), "{new} of 40");
+    }
+
+    #[test]
+    fn an_unreadable_disk_can_be_read_when_all_trouble_is_over() {
+        with_disk(1, true, async |mut disk| {
+            disk.write(vec![1]).await.unwrap();
+            disk.disks.add_trouble(HERE, DiskTrouble::Unreadable);
+            disk.disks.add_trouble(HERE, DiskTrouble::Unreadable);
+            assert!(disk.read().await.is_err());
+            disk.disks.remove_trouble(HERE, DiskTrouble::Unreadable);
+            assert!(disk.read().await.is_err(), "the other one lasts");
+            disk.disks.remove_trouble(HERE, DiskTrouble::Unreadable);
+            assert_eq!(disk.read().await.unwrap(), Some(vec![1]));
+        });
+    }
+
+    #[test]
+    fn a_slow_disk_takes_that_much_longer() {
+        with_disk(1, true, async |mut disk| {
+            let by = Duration::from_millis(300);
+            disk.disks.add_trouble(HERE, DiskTrouble::Slow { by });
+            let timer = Timer::new(TimeHandle::current());
+            let start = timer.now();
+            disk.write(vec![1]).await.unwrap();
+            let took = timer.now() - start;
+            assert!((nanos(by)..nanos(by) + 2 * HALF_WRITE.end).contains(&took), "{took}");
+        });
     }
 
     #[test]

@@ -204,39 +204,81 @@ impl Links {
 
 /// Where messages wait for the one process that reads them. It outlives the process: what was sent
 /// to one process may be read by the next.
+///
+/// A message lies here from the moment it is sent, so that what travels is its number and a message
+/// is moved twice, not ten times.
 pub struct Mailbox<T> {
-    inner: Mutex<(VecDeque<T>, Option<Waker>)>,
+    inner: Mutex<Letters<T>>,
+}
+
+struct Letters<T> {
+    /// What is on its way or waits, by number.
+    all: Vec<Option<T>>,
+    /// Numbers of none.
+    free: Vec<u32>,
+    /// The numbers of what has arrived, oldest first.
+    waiting: VecDeque<u32>,
+    reader: Option<Waker>,
 }
 
 impl<T> Default for Mailbox<T> {
     fn default() -> Self {
-        Self { inner: Mutex::new((VecDeque::new(), None)) }
+        let (all, free, waiting) = Default::default();
+        Self { inner: Mutex::new(Letters { all, free, waiting, reader: None }) }
+    }
+}
+
+impl<T> Letters<T> {
+    fn add(&mut self, message: T) -> u32 {
+        if let Some(number) = self.free.pop() {
+            self.all[number as usize] = Some(message);
+            return number;
+        }
+        self.all.push(Some(message));
+        u32::try_from(self.all.len() - 1).expect("far fewer messages")
+    }
+
+    fn remove(&mut self, number: u32) -> T {
+        self.free.push(number);
+        self.all[number as usize].take().expect("a number is removed once")
     }
 }
 
 impl<T> Mailbox<T> {
-    /// Puts a message in, unless the mailbox is full, and wakes the reader.
-    pub fn put(&self, message: T) {
-        let mut inner = self.inner.lock().expect("never held across a panic");
-        if inner.0.len() < MAILBOX_MAX {
-            inner.0.push_back(message);
+    /// Sends a message: it arrives at that time.
+    pub fn send(self: &Arc<Self>, links: &Links, arrives: u64, message: T)
+    where
+        T: Send + 'static,
+    {
+        let number = self.lock().add(message);
+        let mailbox = Arc::clone(self);
+        links.at(arrives, move || mailbox.arrive(number));
+    }
+
+    /// A message is there, unless the mailbox is full; wakes the reader.
+    fn arrive(&self, number: u32) {
+        let mut letters = self.lock();
+        if letters.waiting.len() < MAILBOX_MAX {
+            letters.waiting.push_back(number);
+        } else {
+            letters.remove(number);
         }
-        if let Some(waker) = inner.1.take() {
-            drop(inner);
-            waker.wake();
+        if let Some(reader) = letters.reader.take() {
+            drop(letters);
+            reader.wake();
         }
     }
 
     /// Takes the oldest message, waiting for one if there is none. Cancel-safe.
     pub async fn take(&self) -> T {
         poll_fn(|cx| {
-            let mut inner = self.inner.lock().expect("never held across a panic");
-            if let Some(message) = inner.0.pop_front() {
-                return Poll::Ready(message);
+            let mut letters = self.lock();
+            if let Some(number) = letters.waiting.pop_front() {
+                return Poll::Ready(letters.remove(number));
             }
-            match &mut inner.1 {
-                Some(waker) if waker.will_wake(cx.waker()) => {}
-                Some(waker) => waker.clone_from(cx.waker()),
+            match &mut letters.reader {
+                Some(reader) if reader.will_wake(cx.waker()) => {}
+                Some(reader) => reader.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),
             }
             Poll::Pending
@@ -244,11 +286,17 @@ impl<T> Mailbox<T> {
         .await
     }
 
-    /// Drops what waits.
+    /// Drops what waits; what is on its way stays there.
     pub fn clear(&self) {
-        let mut inner = self.inner.lock().expect("never held across a panic");
-        inner.0.clear();
-        inner.1 = None;
+        let mut letters = self.lock();
+        while let Some(number) = letters.waiting.pop_front() {
+            letters.remove(number);
+        }
+        letters.reader = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Letters<T>> {
+        self.inner.lock().expect("never held across a panic")
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `timer` schedules callbacks on madsim's time; `clocks` gives each node clocks of its own;
 //! `links` is the network; `disks` the durable slots; `rpc` questions and answers over the links;
+//! `service` what can be wrong with one;
 //! `database` and `sinks` the two services, each a node of its own; `voters` the nodes under test;
 //! `recorder` writes the history; `place` says who lives where; `build` puts it all together.
 
@@ -13,6 +14,7 @@ pub mod links;
 pub mod place;
 pub mod recorder;
 pub mod rpc;
+pub mod service;
 pub mod sinks;
 pub mod timer;
 pub mod voters;

@@ -1,4 +1,4 @@
-//! Who lives where: the voters n1..nN, then the observers o1..oM, then the database, then the sink.
+//! Who lives where: all that are voters at some time, n1..nN, then the observers o1..oM, then the database, then the sink.
 
 use fencepost::NodeId;
 

@@ -1,9 +1,10 @@
 //! The recorder: writes the history, as seen from outside the nodes and as they report it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::cluster::{NodeEvent, Observer};
-use fencepost::election::{self, Body, Message};
+use fencepost::election::{self, Body, Message, Role};
 use fencepost::{Identity, NodeId};
 use tracing::debug;
 
@@ -25,7 +26,11 @@ struct State {
     history: History,
     /// Whoever was handed the last guard; what "the leader" means to a fault.
     last_holder: Option<NodeId>,
-    down: std::collections::BTreeSet<NodeId>,
+    down: BTreeSet<NodeId>,
+    /// Which nodes no process is expected of.
+    absent: BTreeSet<NodeId>,
+    /// Which voters rejoin.
+    rejoining: BTreeSet<NodeId>,
     guard_issued: bool,
 }
 
@@ -50,12 +55,24 @@ impl Recorder {
             }
             Kind::Down { node, .. } => {
                 state.down.insert(*node);
+                state.rejoining.remove(node);
                 if state.last_holder == Some(*node) {
                     state.guard_issued = false;
                 }
             }
             Kind::Booted { node, .. } => {
                 state.down.remove(node);
+                state.absent.remove(node);
+            }
+            Kind::Rejoins { boot, .. } => {
+                state.rejoining.insert(boot.node);
+            }
+            Kind::Rejoined { who, .. } => {
+                state.rejoining.remove(&who.node);
+            }
+            // A process that says it is anything else has ended it too.
+            Kind::Status { node, role, .. } if *role != Role::Rejoining => {
+                state.rejoining.remove(node);
             }
             _ => {}
         }
@@ -110,9 +127,21 @@ impl Recorder {
         self.lock().guard_issued
     }
 
+    /// The node is to have no process, or none for now.
+    pub fn absent(&self, node: NodeId) {
+        self.lock().absent.insert(node);
+    }
+
     /// Whether the node's process is gone.
     pub fn is_down(&self, node: NodeId) -> bool {
-        self.lock().down.contains(&node)
+        let state = self.lock();
+        state.down.contains(&node) || state.absent.contains(&node)
+    }
+
+    /// Whether every process runs and none rejoins.
+    pub fn all_take_part(&self) -> bool {
+        let state = self.lock();
+        state.down.is_subset(&state.absent) && state.rejoining.is_empty()
     }
 
     /// Takes the history.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::links::{Links, SharedMailbox, Traffic};
 use super::place::Place;
+use super::service::Service;
 use super::timer::{Timer, nanos};
 
 /// A question on its way, with the place its answer goes to.
@@ -18,6 +19,8 @@ pub struct Asked<Q, A> {
     pub question: Q,
     /// Who asks.
     pub from: Place,
+    /// Which process of the service it was sent to.
+    pub epoch: u64,
     reply: Arc<Reply<A>>,
 }
 
@@ -55,6 +58,8 @@ pub struct Client<Q, A> {
     pub here: Place,
     /// Where the service lives.
     pub there: Place,
+    /// Its state.
+    pub service: Arc<Service>,
     /// Where it reads.
     pub mailbox: SharedMailbox<Asked<Q, A>>,
     /// How long an answer is waited for.
@@ -66,11 +71,11 @@ impl<Q: Send + 'static, A: Send + 'static> Client<Q, A> {
     /// out, or may still be.
     pub async fn ask(&self, question: Q) -> Option<A> {
         let reply = Arc::new(Reply { inner: Mutex::new((Answer::Awaited, None)) });
-        let asked = Asked { question, from: self.here, reply: Arc::clone(&reply) };
+        let epoch = self.service.epoch();
+        let asked = Asked { question, from: self.here, epoch, reply: Arc::clone(&reply) };
         let fate = self.links.route(self.here, self.there, Traffic::Request);
         if let Some(arrives) = fate.arrives[0] {
-            let mailbox = Arc::clone(&self.mailbox);
-            self.links.at(arrives, move || mailbox.put(asked));
+            self.mailbox.send(&self.links, arrives, asked);
         }
         let give_up = self.timer.now() + nanos(self.timeout);
         // Weak: an answered question leaves nothing behind but a timer.
@@ -95,10 +100,36 @@ impl<Q: Send + 'static, A: Send + 'static> Client<Q, A> {
     }
 }
 
-/// Sends an answer back.
-pub fn answer<Q, A: Send + 'static>(links: &Links, here: Place, asked: Asked<Q, A>, answer: A) {
-    let Asked { from, reply, .. } = asked;
-    if let Some(arrives) = links.route(here, from, Traffic::Request).arrives[0] {
-        links.at(arrives, move || reply.set(Answer::Here(answer)));
+/// The other end: what a service answers with.
+pub struct Server {
+    /// The network.
+    pub links: Arc<Links>,
+    /// Where the service lives.
+    pub here: Place,
+    /// Its state.
+    pub service: Arc<Service>,
+}
+
+impl Server {
+    /// Sends an answer back, `late` nanoseconds later than usual. It is lost if the process ends
+    /// before it has arrived.
+    pub fn answer<Q, A: Send + 'static>(&self, asked: Asked<Q, A>, answer: A, late: u64) {
+        let Asked { from, reply, .. } = asked;
+        if let Some(arrives) = self.links.route(self.here, from, Traffic::Request).arrives[0] {
+            let (service, epoch) = (Arc::clone(&self.service), self.service.epoch());
+            self.links.at(arrives + late, move || {
+                if service.epoch() == epoch {
+                    reply.set(Answer::Here(answer));
+                }
+            });
+        }
+    }
+
+    /// What the machine answers when the process cannot.
+    pub fn refuse<Q, A: Send + 'static>(&self, asked: Asked<Q, A>, answer: A) {
+        let Asked { from, reply, .. } = asked;
+        if let Some(arrives) = self.links.route(self.here, from, Traffic::Request).arrives[0] {
+            self.links.at(arrives, move || reply.set(Answer::Here(answer)));
+        }
     }
 }

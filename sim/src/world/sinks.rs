@@ -11,10 +11,10 @@ use fencepost::{NodeId, Token};
 
 use super::clocks::Clocks;
 use super::database::message_no;
-use super::links::{Links, SharedMailbox};
-use super::place::Place;
+use super::links::SharedMailbox;
 use super::recorder::Recorder;
-use super::rpc::{Asked, Client, answer};
+use super::rpc::{Asked, Client, Server};
+use super::service::Arrival;
 use super::timer::{Timer, nanos};
 use crate::history::{Kind, MessageNo, NoEffect, SendOutcome};
 use crate::oracles::SinkKind;
@@ -50,8 +50,14 @@ pub enum Question {
 pub enum Answer {
     Done,
     Has(bool),
-    Fenced { highest: Stamp },
+    Fenced {
+        highest: Stamp,
+    },
     Rejected,
+    /// It does nothing for now.
+    NotNow,
+    /// From the machine: there is no such connection, or none can be made.
+    Closed,
 }
 
 /// A question to the sink on its way.
@@ -60,8 +66,7 @@ pub type SinkMail = Asked<Question, Answer>;
 /// The sink's process.
 pub struct SinkServer {
     kind: SinkKind,
-    links: Arc<Links>,
-    here: Place,
+    server: Server,
     mailbox: SharedMailbox<SinkMail>,
     timer: Timer,
     recorder: Arc<Recorder>,
@@ -76,22 +81,38 @@ impl SinkServer {
     /// A sink of that kind.
     pub fn new(
         kind: SinkKind,
-        links: Arc<Links>,
-        here: Place,
+        server: Server,
         mailbox: SharedMailbox<SinkMail>,
         timer: Timer,
         recorder: Arc<Recorder>,
     ) -> Self {
         let (highest, seen, has) = Default::default();
-        Self { kind, links, here, mailbox, timer, recorder, highest, seen, has }
+        Self { kind, server, mailbox, timer, recorder, highest, seen, has }
     }
 
     /// Serves for as long as the run lasts.
     pub async fn serve(mut self) {
         loop {
             let asked = self.mailbox.take().await;
+            let service = &self.server.service;
+            if service.arrival(asked.epoch) != Arrival::Taken {
+                self.server.refuse(asked, Answer::Closed);
+                continue;
+            }
+            if service.fails() {
+                if let Question::Send { message, stamp: Stamp { token, .. }, .. } = asked.question {
+                    let why = NoEffect::NotNow;
+                    self.recorder.record(Kind::NoEffect { message, token, why });
+                }
+                self.server.answer(asked, Answer::NotNow, 0);
+                continue;
+            }
+            let sends = matches!(asked.question, Question::Send { .. });
             let outcome = self.execute(&asked.question);
-            answer(&self.links, self.here, asked, outcome);
+            let late = if sends { self.server.service.acknowledges() } else { Some(0) };
+            if let Some(late) = late {
+                self.server.answer(asked, outcome, late);
+            }
         }
     }
 
@@ -179,8 +200,10 @@ pub struct RemoteSink {
 }
 
 impl RemoteSink {
+    /// `None`: no answer came, or the connection broke.
     async fn ask(&self, question: Question) -> Option<Answer> {
         let answer = self.client.ask(question).await;
+        let answer = answer.filter(|answer| !matches!(answer, Answer::Closed));
         self.connected.store(answer.is_some(), Ordering::Relaxed);
         answer
     }
@@ -204,10 +227,17 @@ impl Sink for RemoteSink {
     /// As with TCP, a peer that cannot be reached is found out before anything is sent, if the
     /// connection is not an old one.
     async fn ready(&self) -> Result<(), SinkError> {
-        if !self.connected.load(Ordering::Relaxed) && self.ask(Question::Connect).await.is_none() {
-            return Err(SinkError::Unavailable("no connection".into()));
+        if self.connected.load(Ordering::Relaxed) {
+            return Ok(());
         }
-        Ok(())
+        match self.ask(Question::Connect).await {
+            Some(Answer::NotNow) => {
+                self.connected.store(false, Ordering::Relaxed);
+                Err(SinkError::Unavailable("the sink takes nobody for now".into()))
+            }
+            Some(_) => Ok(()),
+            None => Err(SinkError::Unavailable("no connection".into())),
+        }
     }
 
     async fn send(&self, message: &Outgoing, stamp: Stamp) -> Result<(), SendError> {
@@ -234,7 +264,12 @@ impl Sink for RemoteSink {
                 self.ended(token, number, SendOutcome::Fenced);
                 Err(SendError::Fenced { highest })
             }
-            None => {
+            Some(Answer::NotNow) => {
+                self.ended(token, number, SendOutcome::NotNow);
+                Err(SendError::NotNow("the sink is busy".into()))
+            }
+            // Whether the connection broke or the answer is late: the sink may have it.
+            Some(Answer::Closed) | None => {
                 self.ended(token, number, SendOutcome::Unknown);
                 Err(SendError::Unknown("the sink did not answer in time".into()))
             }
@@ -244,6 +279,7 @@ impl Sink for RemoteSink {
     async fn fence(&self, stamp: Stamp) -> Result<(), SinkError> {
         match self.ask(Question::Fence { stamp }).await {
             Some(Answer::Fenced { highest }) => Err(SinkError::Fenced { highest }),
+            Some(Answer::NotNow) => Err(SinkError::Unavailable("the sink is busy".into())),
             Some(_) => Ok(()),
             None => Err(SinkError::Unavailable("the sink did not answer in time".into())),
         }

@@ -2,15 +2,16 @@
 //!
 //! madsim offers sleeping futures, of a millisecond at least, and no callbacks. A future that is
 //! reset to the wanted deadline and polled once with a waker of ours does both: its timer fires at
-//! the deadline, however near, and wakes the callback, without a task in between.
+//! the deadline, however near, and wakes the callback, without a task in between. One such future
+//! serves all callbacks.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use madsim::time::TimeHandle;
+use madsim::time::{Sleep, TimeHandle};
 
 /// Simulated time and callbacks on it. Cheap to clone.
 #[derive(Clone)]
@@ -18,13 +19,16 @@ pub struct Timer {
     time: TimeHandle,
     // chance: madsim's own reading of simulated time has this type
     origin: std::time::Instant,
+    /// What sets the timers of callbacks.
+    setter: Arc<Mutex<Sleep>>,
 }
 
 impl Timer {
     /// Over the runtime's time.
     pub fn new(time: TimeHandle) -> Self {
         let origin = time.now_instant() - time.elapsed();
-        Self { time, origin }
+        let setter = Arc::new(Mutex::new(time.sleep(Duration::ZERO)));
+        Self { time, origin, setter }
     }
 
     /// True time since the simulation began, in nanoseconds.
@@ -44,12 +48,15 @@ impl Timer {
     ///
     /// The callback runs inside the timer: it must neither ask for the time nor set other timers.
     pub fn at(&self, at: u64, callback: impl FnOnce() + Send + 'static) {
-        let once = Arc::new(Once(Mutex::new(Some(callback))));
-        let waker = Waker::from(Arc::clone(&once));
-        let mut sleep = pin!(self.time.sleep(Duration::ZERO));
-        sleep.as_mut().reset(self.origin + Duration::from_nanos(at));
-        if let Poll::Ready(()) = sleep.poll(&mut Context::from_waker(&waker)) {
-            once.call();
+        let waker = Waker::from(Arc::new(Once(Mutex::new(Some(callback)))));
+        let has_passed = {
+            let mut setter = self.setter.lock().expect("never held across a panic");
+            let mut sleep = Pin::new(&mut *setter);
+            sleep.as_mut().reset(self.origin + Duration::from_nanos(at));
+            sleep.poll(&mut Context::from_waker(&waker)).is_ready()
+        };
+        if has_passed {
+            waker.wake();
         }
     }
 }
@@ -61,18 +68,12 @@ pub fn nanos(duration: Duration) -> u64 {
 
 struct Once<F>(Mutex<Option<F>>);
 
-impl<F: FnOnce()> Once<F> {
-    fn call(&self) {
+impl<F: FnOnce() + Send + 'static> Wake for Once<F> {
+    fn wake(self: Arc<Self>) {
         let callback = self.0.lock().expect("never held across a panic").take();
         if let Some(callback) = callback {
             callback();
         }
-    }
-}
-
-impl<F: FnOnce() + Send + 'static> Wake for Once<F> {
-    fn wake(self: Arc<Self>) {
-        self.call();
     }
 }
 

@@ -12,7 +12,7 @@ use fencepost::cluster::{Activation, ElectionCommand, Watched};
 use fencepost::delivery::DispatcherConfig;
 use fencepost::election::{ColdStart, Config, Message, Timing};
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
-use fencepost::node::{Driver, Node, Transport};
+use fencepost::node::{DiskError, Driver, DriverError, Node, NodeError, Transport};
 use fencepost::store::Unfenced;
 use rand::Rng;
 use tokio::sync::mpsc;
@@ -25,6 +25,7 @@ use super::links::{Links, Mailbox, SharedMailbox, Traffic};
 use super::place::{Place, Places};
 use super::recorder::{NodeRecorder, Recorder};
 use super::rpc::Client;
+use super::service::Service;
 use super::sinks::{self, RemoteSink, SinkMail};
 use super::timer::Timer;
 use crate::faults::plan;
@@ -44,6 +45,8 @@ pub struct Cluster {
     pub seed: u64,
     /// Who lives where.
     pub places: Places,
+    /// What a restarted process finds on its disk.
+    pub disk: plan::DiskMode,
     /// Timing of every node.
     pub timing: Timing,
     /// How the election's messages travel.
@@ -64,6 +67,10 @@ pub struct Cluster {
     pub database: SharedMailbox<DatabaseMail>,
     /// The sink's mailbox.
     pub sink_mailbox: SharedMailbox<SinkMail>,
+    /// The state of the database's process.
+    pub database_state: Arc<Service>,
+    /// The state of the sink's process.
+    pub sink_state: Arc<Service>,
     /// Each node's mailbox for the election.
     pub mailboxes: Vec<SharedMailbox<Message>>,
     /// Each node's switches.
@@ -71,7 +78,6 @@ pub struct Cluster {
 }
 
 /// What the testbed sets and reads from outside a process.
-#[derive(Default)]
 pub struct Switches {
     /// Counts the processes of the node.
     boots: AtomicU32,
@@ -81,9 +87,31 @@ pub struct Switches {
     stop: std::sync::Mutex<Arc<Watched<bool>>>,
     /// Set when a process ended by itself.
     pub ended: AtomicBool,
+    /// How many voters the list of the next process has: n1 to this one.
+    pub voters: AtomicU32,
+    /// How many voters the list of the last process had.
+    listed: AtomicU32,
+    /// The machine is there, but no process is to run on it.
+    pub absent: AtomicBool,
+    /// Set when a process ended with an error, because of its disk.
+    pub failed: Watched<bool>,
 }
 
 impl Switches {
+    /// Those of a node whose list is the voters n1 to this one.
+    pub fn new(voters: u32) -> Self {
+        Self {
+            boots: AtomicU32::default(),
+            slow_start: AtomicU64::default(),
+            stop: std::sync::Mutex::default(),
+            ended: AtomicBool::default(),
+            voters: AtomicU32::new(voters),
+            listed: AtomicU32::new(voters),
+            absent: AtomicBool::default(),
+            failed: Watched::new(false),
+        }
+    }
+
     /// Asks the running process to stop gracefully.
     pub fn stop(&self) {
         self.stop.lock().expect("never held across a panic").set(true);
@@ -101,10 +129,15 @@ impl Cluster {
     pub async fn run_process(self: Arc<Self>, place: Place) {
         let node = self.places.node(place);
         let switches = &self.switches[place.0];
+        if switches.absent.load(Ordering::Relaxed) {
+            return;
+        }
         let boot = switches.boots.fetch_add(1, Ordering::Relaxed) + 1;
         let stop = Arc::new(Watched::new(false));
         *switches.stop.lock().expect("never held across a panic") = Arc::clone(&stop);
         switches.ended.store(false, Ordering::Relaxed);
+        switches.failed.set(false);
+        self.disks.begin(place);
         let slow = switches.slow_start.swap(0, Ordering::Relaxed);
         if slow > 0 {
             self.timer.sleep(Duration::from_nanos(slow)).await;
@@ -112,6 +145,10 @@ impl Cluster {
         // What arrived before this process listened was lost.
         self.mailboxes[place.0].clear();
         self.recorder.record(Kind::Booted { node, boot });
+        let voters = switches.voters.load(Ordering::Relaxed);
+        if switches.listed.swap(voters, Ordering::Relaxed) != voters {
+            self.recorder.record(Kind::Listed { node, voters });
+        }
         info!(%node, boot, "process starts");
         let result = match self.transport {
             plan::Transport::Links => {
@@ -121,7 +158,7 @@ impl Cluster {
             plan::Transport::Tcp => {
                 let socket = |place| SocketAddr::new(address(place), PORT);
                 let voters: BTreeMap<NodeId, SocketAddr> =
-                    self.places.voter_places().map(|p| (self.places.node(p), socket(p))).collect();
+                    self.listed(place).map(|p| (self.places.node(p), socket(p))).collect();
                 let config = TcpConfig {
                     cluster: "sim".into(),
                     me: node,
@@ -137,6 +174,12 @@ impl Cluster {
         };
         match result {
             Ok(()) => info!(%node, boot, "process ends"),
+            // Whoever supervises it kills what is left and starts it again.
+            Err(error) if is_of_the_disk(&error) && self.disks.has_failed(place) => {
+                info!(%node, boot, %error, "process fails");
+                switches.failed.set(true);
+                return std::future::pending().await;
+            }
             // Nothing in this world excuses it, and a dead node must not pass for a quiet one.
             Err(error) => panic!("process {boot} of {node} failed: {error}"),
         }
@@ -149,7 +192,7 @@ impl Cluster {
         boot: u32,
         transport: T,
         stop: Arc<Watched<bool>>,
-    ) -> Result<(), String> {
+    ) -> Result<(), NodeError> {
         let node = self.places.node(place);
         let config = self.config_of(place);
         let seed = stream(self.seed, &format!("node {node}"), u64::from(boot)).next_u64();
@@ -170,13 +213,19 @@ impl Cluster {
             dispatcher: DispatcherConfig::default(),
             observer,
         };
-        node.run(stop).await.map_err(|error| error.to_string())
+        node.run(stop).await
+    }
+
+    /// The voters of the node's list.
+    fn listed(&self, place: Place) -> impl Iterator<Item = Place> + use<> {
+        let voters = self.switches[place.0].voters.load(Ordering::Relaxed);
+        self.places.voter_places().take(voters as usize)
     }
 
     /// What the node is told of its cluster.
     fn config_of(&self, place: Place) -> Config {
         let me = self.places.node(place);
-        let voters = self.places.voters().to_vec();
+        let voters = self.listed(place).map(|p| self.places.node(p)).collect();
         // A run without messages has no store either.
         let cold_start = match self.sink {
             Some(_) => ColdStart::ByStore,
@@ -193,6 +242,7 @@ impl Cluster {
             timer: self.timer.clone(),
             here: place,
             there: self.places.database(),
+            service: Arc::clone(&self.database_state),
             mailbox: Arc::clone(&self.database),
             timeout: ANSWER_TIMEOUT,
         };
@@ -210,6 +260,7 @@ impl Cluster {
             timer: self.timer.clone(),
             here: place,
             there: self.places.sink(),
+            service: Arc::clone(&self.sink_state),
             mailbox: Arc::clone(&self.sink_mailbox),
             timeout: ANSWER_TIMEOUT,
         };
@@ -224,6 +275,11 @@ impl Cluster {
     }
 }
 
+/// Whether a process ended because its disk failed, which a fault can make it do.
+fn is_of_the_disk(error: &NodeError) -> bool {
+    matches!(error, NodeError::Driver(DriverError::Disk(DiskError::Io { .. })))
+}
+
 /// A node without work: the election, and guards that no fence backs.
 #[allow(clippy::too_many_arguments)] // each is a different part of the world
 async fn election_only<T: Transport>(
@@ -234,7 +290,7 @@ async fn election_only<T: Transport>(
     disk: SimDisk,
     observer: Arc<NodeRecorder>,
     stop: Arc<Watched<bool>>,
-) -> Result<(), String> {
+) -> Result<(), NodeError> {
     let (commands, receiver) = mpsc::channel(1);
     // Nobody reads them: without a store, nothing is asked of it.
     let (rolls, _requests) = mpsc::channel(1);
@@ -250,7 +306,7 @@ async fn election_only<T: Transport>(
         rolls,
         Arc::clone(&lease),
     );
-    let driver = driver.await.map_err(|error| error.to_string())?;
+    let driver = driver.await?;
     let activation = Activation {
         me: driver.me(),
         store: Arc::new(Unfenced),
@@ -266,9 +322,9 @@ async fn election_only<T: Transport>(
         activation.abort();
         let _ = commands.send(ElectionCommand::Leave).await;
     });
-    let result = driver.run().await.map_err(|error| error.to_string());
+    let result = driver.run().await;
     ender.abort();
-    result
+    Ok(result?)
 }
 
 /// The fast transport: the link plugin, one mailbox a node.
@@ -285,12 +341,10 @@ impl Transport for LinkTransport {
         self.cluster.recorder.sent(to, &message, fate.arrivals());
         let mailbox: &Arc<Mailbox<Message>> = &self.cluster.mailboxes[there.0];
         if let Some(arrives) = fate.arrives[1] {
-            let (mailbox, message) = (Arc::clone(mailbox), message.clone());
-            links.at(arrives, move || mailbox.put(message));
+            mailbox.send(links, arrives, message.clone());
         }
         if let Some(arrives) = fate.arrives[0] {
-            let mailbox = Arc::clone(mailbox);
-            links.at(arrives, move || mailbox.put(message));
+            mailbox.send(links, arrives, message);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::history::MessageState::{Delivered, Failed, InDoubt, Pending};
 use crate::history::ProofKind::{Deduplicated, NeverSent, SinkHasIt, SinkLacksIt};
-use crate::history::SendOutcome::{Accepted, Fenced, NotSent, Rejected, Unknown};
+use crate::history::SendOutcome::{Accepted, Fenced, NotNow, NotSent, Rejected, Unknown};
 use crate::oracles::SinkKind::{self, Plain};
 use crate::oracles::d3_doubt_needs_proof::ORACLE;
 use crate::oracles::testing::{DEDUP, Script};
@@ -128,6 +128,21 @@ fn what_never_left_may_be_sent_again() {
     let script = in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated).claimed(2, 7);
     let script = script.settled(2, 7, InDoubt).resolved(2, 7, Pending, NeverSent);
     script.claimed(2, 7).send_started(2, 2, 7).check(&ORACLE);
+}
+
+#[test]
+fn what_was_refused_for_now_may_be_sent_again() {
+    let refused = || Script::new().claimed(1, 7).send_started(1, 1, 7).send_ended(1, 1, 7, NotNow);
+    let script = refused().send_started(1, 1, 7).send_ended(1, 1, 7, NotNow);
+    let script = script.settled(1, 7, InDoubt).resolved(1, 7, Pending, NeverSent);
+    script.claimed(1, 7).send_started(1, 1, 7).check(&ORACLE);
+    // It is not delivered by that, nor failed for good.
+    refused().bad().settled(1, 7, Delivered).check(&ORACLE);
+    refused().bad().settled(1, 7, Failed).check(&ORACLE);
+    // And what came of the other send is unknown.
+    let script = refused().send_started(1, 1, 7).send_ended(1, 1, 7, Unknown);
+    let script = script.settled(1, 7, InDoubt);
+    script.bad().resolved(1, 7, Pending, NeverSent).check(&ORACLE);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn bounces_that_meet_nobody_or_the_same_node_twice_are_refused() {
     kill("n1, n4", &["no node \"n4\"", "n1 to n3"]);
     kill("majorty", &["did you mean \"majority\"?"]);
     kill("o1", &["no node \"o1\"", "no observers: write observers = 1 in cluster"]);
-    fault_refused(r#"{ at = "1s", pause = "majority", for = "1s" }"#, &["expected one node"]);
+    fault_refused(r#"{ at = "1s", pause = "db", for = "1s" }"#, &["pause cannot meet \"db\""]);
     fault_refused(r#"{ at = "1s", kill = ["n1"] }"#, &["\"kill\" is a list", "\"n1, n2\""]);
 }
 

@@ -7,6 +7,10 @@ use madsim::time::TimeHandle;
 
 use super::*;
 use crate::faults::plan::node;
+use crate::streams::stream;
+use crate::world::links::Links;
+use crate::world::place::Place;
+use crate::world::service::Service;
 use crate::world::timer::Timer;
 
 /// The events that these questions leave behind.
@@ -19,8 +23,11 @@ fn recorded(questions: &[Question]) -> Vec<Kind> {
         clocks.add(fencepost::Instant(0));
         let database = Database {
             books: Arc::new(Mutex::new(Books::new().unwrap())),
-            links: simulator::<Links>(),
-            here: Place(0),
+            server: Server {
+                links: simulator::<Links>(),
+                here: Place(0),
+                service: Arc::new(Service::new(stream(1, "test", 0))),
+            },
             mailbox: SharedMailbox::default(),
             clocks,
             recorder: Arc::new(Recorder::new(Timer::new(TimeHandle::current()))),

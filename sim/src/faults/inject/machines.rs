@@ -1,0 +1,168 @@
+//! Faults of whole machines: they stand still, sleep, die without a word, crash again and again,
+//! their disks fail and their wall clocks jump.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fencepost::NodeId;
+
+use super::Injector;
+use crate::faults::plan::{DiskTrouble, Harm};
+use crate::history::Kind;
+use crate::world::clocks::STOPPED;
+use crate::world::place::Place;
+use crate::world::timer::nanos;
+
+impl Injector {
+    pub(super) async fn pause(&self, places: &BTreeSet<Place>, lasts: Duration) {
+        places.iter().for_each(|place| self.halt(*place));
+        self.wait(lasts).await;
+        places.iter().for_each(|place| self.go_on(*place));
+    }
+
+    /// Nothing of that node runs any more.
+    fn halt(&self, place: Place) {
+        if self.count_pause(place, 1) == 1 {
+            let node = self.cluster.places.node(place);
+            self.cluster.recorder.record(Kind::Paused { node });
+            self.handle.pause(self.machines[place.0]);
+        }
+    }
+
+    /// It runs on, unless something else holds it.
+    fn go_on(&self, place: Place) {
+        if self.count_pause(place, -1) == 0 {
+            let node = self.cluster.places.node(place);
+            self.cluster.recorder.record(Kind::Resumed { node });
+            self.handle.resume(self.machines[place.0]);
+        }
+    }
+
+    pub(super) async fn suspend(&self, places: &BTreeSet<Place>, counted: bool, lasts: Duration) {
+        for &place in places {
+            self.halt(place);
+            self.isolate(place);
+            if self.count_sleep(place, 1) == 1 {
+                self.cluster.clocks.fall_asleep(place);
+            }
+            if !counted {
+                self.change_rates(place, |rates| rates.push(STOPPED));
+            }
+        }
+        self.wait(lasts).await;
+        for &place in places {
+            if !counted {
+                self.change_rates(place, |rates| {
+                    let mine = rates.iter().position(|rate| *rate == STOPPED);
+                    rates.remove(mine.expect("it was put there"));
+                });
+            }
+            if self.count_sleep(place, -1) == 0 {
+                self.cluster.clocks.wake_up(place);
+            }
+            self.join(place);
+            self.go_on(place);
+        }
+    }
+
+    fn count_sleep(&self, place: Place, change: i32) -> u32 {
+        let mut sleeps = self.sleeps.lock().expect("never held across a panic");
+        sleeps[place.0] = sleeps[place.0].checked_add_signed(change).expect("balanced");
+        sleeps[place.0]
+    }
+
+    /// Cuts a machine off from all others.
+    fn isolate(&self, place: Place) {
+        for other in (0..self.cluster.places.count()).map(Place).filter(|other| *other != place) {
+            self.cut(place, other);
+            self.cut(other, place);
+        }
+    }
+
+    /// Takes such a cut away.
+    fn join(&self, place: Place) {
+        for other in (0..self.cluster.places.count()).map(Place).filter(|other| *other != place) {
+            self.mend(place, other);
+            self.mend(other, place);
+        }
+    }
+
+    /// The process is gone at once for all that can be seen of it, but its end would close its
+    /// connections: so it stands still, cut off, until the machine starts again. The death of a
+    /// process that is down already is none.
+    pub(super) async fn die(
+        &self,
+        mut places: BTreeSet<Place>,
+        harm: Harm,
+        down: Duration,
+        slow_start: Duration,
+    ) {
+        let recorder = &self.cluster.recorder;
+        places.retain(|place| !recorder.is_down(self.cluster.places.node(*place)));
+        if places.is_empty() {
+            return;
+        }
+        for &place in &places {
+            self.lose(place, false, harm);
+            self.isolate(place);
+            self.count_pause(place, 1);
+            self.handle.pause(self.machines[place.0]);
+        }
+        self.wait(down).await;
+        for &place in &places {
+            self.handle.kill(self.machines[place.0]);
+            self.count_pause(place, -1);
+            self.join(place);
+            self.start(place, harm, slow_start);
+        }
+        self.wait(slow_start).await;
+    }
+
+    pub(super) async fn crash_loop(
+        &self,
+        places: &BTreeSet<Place>,
+        harm: Harm,
+        times: u32,
+        up: Duration,
+        down: Duration,
+    ) {
+        for time in 1..=times {
+            self.bounce(places.clone(), false, harm, down, Duration::ZERO).await;
+            if time < times {
+                self.wait(up).await;
+            }
+        }
+    }
+
+    pub(super) async fn trouble_disks(
+        &self,
+        places: &BTreeSet<Place>,
+        trouble: DiskTrouble,
+        lasts: Duration,
+    ) {
+        let disks = &self.cluster.disks;
+        places.iter().for_each(|place| disks.add_trouble(*place, trouble));
+        self.wait(lasts).await;
+        places.iter().for_each(|place| disks.remove_trouble(*place, trouble));
+    }
+
+    pub(super) async fn strobe(&self, node: NodeId, by_ms: i64, every: Duration, lasts: Duration) {
+        let timer = &self.cluster.timer;
+        let end = timer.now() + nanos(lasts);
+        let mut away = false;
+        while timer.now() < end {
+            self.step_wall(node, if away { -by_ms } else { by_ms });
+            away = !away;
+            let left = Duration::from_nanos(end.saturating_sub(timer.now()));
+            self.wait(every.min(left)).await;
+        }
+        if away {
+            self.step_wall(node, -by_ms);
+        }
+    }
+
+    pub(super) fn step_wall(&self, node: NodeId, by_ms: i64) {
+        self.cluster.clocks.step_wall(self.place(node), by_ms);
+        self.cluster.recorder.record(Kind::WallStep { node, by_ms });
+    }
+}

@@ -1,0 +1,36 @@
+//! Faults of the database and the sink.
+
+use std::time::Duration;
+
+use super::Injector;
+use crate::faults::plan::{Service, ServiceTrouble};
+use crate::world::service;
+
+impl Injector {
+    pub(super) async fn restart_service(&self, service: Service, down: Duration) {
+        let state = self.state(service);
+        state.stop();
+        self.wait(down).await;
+        state.start();
+    }
+
+    pub(super) async fn trouble_service(
+        &self,
+        service: Service,
+        trouble: ServiceTrouble,
+        share_ppm: u32,
+        lasts: Duration,
+    ) {
+        let state = self.state(service);
+        state.add(trouble, share_ppm);
+        self.wait(lasts).await;
+        state.remove(trouble, share_ppm);
+    }
+
+    fn state(&self, service: Service) -> &service::Service {
+        match service {
+            Service::Database => &self.cluster.database_state,
+            Service::Sink => &self.cluster.sink_state,
+        }
+    }
+}

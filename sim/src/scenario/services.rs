@@ -1,0 +1,97 @@
+//! Faults of the database and the sink: restarts, failures, answers that are late or lost.
+
+use super::field::{Section, Value, text};
+use super::problem::{Problems, suggest};
+use super::{FaultSpec, ServiceSpec};
+use crate::faults::plan::Service;
+
+const SERVICES: &[&str] = &["db", "sink"];
+
+/// One word of `known`.
+pub(super) fn word(
+    key: &str,
+    value: &Value,
+    known: &[&'static str],
+    problems: &mut Problems,
+) -> Option<&'static str> {
+    let expected = format!("\"{}\"", known.join("\" or \""));
+    let found = text(key, value, &expected, problems)?;
+    let word = known.iter().find(|word| **word == found).copied();
+    if word.is_none() {
+        problems.add(
+            value.span(),
+            format!("{key} = \"{found}\" is not known"),
+            format!("expected {expected}"),
+            suggest(found, known.iter().copied()),
+        );
+    }
+    word
+}
+
+fn service(key: &str, section: &Section, problems: &mut Problems) -> Option<Service> {
+    match word(key, section.get(key)?, SERVICES, problems)? {
+        "db" => Some(Service::Database),
+        _ => Some(Service::Sink),
+    }
+}
+
+/// A `restart`.
+pub(super) fn restart(section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
+    let service = service("restart", section, problems);
+    let down = section.need_duration("down", problems);
+    Some(FaultSpec::Restart { service: service?, down: down? })
+}
+
+/// A `fail`.
+pub(super) fn fail(section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
+    let service = service("fail", section, problems);
+    let share_ppm = share(section, problems);
+    let lasts = section.need_some_time("for", problems);
+    Some(FaultSpec::Service {
+        service: service?,
+        trouble: ServiceSpec::Fails,
+        share_ppm: share_ppm?,
+        lasts: lasts?,
+    })
+}
+
+/// A `commit` or an `effect`: what was asked is done, and its acknowledgement is late or lost.
+pub(super) fn answers(kind: &str, section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
+    let service = if kind == "commit" { Service::Database } else { Service::Sink };
+    let trouble = match word(kind, section.get(kind)?, &["late", "lost"], problems) {
+        Some("late") => section.need_duration("by", problems).map(|by| ServiceSpec::Late { by }),
+        Some(_) => {
+            if section.get("by").is_some() {
+                problems.add(
+                    section.place("by"),
+                    "what is lost is not late as well",
+                    format!("only {kind} = \"late\" takes \"by\""),
+                    format!("leave it out, or write {kind} = \"late\""),
+                );
+            }
+            Some(ServiceSpec::Lost)
+        }
+        None => None,
+    };
+    let share_ppm = share(section, problems);
+    let lasts = section.need_some_time("for", problems);
+    Some(FaultSpec::Service { service, trouble: trouble?, share_ppm: share_ppm?, lasts: lasts? })
+}
+
+/// How many of the questions are met; all, if nothing is said.
+fn share(section: &Section, problems: &mut Problems) -> Option<u32> {
+    if section.get("share").is_none() {
+        return Some(1_000_000);
+    }
+    let share = section.probability("share", problems)?;
+    if share > 0 {
+        return Some(share);
+    }
+    problems.add(
+        section.place("share"),
+        "\"share\" is zero",
+        "no question would be met",
+        "write for example share = 0.3, or leave it out to meet all",
+    );
+    None
+}

@@ -1,0 +1,470 @@
+//! One fault as a record of bytes, and back. A new kind of fault is a line in each of the two.
+
+use std::time::Duration;
+
+use fencepost::NodeId;
+
+use super::grid::{self, PPM, pick, ppm_byte};
+use crate::faults::plan::{
+    DiskTrouble, Fault, Harm, Links, Noise, Plan, PlannedFault, Service, ServiceTrouble, Start,
+    Target, Trigger, node, observer,
+};
+
+/// Bytes of a record.
+pub(super) const LEN: usize = 13;
+
+/// What a fault's time is counted in.
+const STEP: Duration = Duration::from_millis(10);
+
+/// The most that an event is counted up to.
+const NTH_MAX: u8 = 8;
+
+/// The bytes of a record by their meaning.
+struct Record {
+    kind: u8,
+    start: u8,
+    /// A time in [`STEP`]s; or which occurrence of an event, and how long after it.
+    moment: [u8; 2],
+    from: Targets,
+    to: Targets,
+    flags: u8,
+    amounts: [u8; 4],
+}
+
+/// Kinds of fault.
+const PAUSE: u8 = 0;
+const CUT: u8 = 1;
+const SLOW: u8 = 2;
+const NOISE: u8 = 3;
+const BOUNCE: u8 = 4;
+const WALL: u8 = 5;
+const RATE: u8 = 6;
+const SUSPEND: u8 = 7;
+const DIE: u8 = 8;
+const CRASH_LOOP: u8 = 9;
+const DISK: u8 = 10;
+const RESTART: u8 = 11;
+const SERVICE: u8 = 12;
+const STROBE: u8 = 13;
+const KINDS: u8 = 14;
+
+/// The most kills of a crash loop.
+const LOOP_MAX: u8 = 6;
+
+/// Starts.
+const AT: u8 = 0;
+const LEADER: u8 = 1;
+const LEADER_IS: u8 = 2;
+const CLAIM_ASKED: u8 = 3;
+const CLAIM: u8 = 4;
+const SEND: u8 = 5;
+const FLOOR: u8 = 6;
+const STARTS: u8 = 7;
+
+/// What is wrong with a disk.
+const FULL: u8 = 0;
+const UNREADABLE: u8 = 1;
+const SLOW_DISK: u8 = 2;
+const DISK_TROUBLES: u8 = 3;
+
+/// What is wrong with a service's answers.
+const FAILS: u8 = 0;
+const LOST: u8 = 1;
+const LATE: u8 = 2;
+const SERVICE_TROUBLES: u8 = 3;
+
+/// Flags: graceful, both ways, or backwards; what happens to the disk; whose leadership.
+const FORTH: u8 = 1;
+const WIPE: u8 = 2;
+const TEAR: u8 = 4;
+const NODE_SHIFT: u8 = 4;
+
+/// Of what a link can end at, what a process can run on.
+fn nodes_of(ends: &[Target]) -> Vec<Target> {
+    let nodes = ends.iter().filter(|end| end.is_nodes() && **end != Target::Others);
+    let nodes: Vec<Target> = nodes.copied().collect();
+    match nodes.as_slice() {
+        [] => vec![Target::Leader],
+        some if some.contains(&Target::All) => vec![Target::All],
+        _ => nodes,
+    }
+}
+
+fn service(is_sink: bool) -> Service {
+    if is_sink { Service::Sink } else { Service::Database }
+}
+
+/// What the record says, as far as the cluster has what it names.
+pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
+    let record = Record::read(bytes);
+    let start = record.start(plan);
+    let begun = match start {
+        Start::At(at) => at,
+        Start::When { after, .. } => after,
+    };
+    let most = plan.horizon.saturating_sub(begun);
+    let [lasts, second, third, fourth] = record.amounts;
+    let lasts = grid::time_within(lasts, most);
+    let ends = record.from.of(plan, Target::Leader);
+    let one = ends[0];
+    let nodes = nodes_of(&ends);
+    let forth = record.flags & FORTH != 0;
+    let links =
+        || Links { from: ends.clone(), to: record.to.of(plan, Target::Others), both_ways: forth };
+    let signed = |size: i64| if forth { -size } else { size };
+    let kind = record.kind % KINDS;
+    let fault = match kind {
+        PAUSE => Fault::Pause { nodes, lasts },
+        SUSPEND => Fault::Suspend { nodes, counted: !forth, lasts },
+        CUT => Fault::Cut { links: links(), lasts },
+        SLOW => Fault::Slow { links: links(), by: grid::time(second), lasts },
+        NOISE => {
+            let [loss_ppm, duplicate_ppm, reorder_ppm] =
+                [second, third, fourth].map(|byte| pick(&PPM, byte));
+            let noise = Noise { loss_ppm, duplicate_ppm, reorder_ppm };
+            Fault::Noise { links: links(), noise, lasts }
+        }
+        BOUNCE | DIE | CRASH_LOOP => {
+            let harm = match record.flags {
+                flags if flags & WIPE != 0 => Harm::Wipe,
+                flags if flags & TEAR != 0 => Harm::Tear,
+                _ => Harm::None,
+            };
+            let harm = plan.disk.fit(harm);
+            let slow_start = grid::time_or_none_within(second, most.saturating_sub(lasts));
+            match kind {
+                BOUNCE => Fault::Bounce { nodes, graceful: forth, harm, down: lasts, slow_start },
+                DIE => Fault::Die { nodes, harm, down: lasts, slow_start },
+                _ => {
+                    let times = u32::from(1 + third % LOOP_MAX);
+                    let turn = most / times;
+                    let down = lasts.min(turn);
+                    let up = grid::time_or_none_within(second, turn - down);
+                    Fault::CrashLoop { nodes, harm, times, up, down }
+                }
+            }
+        }
+        DISK => {
+            let trouble = match third % DISK_TROUBLES {
+                FULL => DiskTrouble::Full,
+                UNREADABLE => DiskTrouble::Unreadable,
+                _ => DiskTrouble::Slow { by: grid::time(second) },
+            };
+            Fault::Disk { nodes, trouble, lasts }
+        }
+        RESTART => Fault::Restart { service: service(forth), down: lasts },
+        SERVICE => {
+            let trouble = match third % SERVICE_TROUBLES {
+                FAILS => ServiceTrouble::Fails,
+                LOST => ServiceTrouble::Lost,
+                _ => ServiceTrouble::Late { by: grid::time(second) },
+            };
+            let share_ppm = pick(&PPM, fourth);
+            Fault::Service { service: service(forth), trouble, share_ppm, lasts }
+        }
+        STROBE => {
+            let size = i64::try_from(grid::time(second).as_millis()).expect("seconds");
+            Fault::Strobe { node: one, by_ms: signed(size), every: grid::time(third), lasts }
+        }
+        WALL => {
+            let size = i64::try_from(grid::time(second).as_millis()).expect("seconds");
+            Fault::WallStep { node: one, by_ms: signed(size) }
+        }
+        _ => {
+            let ppm = signed(pick(&PPM, second).into());
+            Fault::Rate { node: one, ppm: i32::try_from(ppm).expect("below a million"), lasts }
+        }
+    };
+    PlannedFault { start, fault }
+}
+
+/// The record that says this fault, or one near to it; `None`: no record can.
+pub(super) fn bytes_of(planned: &PlannedFault) -> Option<[u8; LEN]> {
+    let mut record = Record {
+        kind: 0,
+        start: 0,
+        moment: [0; 2],
+        from: Targets(0),
+        to: Targets(0),
+        flags: 0,
+        amounts: [0; 4],
+    };
+    record.set_start(&planned.start);
+    let flag = |flag: u8, set: bool| if set { flag } else { 0 };
+    match &planned.fault {
+        Fault::Pause { nodes, lasts } => {
+            record.kind = PAUSE;
+            record.from = Targets::from_list(nodes);
+            record.amounts[0] = grid::time_byte(*lasts);
+        }
+        Fault::Suspend { nodes, counted, lasts } => {
+            record.kind = SUSPEND;
+            record.from = Targets::from_list(nodes);
+            record.flags |= flag(FORTH, !counted);
+            record.amounts[0] = grid::time_byte(*lasts);
+        }
+        Fault::Cut { links, lasts } => {
+            record.kind = CUT;
+            record.set_links(links);
+            record.amounts[0] = grid::time_byte(*lasts);
+        }
+        Fault::Slow { links, by, lasts } => {
+            record.kind = SLOW;
+            record.set_links(links);
+            record.amounts[..2].copy_from_slice(&[grid::time_byte(*lasts), grid::time_byte(*by)]);
+        }
+        Fault::Noise { links, noise, lasts } => {
+            record.kind = NOISE;
+            record.set_links(links);
+            record.amounts = [
+                grid::time_byte(*lasts),
+                ppm_byte(noise.loss_ppm),
+                ppm_byte(noise.duplicate_ppm),
+                ppm_byte(noise.reorder_ppm),
+            ];
+        }
+        Fault::Bounce { nodes, graceful, harm, down, slow_start } => {
+            record.kind = BOUNCE;
+            record.from = Targets::from_list(nodes);
+            record.flags |= flag(FORTH, *graceful);
+            record.set_harm(*harm);
+            record.amounts[0] = grid::time_byte(*down);
+            record.amounts[1] = grid::time_or_none_byte(*slow_start);
+        }
+        Fault::Die { nodes, harm, down, slow_start } => {
+            record.kind = DIE;
+            record.from = Targets::from_list(nodes);
+            record.set_harm(*harm);
+            record.amounts[0] = grid::time_byte(*down);
+            record.amounts[1] = grid::time_or_none_byte(*slow_start);
+        }
+        Fault::CrashLoop { nodes, harm, times, up, down } => {
+            record.kind = CRASH_LOOP;
+            record.from = Targets::from_list(nodes);
+            record.set_harm(*harm);
+            record.amounts[0] = grid::time_byte(*down);
+            record.amounts[1] = grid::time_or_none_byte(*up);
+            record.amounts[2] = super::less_one(*times, LOOP_MAX);
+        }
+        Fault::Disk { nodes, trouble, lasts } => {
+            record.kind = DISK;
+            record.from = Targets::from_list(nodes);
+            record.amounts[0] = grid::time_byte(*lasts);
+            record.amounts[2] = match trouble {
+                DiskTrouble::Full => FULL,
+                DiskTrouble::Unreadable => UNREADABLE,
+                DiskTrouble::Slow { by } => {
+                    record.amounts[1] = grid::time_byte(*by);
+                    SLOW_DISK
+                }
+            };
+        }
+        Fault::Restart { service, down } => {
+            record.kind = RESTART;
+            record.flags |= flag(FORTH, *service == Service::Sink);
+            record.amounts[0] = grid::time_byte(*down);
+        }
+        Fault::Service { service, trouble, share_ppm, lasts } => {
+            record.kind = SERVICE;
+            record.flags |= flag(FORTH, *service == Service::Sink);
+            record.amounts[0] = grid::time_byte(*lasts);
+            record.amounts[2] = match trouble {
+                ServiceTrouble::Fails => FAILS,
+                ServiceTrouble::Lost => LOST,
+                ServiceTrouble::Late { by } => {
+                    record.amounts[1] = grid::time_byte(*by);
+                    LATE
+                }
+            };
+            record.amounts[3] = ppm_byte(*share_ppm);
+        }
+        Fault::Strobe { node, by_ms, every, lasts } => {
+            record.kind = STROBE;
+            record.from = Targets::from_list(&[*node]);
+            record.flags |= flag(FORTH, *by_ms < 0);
+            let by = grid::time_byte(Duration::from_millis(by_ms.unsigned_abs()));
+            record.amounts[..3].copy_from_slice(&[
+                grid::time_byte(*lasts),
+                by,
+                grid::time_byte(*every),
+            ]);
+        }
+        Fault::WallStep { node, by_ms } => {
+            record.kind = WALL;
+            record.from = Targets::from_list(&[*node]);
+            record.flags |= flag(FORTH, *by_ms < 0);
+            record.amounts[1] = grid::time_byte(Duration::from_millis(by_ms.unsigned_abs()));
+        }
+        Fault::Rate { node, ppm, lasts } => {
+            record.kind = RATE;
+            record.from = Targets::from_list(&[*node]);
+            record.flags |= flag(FORTH, *ppm < 0);
+            record.amounts[..2]
+                .copy_from_slice(&[grid::time_byte(*lasts), ppm_byte(ppm.unsigned_abs())]);
+        }
+        // Lists of voters that change one after another: a fuzzer's steps would not keep the order.
+        Fault::Deploy { .. } | Fault::Retire { .. } => return None,
+    }
+    Some(record.write())
+}
+
+impl Record {
+    /// Of bytes of any length; what is missing is zero.
+    fn read(bytes: &[u8]) -> Self {
+        let mut full = [0; LEN];
+        let given = bytes.len().min(LEN);
+        full[..given].copy_from_slice(&bytes[..given]);
+        let [kind, start, m0, m1, f0, f1, t0, t1, flags, amounts @ ..] = full;
+        Self {
+            kind,
+            start,
+            moment: [m0, m1],
+            from: Targets(u16::from_le_bytes([f0, f1])),
+            to: Targets(u16::from_le_bytes([t0, t1])),
+            flags,
+            amounts,
+        }
+    }
+
+    fn write(&self) -> [u8; LEN] {
+        let [m0, m1] = self.moment;
+        let ([f0, f1], [t0, t1]) = (self.from.0.to_le_bytes(), self.to.0.to_le_bytes());
+        let [a0, a1, a2, a3] = self.amounts;
+        [self.kind, self.start, m0, m1, f0, f1, t0, t1, self.flags, a0, a1, a2, a3]
+    }
+
+    fn start(&self, plan: &Plan) -> Start {
+        let [low, high] = self.moment;
+        let event = match self.start % STARTS {
+            LEADER => Trigger::Leader(None),
+            LEADER_IS => {
+                let number = u32::from(self.flags >> NODE_SHIFT) % plan.voters;
+                Trigger::Leader(Some(node(1 + number)))
+            }
+            CLAIM_ASKED => Trigger::ClaimAsked,
+            CLAIM => Trigger::Claim,
+            SEND => Trigger::Send,
+            FLOOR => Trigger::Floor,
+            _ => {
+                let steps = u32::from(u16::from_le_bytes([low, high]));
+                let all = u32::try_from(plan.horizon.as_millis() / STEP.as_millis()).unwrap_or(1);
+                return Start::At(STEP * (steps % all.max(1)));
+            }
+        };
+        let latest = plan.horizon.saturating_sub(STEP);
+        let after = grid::time_or_none_within(high, latest);
+        Start::When { event, nth: (1 + low % NTH_MAX).into(), after }
+    }
+
+    fn set_start(&mut self, start: &Start) {
+        match *start {
+            Start::At(at) => {
+                let steps = u16::try_from(at.as_millis() / STEP.as_millis()).unwrap_or(u16::MAX);
+                self.start = AT;
+                self.moment = steps.to_le_bytes();
+            }
+            Start::When { event, nth, after } => {
+                self.start = match event {
+                    Trigger::Leader(None) => LEADER,
+                    Trigger::Leader(Some(_)) => LEADER_IS,
+                    Trigger::ClaimAsked => CLAIM_ASKED,
+                    Trigger::Claim => CLAIM,
+                    Trigger::Send => SEND,
+                    Trigger::Floor => FLOOR,
+                };
+                if let Trigger::Leader(Some(leader)) = event {
+                    let number = NODES.iter().position(|known| known.is(leader)).unwrap_or(0);
+                    self.flags |= u8::try_from(number).unwrap_or(0) << NODE_SHIFT;
+                }
+                self.moment = [super::less_one(nth, NTH_MAX), grid::time_or_none_byte(after)];
+            }
+        }
+    }
+
+    fn set_harm(&mut self, harm: Harm) {
+        self.flags |= match harm {
+            Harm::None => 0,
+            Harm::Wipe => WIPE,
+            Harm::Tear => TEAR,
+        };
+    }
+
+    fn set_links(&mut self, links: &Links) {
+        self.from = Targets::from_list(&links.from);
+        self.to = Targets::from_list(&links.to);
+        self.flags |= if links.both_ways { FORTH } else { 0 };
+    }
+}
+
+/// A set of targets, a bit each.
+#[derive(Clone, Copy)]
+struct Targets(u16);
+
+/// A node that a bit stands for.
+#[derive(Clone, Copy)]
+enum Member {
+    Voter(u32),
+    Observer(u32),
+}
+
+impl Member {
+    fn id(self) -> NodeId {
+        match self {
+            Self::Voter(number) => node(number),
+            Self::Observer(number) => observer(number),
+        }
+    }
+
+    fn is(self, id: NodeId) -> bool {
+        self.id() == id
+    }
+}
+
+/// The bits from the lowest: first the nodes,
+const NODES: [Member; 7] = [
+    Member::Voter(1),
+    Member::Voter(2),
+    Member::Voter(3),
+    Member::Voter(4),
+    Member::Voter(5),
+    Member::Observer(1),
+    Member::Observer(2),
+];
+
+/// then what stands for some of them, or for no node.
+const GROUPS: [Target; 7] = [
+    Target::Leader,
+    Target::Follower,
+    Target::Majority,
+    Target::Others,
+    Target::All,
+    Target::Database,
+    Target::Sink,
+];
+
+impl Targets {
+    /// Those that the plan's cluster has, in order; `else_` if there are none.
+    fn of(self, plan: &Plan, else_: Target) -> Vec<Target> {
+        let has = |bit: usize| self.0 >> bit & 1 == 1;
+        let there = |member: &Member| match *member {
+            Member::Voter(number) => number <= plan.voters,
+            Member::Observer(number) => number <= plan.observers,
+        };
+        let nodes = NODES.iter().enumerate().filter(|(bit, node)| has(*bit) && there(node));
+        let nodes = nodes.map(|(_, member)| Target::Node(member.id()));
+        let groups = GROUPS.iter().enumerate().filter(|(bit, _)| has(NODES.len() + bit));
+        let mut targets: Vec<Target> = nodes.chain(groups.map(|(_, target)| *target)).collect();
+        if targets.is_empty() {
+            targets.push(else_);
+        }
+        targets
+    }
+
+    fn from_list(targets: &[Target]) -> Self {
+        let bit = |target: &Target| match target {
+            Target::Node(id) => NODES.iter().position(|member| member.is(*id)),
+            group => GROUPS.iter().position(|known| known == group).map(|at| NODES.len() + at),
+        };
+        Self(targets.iter().filter_map(bit).fold(0, |bits, bit| bits | 1 << bit))
+    }
+}
