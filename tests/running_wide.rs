@@ -195,7 +195,7 @@ fn what_cannot_be_used_is_told_with_its_place_and_the_rest_counts() {
 fn a_violation_is_the_same_in_the_report_and_in_junit() {
     let folder = Folder::new("violated");
     let (jsonl, xml) = (folder.path("a.jsonl"), folder.path("a.xml"));
-    let mutant = ["--mutant", "founding_design"];
+    let mutant = ["--mutant", "founding_design", "--no-shrink"];
     let arguments = ["run", "founding-design", "--seeds", "3", "--jsonl", &jsonl, "--junit", &xml];
     let run = sim(&[&arguments[..], &mutant].concat());
     assert_eq!(run.status.code(), Some(1), "{}", stdout(&run));
