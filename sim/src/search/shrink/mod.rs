@@ -38,7 +38,7 @@ use crate::faults::plan::{Plan, Target, Workload};
 use crate::run::{RunOptions, RunOutcome, run_plan};
 
 /// How many plans are tried at most, unless somebody is in a hurry.
-pub const RUNS_MAX: u32 = 8_000;
+pub const RUNS_MAX: u32 = 10_000;
 
 /// Of how many faults at most each is made up for by the others, which takes many tries.
 const REPAIRED_MAX: usize = 6;
