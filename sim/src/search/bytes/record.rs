@@ -140,7 +140,7 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
                 _ => {
                     let times = u32::from(1 + third % LOOP_MAX);
                     let turn = most / times;
-                    let down = lasts.min(turn);
+                    let down = grid::time_within(record.amounts[0], turn);
                     let up = grid::time_or_none_within(second, turn - down);
                     Fault::CrashLoop { nodes, harm, times, up, down }
                 }
