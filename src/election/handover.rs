@@ -95,3 +95,31 @@ impl Election {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::election::{ColdStart, Config, Election, Input};
+    use crate::time::Instant;
+
+    /// Whoever leaves and rejoins at once, or observes, has nothing more to say. Waking it for that
+    /// again and again, with the same time due, would keep its machine busy until it is gone.
+    #[test]
+    fn who_leaves_is_not_woken_twice_at_one_time() {
+        let voters: Vec<_> = ["n1", "n2", "n3"].map(|name| name.parse().unwrap()).to_vec();
+        let voter = Config::of_voter(voters[0], voters.clone());
+        let observer = Config { me: "o1".parse().unwrap(), observer: true, ..voter.clone() };
+        for config in [voter, observer] {
+            let config = Config { cold_start: ColdStart::ByStore, ..config };
+            let mut election = Election::new(config, None, 1, Instant(0)).unwrap();
+            let mut effects = Vec::new();
+            election.handle(Instant(0), Input::Leave, &mut effects);
+            effects.clear();
+            for _ in 0..5 {
+                let due = election.next_wake();
+                election.handle(due, Input::Tick, &mut effects);
+                assert!(election.next_wake() > due, "still due at {due:?}");
+            }
+            assert!(effects.is_empty(), "{effects:?}");
+        }
+    }
+}

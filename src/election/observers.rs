@@ -41,10 +41,13 @@ impl Election {
     pub(super) fn observe_tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let pause = self.fixed.nanos.election_timeout / 2;
         let State::Observer(observing) = &mut self.state else { return };
-        if now < observing.announce_at || self.leaving {
+        if now < observing.announce_at {
             return;
         }
         observing.announce_at = now.plus(pause);
+        if self.leaving {
+            return;
+        }
         let unanswered = std::mem::replace(&mut observing.unanswered, true);
         self.leader = None;
         if unanswered && self.fixed.config.cold_start == ColdStart::ByAllVoters {

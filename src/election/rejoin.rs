@@ -128,10 +128,14 @@ impl Election {
     pub(super) fn rejoin_tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let heartbeat = self.fixed.nanos.heartbeat;
         let State::Rejoining(rejoining) = &mut self.state else { return };
-        if now < rejoining.next_wake() || self.leaving {
+        if now < rejoining.next_wake() {
             return;
         }
         rejoining.next_ask = now.plus(heartbeat);
+        // It lingers without a word; a wake that stayed due would be waited for in vain.
+        if self.leaving {
+            return;
+        }
         if rejoining.registering.as_ref().is_some_and(|registering| now >= registering.give_up) {
             reach!("register_given_up");
             rejoining.forget_answers();
