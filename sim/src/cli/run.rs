@@ -251,8 +251,7 @@ impl Request {
             Err(cause) => format!("  shrunk  not written: {cause}\n"),
         };
         let tries = grouped((*runs).into());
-        text +=
-            &format!("          {aim} by {few} faults instead of {many}, after {tries} tries\n");
+        text += &format!("          {aim}: faults {many} → {few}, after {tries} tries\n");
         if *stopped {
             let command = shrink_command(reference, seed.seed, self.mutant);
             text += &format!("  shrink  {command}\n");

@@ -122,7 +122,7 @@ impl Shrink<'_> {
         let before = Broken { plan: self.plan.clone(), seen };
         let trials = Trials::new(run, aim.clone(), self.jobs, self.limit, watch);
         let mut search = Search { best: before.clone(), trials };
-        search.to_the_end(self.plan.workload);
+        search.run(self.plan.workload);
         Ok(Shrunk {
             aim,
             before,
@@ -143,7 +143,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Until nothing more can be taken, not even by luck.
-    fn to_the_end(&mut self, workload: Option<Workload>) {
+    fn run(&mut self, workload: Option<Workload>) {
         self.cut_off();
         loop {
             let before = self.best.plan.clone();
