@@ -6,10 +6,12 @@
 //! is a plan, and whatever a fuzzer finds can be kept as one.
 //!
 //! The way back, [`bytes_of`], takes the nearest that bytes can say: timing, transport, healing, and
-//! the latency of single links are always the default. A new kind of fault is added to [`record`] and nowhere else.
+//! the latency of single links are always the default. A new kind of fault is added to [`record`] and
+//! nowhere else.
 
 mod grid;
 mod record;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,7 @@ use crate::faults::generate;
 use crate::faults::plan::{DiskMode, Latency, Network, Noise, Plan, Shape, Transport, Workload};
 use crate::oracles::SinkKind;
 use crate::scenario::{DEFAULT_HEAL, Scenario};
+
 /// The most faults of a plan; further records are ignored.
 pub const FAULTS_MAX: usize = 12;
 
