@@ -153,11 +153,11 @@ impl Scan {
                     let end = tokens[index..].iter().position(|token| is(token, ';'));
                     index += end.unwrap_or(0);
                 }
-                TokenTree::Ident(ident) if ident == "static" => {
-                    // 'static is a lifetime.
-                    if !before.is_some_and(|before| is(before, '\'')) {
-                        self.state(&tokens[index..]);
-                    }
+                // 'static is a lifetime.
+                TokenTree::Ident(ident)
+                    if ident == "static" && !before.is_some_and(|before| is(before, '\'')) =>
+                {
+                    self.state(&tokens[index..]);
                 }
                 TokenTree::Ident(_) if !continues(&tokens[..index]) => {
                     self.path(&tokens[index..]);

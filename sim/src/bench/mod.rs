@@ -168,6 +168,7 @@ fn two_jobs(say: &mut dyn FnMut(&str)) {
 /// Seeds in a second of time passed, with that many jobs.
 fn rate(load: Load, jobs: u64) -> f64 {
     let begin = seconds_of(ClockId::Monotonic);
+    // chance: seeds run beside each other and share nothing
     std::thread::scope(|scope| {
         for job in 0..jobs {
             scope.spawn(move || {

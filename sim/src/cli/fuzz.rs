@@ -47,11 +47,8 @@ pub fn unfuzz(arguments: &UnfuzzArguments) -> miette::Result<Exit> {
     let bytes = std::fs::read(&path).map_err(|cause| CliError::Unreadable { path, cause })?;
     let plan = plan_of(&bytes).ok_or_else(|| CliError::NoPlan(arguments.file.clone()))?;
     let options = RunOptions { mutant, log: false };
-    let outcome = std::thread::scope(|scope| {
-        let run = || fresh::run_caught(plan.seed, || run_plan(&plan, &options));
-        let thread = fresh::spawn(scope, &plan.scenario, plan.seed, run);
-        thread.join().expect("panics were caught")
-    });
+    let run = || run_plan(&plan, &options);
+    let outcome = fresh::run_alone(&plan.scenario, plan.seed, run);
     let mut expect = Expect::default();
     let mut said = match outcome.verdict {
         Verdict::Violated(violations) => {

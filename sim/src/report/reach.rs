@@ -4,11 +4,15 @@
 use fencepost::probe::REACH_POINTS;
 
 use super::stats::Stats;
-use super::text::{Paint, grouped, short, wrap_items};
+use super::text::{Paint, grouped, short, wrap, wrap_items};
 
 /// Reach points that no scenario reaches yet, each with the reason: what `--require-reach all` does
 /// not ask for. It is meant to be empty.
 pub const EXCUSED: &[(&str, &str)] = &[];
+
+fn excuse(name: &str) -> Option<&'static str> {
+    EXCUSED.iter().find(|(excused, _)| *excused == name).map(|(_, reason)| *reason)
+}
 
 /// Which reach points must be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +21,8 @@ pub struct Required(pub Vec<&'static str>);
 impl Required {
     /// Every point of the product but the [`EXCUSED`].
     pub fn all() -> Self {
-        let excused = |name: &&str| EXCUSED.iter().any(|(excused, _)| excused == name);
-        Self(REACH_POINTS.iter().map(|(name, _)| *name).filter(|name| !excused(name)).collect())
+        let all = REACH_POINTS.iter().map(|(name, _)| *name);
+        Self(all.filter(|name| excuse(name).is_none()).collect())
     }
 }
 
@@ -71,8 +75,9 @@ impl ReachTable {
         let mut out = format!("{}\n", paint.faint(&head("reach point", "times", "by scenario")));
         for Row { name, total, by } in self.rows() {
             let by = by.iter().map(|(reference, n)| format!("{reference} {}", short(*n)));
-            let line = match total {
-                0 => paint.empty(&head(name, "0", "no scenario")),
+            let line = match (total, excuse(name)) {
+                (0, None) => paint.empty(&head(name, "0", "no scenario")),
+                (0, Some(reason)) => wrap(&head(name, "0", "excused: "), reason),
                 _ => wrap_items(&head(name, &grouped(total), ""), by),
             };
             out += &format!("{line}\n");
@@ -119,6 +124,8 @@ mod tests {
         let both = Required(vec![REACH_POINTS[0].0, REACH_POINTS[1].0]);
         assert_eq!(table.missed(&both), [REACH_POINTS[1].0]);
         assert_eq!(table.missed(&Required::all()).len(), REACH_POINTS.len() - 1 - EXCUSED.len());
+        let excused = Required(EXCUSED.iter().map(|(name, _)| *name).collect());
+        assert_eq!(table.missed(&excused).len(), EXCUSED.len(), "unless it is asked for by name");
         let all: Vec<_> = (0..REACH_POINTS.len()).map(|index| (index, 1)).collect();
         table.add("b", &stats(&all));
         assert!(table.missed(&Required::all()).is_empty());

@@ -15,6 +15,9 @@ use crate::oracles::Violation;
 use crate::run::Verdict;
 use crate::search::{BatchReport, BatchVerdict, SeedReport};
 
+/// A screen, with all kinds of fault and all reach points in five digits.
+const SCREEN_LINES: usize = 50;
+
 /// More than any run will ever see.
 fn enormous() -> BatchReport {
     let count = 123_456_789_012;
@@ -82,7 +85,7 @@ fn no_line_is_wider_than_the_screen() {
     }
     fits(&total.screen(Paint::OFF));
     fits(&Total::default().screen(Paint::OFF));
-    assert!(total.screen(Paint::OFF).lines().count() <= 40, "it fits a screen");
+    assert!(total.screen(Paint::OFF).lines().count() <= SCREEN_LINES, "it fits a screen");
     let sentence = "n1 sent m17 under token 3 and n2 sent it under token 4 ".repeat(6);
     fits(&failure("rolling", Some(Mutant::NoFenceCheck), &failing(&sentence), None, Paint::OFF));
 }

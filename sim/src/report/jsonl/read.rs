@@ -110,9 +110,19 @@ fn batch(line: BatchLine) -> Result<Parsed, Unreadable> {
         return Err(Unreadable::NoResult("the seeds end before they begin".to_owned()));
     }
     let expect = Expect {
-        violates: line.expect.violates.iter().map(known_property).collect::<Result<_, _>>()?,
-        reach: line.expect.reach.iter().map(known_point).collect::<Result<_, _>>()?,
-        faults: line.expect.faults.iter().map(known_fault).collect::<Result<_, _>>()?,
+        violates: line
+            .expect
+            .violates
+            .iter()
+            .map(|name| known_property(name))
+            .collect::<Result<_, _>>()?,
+        reach: line.expect.reach.iter().map(|name| known_point(name)).collect::<Result<_, _>>()?,
+        faults: line
+            .expect
+            .faults
+            .iter()
+            .map(|name| known_fault(name))
+            .collect::<Result<_, _>>()?,
         leader_changes: line.expect.leader_changes,
         ..Expect::default()
     };
@@ -193,15 +203,15 @@ fn known_mutant(name: Option<String>) -> Result<Option<Mutant>, Unreadable> {
     name.map(known).transpose()
 }
 
-fn known_property(name: &String) -> Result<&'static str, Unreadable> {
+fn known_property(name: &str) -> Result<&'static str, Unreadable> {
     known("property", name, oracles::ALL.iter().map(|oracle| oracle.property))
 }
 
-fn known_point(name: &String) -> Result<&'static str, Unreadable> {
+fn known_point(name: &str) -> Result<&'static str, Unreadable> {
     known("reach point", name, REACH_POINTS.iter().map(|(point, _)| *point))
 }
 
-fn known_fault(name: &String) -> Result<&'static str, Unreadable> {
+fn known_fault(name: &str) -> Result<&'static str, Unreadable> {
     known("fault", name, FAULT_KINDS.iter().map(|(kind, _)| *kind))
 }
 

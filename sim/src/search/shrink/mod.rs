@@ -22,6 +22,7 @@ mod trials;
 mod vary;
 mod weaken;
 
+// chance: it measures, and decides when shrinking gives up
 use std::time::{Duration, Instant};
 
 pub use self::aim::{Aim, Sighting};
@@ -37,7 +38,7 @@ use crate::faults::plan::{Plan, Target, Workload};
 use crate::run::{RunOptions, RunOutcome, run_plan};
 
 /// How many plans are tried at most, unless somebody is in a hurry.
-pub const RUNS_MAX: u32 = 8_000;
+pub const RUNS_MAX: u32 = 10_000;
 
 /// Of how many faults at most each is made up for by the others, which takes many tries.
 const REPAIRED_MAX: usize = 6;
@@ -111,11 +112,8 @@ impl Shrink<'_> {
         watch: &mut dyn FnMut(Tried),
     ) -> Result<Shrunk, Box<Nothing>> {
         let (started, cpu) = (Instant::now(), cpu_time());
-        let outcome = std::thread::scope(|scope| {
-            let work = || fresh::run_caught(self.plan.seed, || run(self.plan));
-            let thread = fresh::spawn(scope, &self.plan.scenario, self.plan.seed, work);
-            thread.join().expect("panics were caught")
-        });
+        let Plan { scenario, seed, .. } = self.plan;
+        let outcome = fresh::run_alone(scenario, *seed, || run(self.plan));
         let aim = Aim::of(&outcome, self.property, self.options.mutant);
         let Some((aim, seen)) = aim.and_then(|aim| aim.seen_in(&outcome).map(|seen| (aim, seen)))
         else {

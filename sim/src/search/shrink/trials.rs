@@ -134,6 +134,7 @@ impl<'a> Trials<'a> {
             }
         }
         let (run, aim) = (self.run, &self.aim);
+        // chance: plans run beside each other and share nothing
         let seen: Vec<Option<Sighting>> = std::thread::scope(|scope| {
             let threads: Vec<_> = some
                 .iter()

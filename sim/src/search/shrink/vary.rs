@@ -1,7 +1,7 @@
 //! Fewer faults by luck. What breaks a protocol is often a matter of milliseconds: one fault may do
 //! what two did, but not with the numbers that those two had. Here a fault is left out, or two are
-//! put together, and the rest is varied at random, by a random stream of its own, so that the same
-//! plan is varied in the same ways every time.
+//! put together, and the rest is varied at random, or replaced, by a random stream of its own, so that
+//! the same plan is varied in the same ways every time.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::delete::{fused, without_parts};
 use super::numbers::{floor, nanos};
-use super::weaken::{amounts, links, members};
+use super::weaken::{Whom, amounts, links, whom};
 use crate::faults::pick::{chance, log_uniform, one_of, uniform};
-use crate::faults::plan::{Fault, Plan, Start, Target, Workload};
+use crate::faults::plan::{Fault, Links, Plan, Start, Target, Workload};
 use crate::streams::stream;
 
 /// How many varied plans are tried for fewer faults.
-pub(super) const VARIATIONS: usize = 2_000;
+pub(super) const VARIATIONS: usize = 4_000;
 
 /// Of how many faults at most.
 pub(super) const VARIED_MAX: usize = 5;
@@ -103,6 +103,10 @@ fn moved(rng: &mut Xoshiro256PlusPlus, at: Duration, last: u64) -> Duration {
 }
 
 fn vary_fault(rng: &mut Xoshiro256PlusPlus, fault: &mut Fault, nodes: &[Target]) {
+    if chance(rng, 15) {
+        *fault = another(rng);
+        return;
+    }
     for mut amount in amounts(fault) {
         let size = amount.size();
         let varied = match uniform(rng, 0, 7) {
@@ -115,13 +119,38 @@ fn vary_fault(rng: &mut Xoshiro256PlusPlus, fault: &mut Fault, nodes: &[Target])
     }
     if let Some(links) = links(fault) {
         links.both_ways ^= chance(rng, 25);
-        for side in [&mut links.from, &mut links.to] {
-            for target in side {
-                let members = members(*target, nodes);
-                if !members.is_empty() && chance(rng, 25) {
-                    *target = one_of(rng, &members);
-                }
-            }
+    }
+    let mut anybody = vec![Target::Leader, Target::Follower];
+    anybody.extend(nodes);
+    let mut vary = |target: &mut Target| {
+        if target.is_nodes() && chance(rng, 20) {
+            *target = one_of(rng, &anybody);
         }
+    };
+    match whom(fault) {
+        Whom::One(target) => vary(target),
+        Whom::Named(_) => {}
+        Whom::Lists(lists) => lists.into_iter().flatten().for_each(vary),
+    }
+}
+
+/// A fault of another kind: one of those that most often do what several others do together.
+fn another(rng: &mut Xoshiro256PlusPlus) -> Fault {
+    use Target::{Database, Leader, Others};
+    let mut time = |low, high| Duration::from_nanos(floor(uniform(rng, low, high), 3));
+    let (lasts, by) = (time(DRAWN.0, LONG.1), time(LATE.0, LATE.1));
+    let ends = [
+        (vec![Leader], vec![Others]),
+        (vec![Others], vec![Leader]),
+        (vec![Leader], vec![Database]),
+        (vec![Database], vec![Leader]),
+        (vec![Leader], vec![Others, Database]),
+    ];
+    let (from, to) = one_of(rng, &ends);
+    let links = Links { from, to, both_ways: chance(rng, 30) };
+    match uniform(rng, 0, 2) {
+        0 => Fault::Pause { node: Leader, lasts },
+        1 => Fault::Cut { links, lasts },
+        _ => Fault::Slow { links, by, lasts },
     }
 }

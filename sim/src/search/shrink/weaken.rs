@@ -281,7 +281,7 @@ fn narrower(fault: &Fault, nodes: &[Target]) -> Vec<Vec<Fault>> {
 }
 
 /// Whom a word for several stands for, one by one.
-pub(super) fn members(target: Target, nodes: &[Target]) -> Vec<Target> {
+fn members(target: Target, nodes: &[Target]) -> Vec<Target> {
     match target {
         Target::Node(_) | Target::Leader | Target::Follower | Target::Database | Target::Sink => {
             Vec::new()
