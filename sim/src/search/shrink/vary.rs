@@ -129,7 +129,7 @@ fn vary_fault(rng: &mut Xoshiro256PlusPlus, fault: &mut Fault, nodes: &[Target])
     };
     match whom(fault) {
         Whom::One(target) => vary(target),
-        Whom::Named(_) => {}
+        Whom::Named(_) | Whom::Service => {}
         Whom::Lists(lists) => lists.into_iter().flatten().for_each(vary),
     }
 }
@@ -149,7 +149,7 @@ fn another(rng: &mut Xoshiro256PlusPlus) -> Fault {
     let (from, to) = one_of(rng, &ends);
     let links = Links { from, to, both_ways: chance(rng, 30) };
     match uniform(rng, 0, 2) {
-        0 => Fault::Pause { node: Leader, lasts },
+        0 => Fault::Pause { nodes: vec![Leader], lasts },
         1 => Fault::Cut { links, lasts },
         _ => Fault::Slow { links, by, lasts },
     }
