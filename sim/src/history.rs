@@ -597,3 +597,38 @@ impl Hasher for Batched {
         hasher.digest()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::plan::node;
+
+    /// Short fields, and bytes that end at, before and after the end of a batch.
+    #[test]
+    fn hashing_in_batches_changes_no_hash() {
+        let (mut batched, mut plain) = (Batched::default(), Xxh3::default());
+        for len in [1, 7, 32, BATCH, 3, BATCH - 3, 1, 2 * BATCH + 5, 0, 100, 8] {
+            let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+            for hasher in [&mut batched as &mut dyn Hasher, &mut plain] {
+                hasher.write_u64(len as u64);
+                hasher.write(&bytes);
+            }
+            assert_eq!(batched.finish(), Hasher::finish(&plain), "after {len} bytes");
+        }
+    }
+
+    #[test]
+    fn messages_are_left_out_and_the_others_keep_their_place() {
+        let mut history = History::default();
+        let from = Identity { node: node(1), incarnation: fencepost::Incarnation::FIRST };
+        let (to, generation, term) = (node(2), Generation::stored(1), Term(1));
+        let (vote, release, arrives) = (None, None, Arrivals::Untold);
+        let what = MessageKind::Heartbeat;
+        let sent = Kind::Sent { from, to, generation, term, what, release, vote, arrives };
+        for kind in [Kind::Phase(Phase::WarmUp), sent, Kind::End] {
+            history.push(SimTime(1), kind);
+        }
+        let others: Vec<usize> = history.besides_messages().map(|(index, _)| index).collect();
+        assert_eq!((others, history.len()), (vec![0, 2], 3));
+    }
+}

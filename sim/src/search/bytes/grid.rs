@@ -46,6 +46,9 @@ const TIMES: [Duration; 32] = [
 pub(super) const PPM: [u32; 10] =
     [0, 1_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 300_000, 500_000];
 
+/// Noise without a fault. It does not end, so there must be a leader in spite of it.
+pub(super) const CALM_PPM: [u32; 5] = [0, 1_000, 5_000, 10_000, 20_000];
+
 /// The least and the highest latency of a network.
 pub(super) const LATENCIES: [(Duration, Duration); 4] =
     [(Duration::from_micros(300), ms(2)), (ms(1), ms(20)), (ms(10), ms(100)), (ms(30), ms(40))];

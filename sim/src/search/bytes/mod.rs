@@ -6,10 +6,12 @@
 //! is a plan, and whatever a fuzzer finds can be kept as one.
 //!
 //! The way back, [`bytes_of`], takes the nearest that bytes can say: timing, transport, healing, and
-//! the latency of single links are always the default. A new kind of fault is added to [`record`] and nowhere else.
+//! the latency of single links are always the default. A new kind of fault is added to [`record`] and
+//! nowhere else.
 
 mod grid;
 mod record;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +19,12 @@ use std::time::Duration;
 
 use fencepost::election::Timing;
 
-use self::grid::{LATENCIES, PPM, WINDOWS, nearest, pick};
+use self::grid::{CALM_PPM, LATENCIES, WINDOWS, nearest, pick};
 use crate::faults::generate;
 use crate::faults::plan::{DiskMode, Latency, Network, Noise, Plan, Shape, Transport, Workload};
 use crate::oracles::SinkKind;
 use crate::scenario::{DEFAULT_HEAL, Scenario};
+
 /// The most faults of a plan; further records are ignored.
 pub const FAULTS_MAX: usize = 12;
 
@@ -58,9 +61,9 @@ pub fn plan_of(bytes: &[u8]) -> Option<Plan> {
             latency: Latency { low, high, shape: Shape::Uniform },
             links: Vec::new(),
             noise: Noise {
-                loss_ppm: pick(&PPM, loss),
-                duplicate_ppm: pick(&PPM, duplicate),
-                reorder_ppm: pick(&PPM, reorder),
+                loss_ppm: pick(&CALM_PPM, loss),
+                duplicate_ppm: pick(&CALM_PPM, duplicate),
+                reorder_ppm: pick(&CALM_PPM, reorder),
             },
         },
         workload: sink_of(sink).map(|sink| Workload {
@@ -84,6 +87,7 @@ pub fn bytes_of(plan: &Plan) -> Vec<u8> {
     let latency = (plan.network.latency.low, plan.network.latency.high);
     let workload = plan.workload;
     let [seed_low, seed_high, ..] = plan.seed.to_le_bytes();
+    let calm = |ppm: u32| nearest(&CALM_PPM, |known| known.abs_diff(ppm).into());
     let header: [u8; HEADER] = [
         less_one(plan.voters, VOTERS_MAX),
         u8::try_from(plan.observers).map_or(OBSERVERS_MAX, |count| count.min(OBSERVERS_MAX)),
@@ -95,9 +99,9 @@ pub fn bytes_of(plan: &Plan) -> Vec<u8> {
         nearest(&LATENCIES, |(low, high)| {
             grid::apart(*low, latency.0) + grid::apart(*high, latency.1)
         }),
-        grid::ppm_byte(noise.loss_ppm),
-        grid::ppm_byte(noise.duplicate_ppm),
-        grid::ppm_byte(noise.reorder_ppm),
+        calm(noise.loss_ppm),
+        calm(noise.duplicate_ppm),
+        calm(noise.reorder_ppm),
         seed_low,
         seed_high,
     ];

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use fencepost::NodeId;
-
 use super::grid::{self, PPM, pick, ppm_byte};
+use super::targets::{Targets, links_of, nodes_of, number_of, one_of};
 use crate::faults::plan::{
     DiskTrouble, Fault, Harm, Links, Noise, Plan, PlannedFault, Service, ServiceTrouble, Start,
-    Target, Topology, Trigger, node, observer,
+    Target, Topology, Trigger, node,
 };
 
 /// Bytes of a record.
@@ -81,17 +80,6 @@ const WIPE: u8 = 2;
 const TEAR: u8 = 4;
 const NODE_SHIFT: u8 = 4;
 
-/// Of what a link can end at, what a process can run on.
-fn nodes_of(ends: &[Target]) -> Vec<Target> {
-    let nodes = ends.iter().filter(|end| end.is_nodes() && **end != Target::Others);
-    let nodes: Vec<Target> = nodes.copied().collect();
-    match nodes.as_slice() {
-        [] => vec![Target::Leader],
-        some if some.contains(&Target::All) => vec![Target::All],
-        _ => nodes,
-    }
-}
-
 fn service(is_sink: bool) -> Service {
     if is_sink { Service::Sink } else { Service::Database }
 }
@@ -108,23 +96,24 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
     let [lasts, second, third, fourth] = record.amounts;
     let lasts = grid::time_within(lasts, most);
     let ends = record.from.of(plan, Target::Leader);
-    let one = ends[0];
+    let one = one_of(&ends);
     let nodes = nodes_of(&ends);
     let forth = record.flags & FORTH != 0;
-    let links =
-        || Links { from: ends.clone(), to: record.to.of(plan, Target::Others), both_ways: forth };
+    let links = |nodes_only: bool| {
+        links_of(ends.clone(), record.to.of(plan, Target::Others), forth, nodes_only)
+    };
     let signed = |size: i64| if forth { -size } else { size };
     let kind = record.kind % KINDS;
     let fault = match kind {
         PAUSE => Fault::Pause { nodes, lasts },
         SUSPEND => Fault::Suspend { nodes, counted: !forth, lasts },
-        CUT => Fault::Cut { links: links(), lasts },
-        SLOW => Fault::Slow { links: links(), by: grid::time(second), lasts },
+        CUT => Fault::Cut { links: links(false), lasts },
+        SLOW => Fault::Slow { links: links(false), by: grid::time(second), lasts },
         NOISE => {
             let [loss_ppm, duplicate_ppm, reorder_ppm] =
                 [second, third, fourth].map(|byte| pick(&PPM, byte));
             let noise = Noise { loss_ppm, duplicate_ppm, reorder_ppm };
-            Fault::Noise { links: links(), noise, lasts }
+            Fault::Noise { links: links(true), noise, lasts }
         }
         BOUNCE | DIE | CRASH_LOOP => {
             let harm = match record.flags {
@@ -174,7 +163,7 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
         }
         FLAP => {
             let (up, down) = (grid::time(second), grid::time(third));
-            Fault::Flap { links: links(), up, down, lasts }
+            Fault::Flap { links: links(false), up, down, lasts }
         }
         TOPOLOGY => {
             let mut topologies = vec![Topology::Star(one), Topology::Chain, Topology::Ring];
@@ -182,7 +171,7 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
             match topologies.get(usize::from(second) % topologies.len().max(1)) {
                 Some(topology) => Fault::Topology { topology: *topology, lasts },
                 // So few nodes are always neighbours.
-                None => Fault::Cut { links: links(), lasts },
+                None => Fault::Cut { links: links(false), lasts },
             }
         }
         _ => {
@@ -407,8 +396,7 @@ impl Record {
                     Trigger::Floor => FLOOR,
                 };
                 if let Trigger::Leader(Some(leader)) = event {
-                    let number = NODES.iter().position(|known| known.is(leader)).unwrap_or(0);
-                    self.flags |= u8::try_from(number).unwrap_or(0) << NODE_SHIFT;
+                    self.flags |= number_of(leader) << NODE_SHIFT;
                 }
                 self.moment = [super::less_one(nth, NTH_MAX), grid::time_or_none_byte(after)];
             }
@@ -427,78 +415,5 @@ impl Record {
         self.from = Targets::from_list(&links.from);
         self.to = Targets::from_list(&links.to);
         self.flags |= if links.both_ways { FORTH } else { 0 };
-    }
-}
-
-/// A set of targets, a bit each.
-#[derive(Clone, Copy)]
-struct Targets(u16);
-
-/// A node that a bit stands for.
-#[derive(Clone, Copy)]
-enum Member {
-    Voter(u32),
-    Observer(u32),
-}
-
-impl Member {
-    fn id(self) -> NodeId {
-        match self {
-            Self::Voter(number) => node(number),
-            Self::Observer(number) => observer(number),
-        }
-    }
-
-    fn is(self, id: NodeId) -> bool {
-        self.id() == id
-    }
-}
-
-/// The bits from the lowest: first the nodes,
-const NODES: [Member; 7] = [
-    Member::Voter(1),
-    Member::Voter(2),
-    Member::Voter(3),
-    Member::Voter(4),
-    Member::Voter(5),
-    Member::Observer(1),
-    Member::Observer(2),
-];
-
-/// then what stands for some of them, or for no node.
-const GROUPS: [Target; 7] = [
-    Target::Leader,
-    Target::Follower,
-    Target::Majority,
-    Target::Others,
-    Target::All,
-    Target::Database,
-    Target::Sink,
-];
-
-impl Targets {
-    /// Those that the plan's cluster has, in order; `else_` if there are none.
-    fn of(self, plan: &Plan, else_: Target) -> Vec<Target> {
-        let has = |bit: usize| self.0 >> bit & 1 == 1;
-        let there = |member: &Member| match *member {
-            Member::Voter(number) => number <= plan.voters,
-            Member::Observer(number) => number <= plan.observers,
-        };
-        let nodes = NODES.iter().enumerate().filter(|(bit, node)| has(*bit) && there(node));
-        let nodes = nodes.map(|(_, member)| Target::Node(member.id()));
-        let groups = GROUPS.iter().enumerate().filter(|(bit, _)| has(NODES.len() + bit));
-        let mut targets: Vec<Target> = nodes.chain(groups.map(|(_, target)| *target)).collect();
-        if targets.is_empty() {
-            targets.push(else_);
-        }
-        targets
-    }
-
-    fn from_list(targets: &[Target]) -> Self {
-        let bit = |target: &Target| match target {
-            Target::Node(id) => NODES.iter().position(|member| member.is(*id)),
-            group => GROUPS.iter().position(|known| known == group).map(|at| NODES.len() + at),
-        };
-        Self(targets.iter().filter_map(bit).fold(0, |bits, bit| bits | 1 << bit))
     }
 }
