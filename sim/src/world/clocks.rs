@@ -21,6 +21,10 @@ use super::timer::Timer;
 /// One part per million, inverted.
 const MILLION: i128 = 1_000_000;
 
+/// How often a node may read its clock in one simulated millisecond. Busy ones do some dozens of
+/// times; one that spins, thousands of times.
+const READS_MAX: u32 = 5_000;
+
 /// 2026-01-01T00:00:00Z, where every wall clock starts.
 const WALL_ORIGIN_MS: i64 = 1_767_225_600_000;
 
@@ -53,6 +57,9 @@ struct NodeClock {
     /// Counts changes of the rate.
     epoch: u64,
     sleepers: Vec<Weak<Sleeper>>,
+    /// The millisecond of true time in which it was read last, and how often in it.
+    read_in: u64,
+    reads: u32,
 }
 
 /// A machine's sleep, in true time.
@@ -106,13 +113,29 @@ impl Clocks {
             slept: None,
             epoch: 0,
             sleepers: Vec::new(),
+            read_in: 0,
+            reads: 0,
         });
     }
 
     /// A node's monotonic reading.
+    ///
+    /// # Panics
+    /// The node spins: it reads its clock again and again while hardly any time passes, and the run
+    /// would take for ever.
     pub fn reading(&self, place: Place) -> Instant {
         let now = self.timer.now();
-        Instant(self.lock()[place.0].local(now))
+        let mut nodes = self.lock();
+        let clock = &mut nodes[place.0];
+        if clock.read_in == now / 1_000_000 {
+            clock.reads += 1;
+        } else {
+            (clock.read_in, clock.reads) = (now / 1_000_000, 0);
+        }
+        let (reading, reads) = (clock.local(now), clock.reads);
+        drop(nodes);
+        assert!(reads < READS_MAX, "a clock was read {READS_MAX} times in a millisecond: a loop");
+        Instant(reading)
     }
 
     /// A node's wall clock.
