@@ -125,6 +125,10 @@ impl Election {
     fn lead_if_elected(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let quorum = self.quorum(now);
         let State::Candidate(poll) = &mut self.state else { return };
+        // A voter may have begun a new life with this node's help since the poll began.
+        if poll.known != self.hard.known {
+            Arc::make_mut(&mut poll.known).merge(&self.hard.known);
+        }
         let certificate: Vec<_> = poll.certificate().collect();
         if certificate.len() < quorum {
             if poll.votes.len() >= quorum {

@@ -66,6 +66,26 @@ fn a_vote_of_a_superseded_life_does_not_count() {
     assert_eq!(elected.unwrap(), [life(0, 1), life(2, 1), life(3, 1)]);
 }
 
+/// Nor once the candidate itself has met its voter's next life, when the poll had begun (E3).
+#[test]
+fn a_vote_of_a_life_that_the_candidate_saw_end_does_not_count() {
+    let mut world = World::new(Setting::of(5));
+    world.timers_are_late = true;
+    world.checks.lies = true;
+    world.pass(200);
+    world.tick_if_due(0);
+    world.flush();
+    world.flush();
+    assert_eq!(world.of(0).role(), Role::Candidate);
+    let vote = || Body::VoteReply { to: life(0, 1), granted: true, known: Arc::default() };
+    say(&mut world, life(1, 1), 0, vote());
+    say(&mut world, life(1, 2), 0, Body::PreVote);
+    say(&mut world, life(2, 1), 0, vote());
+    assert_eq!(world.of(0).role(), Role::Candidate, "three voters, two votes");
+    say(&mut world, life(3, 1), 0, vote());
+    assert_eq!(world.of(0).role(), Role::Leader);
+}
+
 /// Another process of this name has registered since: start over, above it.
 #[test]
 fn a_registration_that_is_overtaken_starts_over() {
