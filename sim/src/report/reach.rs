@@ -8,7 +8,11 @@ use super::text::{Paint, grouped, short, wrap, wrap_items};
 
 /// Reach points that no scenario reaches yet, each with the reason: what `--require-reach all` does
 /// not ask for. It is meant to be empty.
-pub const EXCUSED: &[(&str, &str)] = &[];
+pub const EXCUSED: &[(&str, &str)] = &[(
+    "register_refused",
+    "two processes under one name have to register at once, and the simulated machines run one: \
+     shown by a test of single messages and by the property tests of the election",
+)];
 
 fn excuse(name: &str) -> Option<&'static str> {
     EXCUSED.iter().find(|(excused, _)| *excused == name).map(|(_, reason)| *reason)
