@@ -14,7 +14,7 @@ use super::plan::{
     DiskMode, DiskTrouble, Fault, Harm, Plan, PlannedFault, ServiceTrouble, Size, Start, Workload,
     node, observer,
 };
-use super::{draw, overlap};
+use super::{draw, lists, overlap};
 use crate::scenario::units::Between;
 use crate::scenario::{
     DiskSpec, FaultLine, FaultSpec, HarmSpec, Scenario, ServiceSpec, StartSpec, WorkloadSpec,
@@ -63,7 +63,7 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     // Faults of one moment keep the order of the scenario.
     faults.sort_by_key(|planned| planned.start);
     overlap::thin_out(&mut faults, size);
-    Plan {
+    let mut plan = Plan {
         scenario: scenario.name.clone(),
         seed,
         voters: size.voters,
@@ -77,7 +77,18 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         heal,
         stable: scenario.stable,
         faults,
+    };
+    let listed = scenario
+        .faults
+        .iter()
+        .any(|line| matches!(line.spec, FaultSpec::Deploy { .. } | FaultSpec::Retire { .. }));
+    // Draws that met each other, or the horizon, may leave a deployment half-way.
+    if !listed && !lists::are_kept_in_step(&plan) {
+        plan.faults.retain(|planned| {
+            !matches!(planned.fault, Fault::Deploy { .. } | Fault::Retire { .. })
+        });
     }
+    plan
 }
 
 fn workload(spec: &WorkloadSpec, seed: u64) -> Option<Workload> {

@@ -83,13 +83,13 @@ impl<'a> Trials<'a> {
     /// thing, with its place among them.
     pub fn first(&mut self, plan: &Plan, candidates: Vec<Plan>) -> Option<(usize, Plan, Sighting)> {
         let size = Size::of(plan);
-        // What two voters of difference break is no news, and not what is looked for.
-        let close = lists::stay_close(plan);
+        // What a deployment breaks that is against the rules is no news, and not what is looked for.
+        let in_step = lists::are_kept_in_step(plan);
         let at_a_time = self.jobs.max(AT_A_TIME);
         for (number, some) in candidates.chunks(at_a_time).enumerate() {
             let smaller = some.iter().zip(number * at_a_time..).filter_map(|(candidate, index)| {
                 let (plan, text) = as_written(candidate)?;
-                let fits = !close || lists::stay_close(&plan);
+                let fits = !in_step || lists::are_kept_in_step(&plan);
                 (fits && Size::of(&plan) < size).then_some(Candidate { index, plan, text })
             });
             let smaller: Vec<Candidate> = smaller.collect();
