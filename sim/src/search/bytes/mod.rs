@@ -1,12 +1,12 @@
 //! Plans as bytes, for a fuzzer: any bytes are a plan or none, and like bytes are like plans.
 //!
 //! A header, then one record of fixed length for each fault, so that a flipped byte changes one
-//! choice and a copied record repeats one fault. Numbers are places in short lists ([`grid`]). What
+//! choice and a copied record repeats one fault. Numbers are places in short lists (`grid`). What
 //! the bytes say is printed as a scenario file and read back: the rules of those files decide what
 //! is a plan, and whatever a fuzzer finds can be kept as one.
 //!
 //! The way back, [`bytes_of`], takes the nearest that bytes can say: timing, transport, healing, and
-//! the latency of single links are always the default. A new kind of fault is added to [`record`] and
+//! the latency of single links are always the default. A new kind of fault is added to `record` and
 //! nowhere else.
 
 mod grid;
