@@ -19,7 +19,7 @@ mod problem;
 mod services;
 mod start;
 mod swarm;
-mod timing;
+pub(crate) mod timing;
 mod topology;
 pub mod units;
 mod validate;

@@ -92,11 +92,23 @@ pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<TimingSpec
         .then_some(spec)
 }
 
+/// A promise that is not given is drawn from the least that the rule allows to this part more, and
+/// other durations to that part.
+pub const PROMISE_SLACK: u32 = 16;
+/// See [`PROMISE_SLACK`].
+pub const SLACK: u32 = 8;
+
 impl TimingSpec {
     /// How long a voter that restarts may wait until it has campaigned once.
     pub(super) fn slowest_election(&self) -> Duration {
         let [_, _, latest] = self.extremes();
-        latest.quarantine + latest.election_timeout + self.jitter.high
+        // What is not given is drawn from the least to a share more.
+        let least = latest.least_promise();
+        let drawn = |least: Duration, part: u32| least + least / part;
+        let promise = self.promise.map_or(drawn(least, PROMISE_SLACK), |range| range.high);
+        let quarantine = self.quarantine.map_or(drawn(least, SLACK), |range| range.high);
+        let timeout = self.election_timeout.map_or(drawn(promise, SLACK), |range| range.high);
+        quarantine + timeout.max(promise) + self.jitter.high
     }
 
     /// Draws such that if these keep the rules, all do: each rule has one of them that strains it

@@ -9,6 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::both;
 use crate::faults::pick::{chance, log_duration, one_of, uniform, uniform_duration};
 use crate::faults::plan::{Latency, LinkLatency, Network, Shape, Size, Target};
+use crate::scenario::timing::{PROMISE_SLACK, SLACK};
 use crate::scenario::units::Between;
 use crate::scenario::{Scenario, TimingSpec};
 
@@ -49,12 +50,12 @@ pub fn timing(spec: &TimingSpec, rng: &mut Xoshiro256PlusPlus) -> Timing {
     let mut above = |least: Duration, part: u32| {
         uniform_duration(rng, Between { low: least, high: (least + least / part).min(LONGEST) })
     };
-    let derived = above(least, 16);
+    let derived = above(least, PROMISE_SLACK);
     // A given timeout is at least the least promise, but not more than any drawn one.
     let derived = election_timeout.map_or(derived, |timeout: Duration| derived.min(timeout));
     timing.promise = promise.unwrap_or(derived);
-    timing.quarantine = quarantine.unwrap_or_else(|| above(least, 8));
-    timing.election_timeout = election_timeout.unwrap_or_else(|| above(timing.promise, 8));
+    timing.quarantine = quarantine.unwrap_or_else(|| above(least, SLACK));
+    timing.election_timeout = election_timeout.unwrap_or_else(|| above(timing.promise, SLACK));
     timing
 }
 
