@@ -38,9 +38,8 @@ fn ignores(world: &World, index: usize, why: Ignored) -> bool {
     world.events.last() == Some(&(index, Event::Ignored(why)))
 }
 
-/// A vote does not count once another vote of the certificate knows its voter's next life (E3).
-#[test]
-fn a_vote_of_a_superseded_life_does_not_count() {
+/// Five voters, of which the first asks for votes.
+fn first_of_five_campaigns() -> World {
     let mut world = World::new(Setting::of(5));
     world.timers_are_late = true;
     world.checks.lies = true;
@@ -49,6 +48,13 @@ fn a_vote_of_a_superseded_life_does_not_count() {
     world.flush();
     world.flush();
     assert_eq!(world.of(0).role(), Role::Candidate);
+    world
+}
+
+/// A vote does not count once another vote of the certificate knows its voter's next life (E3).
+#[test]
+fn a_vote_of_a_superseded_life_does_not_count() {
+    let mut world = first_of_five_campaigns();
     let vote = |known: &[Identity]| Body::VoteReply {
         to: life(0, 1),
         granted: true,
@@ -69,14 +75,7 @@ fn a_vote_of_a_superseded_life_does_not_count() {
 /// Nor once the candidate itself has met its voter's next life, when the poll had begun (E3).
 #[test]
 fn a_vote_of_a_life_that_the_candidate_saw_end_does_not_count() {
-    let mut world = World::new(Setting::of(5));
-    world.timers_are_late = true;
-    world.checks.lies = true;
-    world.pass(200);
-    world.tick_if_due(0);
-    world.flush();
-    world.flush();
-    assert_eq!(world.of(0).role(), Role::Candidate);
+    let mut world = first_of_five_campaigns();
     let vote = || Body::VoteReply { to: life(0, 1), granted: true, known: Arc::default() };
     say(&mut world, life(1, 1), 0, vote());
     say(&mut world, life(1, 2), 0, Body::PreVote);
