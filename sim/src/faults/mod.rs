@@ -1,6 +1,7 @@
 //! Faults: the plan that lists them, and how a seed is rendered to one.
 
 mod draw;
+mod fault;
 pub mod generate;
 pub mod inject;
 pub mod kind;
@@ -9,6 +10,7 @@ pub mod lists;
 pub(crate) mod overlap;
 pub(crate) mod pick;
 pub mod plan;
+mod start;
 #[cfg(test)]
 mod tests;
 
