@@ -62,7 +62,6 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     }
     // Faults of one moment keep the order of the scenario.
     faults.sort_by_key(|planned| planned.start);
-    overlap::thin_out(&mut faults, size);
     let mut plan = Plan {
         scenario: scenario.name.clone(),
         seed,
@@ -88,6 +87,8 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
             !matches!(planned.fault, Fault::Deploy { .. } | Fault::Retire { .. })
         });
     }
+    // Last, because a deployment leaves open what other faults meet.
+    overlap::thin_out(&mut plan.faults, size);
     plan
 }
 
