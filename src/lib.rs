@@ -22,6 +22,7 @@ pub mod node;
 pub mod probe;
 pub mod store;
 mod time;
+pub mod work;
 
 pub use id::{
     Boot, Generation, Identity, Incarnation, InvalidName, MAX_NODE_NAME_LEN, NodeId, Term, Token,

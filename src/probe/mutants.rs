@@ -103,6 +103,8 @@ mutants! {
     TornStatus = 32, "torn_status", ["S1"];
     /// A voter campaigns without asking whether it would be elected.
     NoPreVote = 33, "no_pre_vote", ["V1"];
+    /// A unit of work is given to another worker before the first one has let go of it.
+    RevocationNotAwaited = 37, "revocation_not_awaited", ["W1", "W2"];
     /// Whose term is below the floor does not learn the floor, neither from the roll nor when refused.
     FloorNeverLearned = 41, "floor_never_learned", ["V4", "V1"];
     /// "Am I the leader?" is asked of the status, then the message is sent and marked.

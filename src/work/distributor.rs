@@ -1,0 +1,231 @@
+//! The leader's end: who is to have which unit, and from when on that is safe.
+//!
+//! A worker's permission lasts for L on its own clock from its question. The leader answered later
+//! than that, so by A on its own clock from the answer, A ≥ (L + m) · r_max / r_min, the permission
+//! has ended whatever the worker does: the rule of the leader's own lease, turned round. A unit
+//! changes hands only after that, or after its worker has said in a later question that it does
+//! not hold it any more; an answer to an earlier question is void by then.
+//!
+//! A new leader knows nothing of the answers that an earlier one gave: it takes them for given at the
+//! moment of its own start, which is later than all of them as far as leases hold (L1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::balance::balance;
+use super::message::{Epoch, Granted, Unit, WorkBody};
+use crate::id::{Boot, NodeId, Token};
+use crate::probe::mutant;
+use crate::time::Instant;
+
+/// An assignment as the store keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Assignment {
+    /// The unit.
+    pub unit: Unit,
+    /// Counts the assignments of the unit.
+    pub epoch: Epoch,
+    /// Whose it is.
+    pub worker: Boot,
+    /// The leader that said so.
+    pub token: Token,
+}
+
+/// A unit that is to be assigned anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Change {
+    /// The unit.
+    pub unit: Unit,
+    /// The epoch that the store has of it, 0 if it was never assigned. The new one is the next.
+    pub after: Epoch,
+    /// Who is to have it.
+    pub worker: Boot,
+}
+
+/// What the leader has to do.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Write these changes to the store, all of them or none, and tell
+    /// [`Distributor::assigned`] what then stands.
+    Assign(Vec<Change>),
+    /// Answer a worker.
+    Answer {
+        /// To this node.
+        to: NodeId,
+        /// This.
+        body: WorkBody,
+    },
+}
+
+/// The distribution of one work by the leader of one token.
+#[derive(Debug, Clone)]
+pub struct Distributor {
+    token: Token,
+    /// A: how long an answered permission lasts at most, on this node's clock, in nanoseconds.
+    promise: u64,
+    /// Before this, nothing is given to anybody who did not have it: the others had no time to ask.
+    settled_at: Instant,
+    units: Vec<OfUnit>,
+    workers: BTreeMap<NodeId, OfWorker>,
+    /// What is being assigned anew: nobody's until the store has answered.
+    writing: BTreeSet<Unit>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct OfUnit {
+    assigned: Option<Assignment>,
+    /// From then on its worker certainly has no permission.
+    free_at: Instant,
+}
+
+#[derive(Debug, Clone)]
+struct OfWorker {
+    boot: Boot,
+    question: u64,
+    heard_at: Instant,
+    leaves: bool,
+}
+
+impl Distributor {
+    /// Begins at `now`, after the floor was raised to `token`, with what the store has. `promise` is
+    /// A, `settle` how long workers may take to ask for the first time; both in nanoseconds.
+    pub fn new(
+        token: Token,
+        units: u32,
+        stored: &[Assignment],
+        promise: u64,
+        settle: u64,
+        now: Instant,
+    ) -> Self {
+        let mut distributor = Self {
+            token,
+            promise,
+            settled_at: now.plus(settle),
+            units: Vec::new(),
+            workers: BTreeMap::new(),
+            writing: BTreeSet::new(),
+        };
+        let unassigned = OfUnit { assigned: None, free_at: now };
+        distributor.units.resize(units as usize, unassigned);
+        for assignment in stored {
+            if let Some(unit) = distributor.units.get_mut(assignment.unit.0 as usize) {
+                *unit = OfUnit { assigned: Some(*assignment), free_at: now.plus(promise) };
+            }
+        }
+        distributor
+    }
+
+    /// A worker asks.
+    pub fn asked(&mut self, now: Instant, from: NodeId, body: &WorkBody, orders: &mut Vec<Order>) {
+        let WorkBody::Renew { worker, question, holds, leaves } = body else { return };
+        let known = self.workers.get(&from).filter(|known| known.boot == *worker);
+        if worker.node != from || known.is_some_and(|known| *question <= known.question) {
+            return;
+        }
+        let holds: BTreeSet<Unit> = holds.iter().copied().collect();
+        for unit in &mut self.units {
+            let own = unit.assigned.filter(|assigned| assigned.worker == *worker);
+            if own.is_some_and(|assigned| !holds.contains(&assigned.unit)) {
+                unit.free_at = now;
+            }
+        }
+        let (question, leaves) = (*question, *leaves);
+        let of = OfWorker { boot: *worker, question, heard_at: now, leaves };
+        self.workers.insert(from, of);
+        self.plan(now, orders);
+        self.answer(now, from, orders);
+    }
+
+    /// Time has passed. Due every so often: nothing happens too early or wrongly if it comes late.
+    pub fn tick(&mut self, now: Instant, orders: &mut Vec<Order>) {
+        self.workers.retain(|_, worker| now.since(worker.heard_at) < self.promise);
+        self.plan(now, orders);
+    }
+
+    /// The store has written the changes, or has refused them; these assignments stand now.
+    pub fn assigned(&mut self, now: Instant, stored: &[Assignment], orders: &mut Vec<Order>) {
+        self.writing.clear();
+        let mut gained = BTreeSet::new();
+        for assignment in stored {
+            let Some(unit) = self.units.get_mut(assignment.unit.0 as usize) else { continue };
+            if unit.assigned == Some(*assignment) {
+                continue;
+            }
+            let same = unit.assigned.is_some_and(|before| before.worker == assignment.worker);
+            unit.assigned = Some(*assignment);
+            // A new worker has no permission yet; one that is confirmed may have an old one.
+            if !same {
+                unit.free_at = now;
+            }
+            gained.insert(assignment.worker.node);
+        }
+        for node in gained {
+            self.answer(now, node, orders);
+        }
+    }
+
+    /// What is assigned, in order.
+    pub fn assignments(&self) -> impl Iterator<Item = Assignment> + '_ {
+        self.units.iter().filter_map(|unit| unit.assigned)
+    }
+
+    /// Who shall have each unit: only those that ask.
+    fn targets(&self) -> Vec<Option<NodeId>> {
+        let takes = |(node, worker): (&NodeId, &OfWorker)| (!worker.leaves).then_some(*node);
+        let workers: Vec<NodeId> = self.workers.iter().filter_map(takes).collect();
+        let has = |unit: &OfUnit| unit.assigned.map(|assigned| assigned.worker);
+        let alive = |boot: Boot| {
+            let worker = self.workers.get(&boot.node).filter(|worker| worker.boot == boot);
+            worker.map(|_| boot.node)
+        };
+        let holders: Vec<_> = self.units.iter().map(|unit| has(unit).and_then(alive)).collect();
+        balance(&workers, &holders)
+    }
+
+    /// Orders the changes that are wanted and safe now.
+    fn plan(&mut self, now: Instant, orders: &mut Vec<Order>) {
+        if !self.writing.is_empty() {
+            return;
+        }
+        let mut changes = Vec::new();
+        for (unit, target) in (0..).map(Unit).zip(self.targets()) {
+            let OfUnit { assigned, free_at } = self.units[unit.0 as usize];
+            let Some(worker) = target.and_then(|node| self.workers.get(&node)) else { continue };
+            let same = assigned.is_some_and(|assigned| assigned.worker == worker.boot);
+            let confirmed = assigned.is_some_and(|assigned| assigned.token == self.token);
+            let is_free = now >= free_at || mutant!(RevocationNotAwaited);
+            let may = if same { !confirmed } else { is_free && now >= self.settled_at };
+            if may {
+                let after = assigned.map_or(Epoch(0), |assigned| assigned.epoch);
+                changes.push(Change { unit, after, worker: worker.boot });
+            }
+        }
+        if !changes.is_empty() {
+            self.writing = changes.iter().map(|change| change.unit).collect();
+            orders.push(Order::Assign(changes));
+        }
+    }
+
+    /// Tells a worker what it may hold: what is assigned to it under this token, but for what is to
+    /// move elsewhere.
+    fn answer(&mut self, now: Instant, to: NodeId, orders: &mut Vec<Order>) {
+        let targets = self.targets();
+        let Some(worker) = self.workers.get(&to) else { return };
+        let mut granted = Vec::new();
+        for (unit, target) in self.units.iter_mut().zip(targets) {
+            let Some(assigned) = unit.assigned else { continue };
+            let stays =
+                target == Some(to) && !worker.leaves && !self.writing.contains(&assigned.unit);
+            if stays && assigned.worker == worker.boot && assigned.token == self.token {
+                unit.free_at = now.plus(self.promise);
+                granted.push(Granted { unit: assigned.unit, epoch: assigned.epoch });
+            }
+        }
+        let body = WorkBody::Grant {
+            worker: worker.boot,
+            question: worker.question,
+            token: self.token,
+            units: granted,
+        };
+        orders.push(Order::Answer { to, body });
+    }
+}
