@@ -53,6 +53,8 @@ pub struct Cluster {
     pub transport: plan::Transport,
     /// What the sink can do; `None` in an election-only run.
     pub sink: Option<SinkKind>,
+    /// How the nodes deliver.
+    pub dispatcher: DispatcherConfig,
     /// True time.
     pub timer: Timer,
     /// The network.
@@ -210,7 +212,7 @@ impl Cluster {
             disk,
             store: Arc::new(self.remote_store(place)),
             sink: Arc::new(self.remote_sink(place, kind)),
-            dispatcher: DispatcherConfig::default(),
+            dispatcher: self.dispatcher.clone(),
             observer,
         };
         node.run(stop).await
