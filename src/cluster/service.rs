@@ -1,5 +1,6 @@
 //! The handle that an application holds: what it may ask of its cluster, and how it leaves.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -248,6 +249,16 @@ impl<S, C: Clock> ClusterService<S, C> {
             () = signal => {}
         }
         self.shutdown().await
+    }
+}
+
+impl<S, C: Clock> fmt::Debug for ClusterService<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (status, end) = (self.status(), self.shared.end.get());
+        f.debug_struct("ClusterService")
+            .field("status", &status)
+            .field("end", &end)
+            .finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@ const LEASE: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_millis(10);
 
 /// The simulated time.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Simulated(tokio::time::Instant);
 
 impl Clock for Simulated {
