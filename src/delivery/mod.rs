@@ -3,7 +3,8 @@
 //! `dispatcher` is the loop of the leader: floor first, then scan. `batch` is claim, send, settle;
 //! `backoff` how long a message waits that was refused for now. `doubt`
 //! settles what is in doubt, by the proof that the sink can give. `sink` is where messages leave
-//! the system; `file` is the sink that appends to a file. `planted` are bugs, for the testbed.
+//! the system; `file` is the sink that appends to a file. `service` attaches it all to a cluster
+//! service. `planted` are bugs, for the testbed.
 
 mod backoff;
 mod batch;
@@ -11,6 +12,7 @@ mod dispatcher;
 mod doubt;
 mod file;
 mod planted;
+mod service;
 mod sink;
 
 pub use backoff::Backoff;
