@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::Failure;
 use fencepost::Clock;
 use fencepost::cluster::{LogObserver, Watched};
-use fencepost::delivery::FileSink;
+use fencepost::delivery::sinks::AnySink;
 use fencepost::node::config::NodeConfig;
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
 use fencepost::node::{FileDisk, Node, SystemClock};
@@ -44,9 +44,7 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     let mut stops = Stops::new().into_diagnostic().wrap_err("cannot listen to signals")?;
     let me = config.election.me;
     let outbox = open_own_outbox(config)?;
-    let sink = FileSink::open(&config.sink_file)
-        .into_diagnostic()
-        .wrap_err_with(|| format!("cannot open the sink {}", config.sink_file.display()))?;
+    let sink = AnySink::open(&config.sink).into_diagnostic().wrap_err("cannot open the sink")?;
     let disk = config.data.as_deref().map(FileDisk::open).transpose().into_diagnostic()?;
     let network = TcpConfig {
         cluster: config.cluster.clone(),

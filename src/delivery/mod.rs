@@ -2,13 +2,13 @@
 //!
 //! `dispatcher` is the loop of the leader: floor first, then scan; claim, send, settle. `doubt`
 //! settles what is in doubt, by the proof that the sink can give. `sink` is where messages leave
-//! the system; `file` is the sink that appends to a file.
+//! the system; [`sinks`] are those that exist: a file, a webhook, mail.
 
 mod dispatcher;
 mod doubt;
-mod file;
 mod sink;
+pub mod sinks;
 
 pub use dispatcher::{Dispatcher, DispatcherConfig};
-pub use file::FileSink;
-pub use sink::{Promise, SendError, Sink, SinkError, Stamp};
+pub use sink::{InvalidStamp, Promise, SendError, Sink, SinkError, Stamp};
+pub use sinks::FileSink;
