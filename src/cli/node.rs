@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use super::Failure;
-use fencepost::delivery::FileSink;
+use fencepost::delivery::sinks::AnySink;
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{BindError, SqliteOutbox, SqliteStore};
 use fencepost::{Clock, ClusterService, SystemClock};
@@ -31,9 +31,7 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     let mut stops = Stops::new().into_diagnostic().wrap_err("cannot listen to signals")?;
     let me = config.election.me;
     let outbox = open_own_outbox(config)?;
-    let sink = FileSink::open(&config.sink_file)
-        .into_diagnostic()
-        .wrap_err_with(|| format!("cannot open the sink {}", config.sink_file.display()))?;
+    let sink = AnySink::open(&config.sink).into_diagnostic().wrap_err("cannot open the sink")?;
     let store = Arc::new(SqliteStore::new(outbox, || SystemClock.wall()));
     let service = ClusterService::builder(config.cluster_config()).store(store).start().await?;
     match config.listen {
