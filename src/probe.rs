@@ -74,6 +74,12 @@ mod simulated {
     /// Every reach point of the product, with what it means.
     pub const REACH_POINTS: &[(&str, &str)] = &[
         ("claim_rejected_stale_token", "a claim with a token below the floor was refused"),
+        (
+            "claim_rejected_stale_assignment",
+            "a worker's claim was refused: its unit had been assigned anew",
+        ),
+        ("assignment_rejected_stale_token", "a deposed leader was not allowed to assign a unit"),
+        ("revoked_claim_in_doubt", "a unit was assigned anew while a message of it was claimed"),
         ("settle_rejected_stale_token", "a deposed holder was not allowed to settle its claim"),
         ("claim_outcome_unknown", "the answer to a claim never came"),
         ("settle_outcome_unknown", "the answer to a settlement never came"),

@@ -67,7 +67,7 @@ fn hostile_clients_are_counted_and_change_nothing() {
             (2, hello(CLUSTER, 2, 3)),
             (3, hello(CLUSTER, 7, 1)),
             (4, hello(CLUSTER, 1, 1)),
-            (5, frame(&Frame::Message(message(2, 1)))),
+            (5, frame(&Frame::Packet(message(2, 1).into()))),
         ] {
             assert_eq!(world.attack(bytes, moment).await, Outcome::Closed);
             assert_eq!(seen.count(|c| &c.refused), refused);
@@ -93,7 +93,7 @@ fn a_message_in_another_nodes_name_is_dropped() {
         let forged = u64::MAX >> 1;
         let mut bytes = hello(CLUSTER, 2, 1);
         for (from, term) in [(3, forged), (1, forged), (2, forged - 1)] {
-            bytes.extend(frame(&Frame::Message(message(from, term))));
+            bytes.extend(frame(&Frame::Packet(message(from, term).into())));
         }
         world.attack(bytes, Duration::from_millis(200)).await;
         let terms = |term| {
@@ -157,8 +157,8 @@ fn the_queue_for_an_unreachable_peer_is_bounded() {
         let full = machine.spawn(async {
             let mut transport = bind(1, 2).await;
             for term in 0..100 {
-                transport.send(id(2), message(1, term));
-                transport.send(id(9), message(1, term));
+                transport.send(id(2), message(1, term).into());
+                transport.send(id(9), message(1, term).into());
             }
             transport.counters().queue_full.load(Ordering::Relaxed)
         });
@@ -197,8 +197,8 @@ fn last_words_arrive_and_are_not_waited_for_in_vain() {
             // An observer of two voters, of which n2 does not exist.
             let mut transport = bind(50, 2).await;
             sleep(Duration::from_secs(1)).await;
-            transport.send(id(1), message(50, 77));
-            transport.send(id(2), message(50, 77));
+            transport.send(id(1), message(50, 77).into());
+            transport.send(id(2), message(50, 77).into());
             let began = Instant::now();
             transport.flush().await;
             began.elapsed()

@@ -7,13 +7,15 @@
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::guard::LeaseState;
+use super::mail::Mail;
 use super::status::ClusterStatus;
 use super::watched::Watched;
-use crate::id::{Generation, Term};
+use crate::id::{Boot, Generation, Term};
 use crate::time::Clock;
 
 /// Elects a leader with its peers, and tells this node what came of it.
@@ -34,6 +36,12 @@ pub trait Coordinator: Send + 'static {
     /// its loss; a renewal may move `until` quietly.
     fn lease(&self) -> Arc<Watched<LeaseState>>;
 
+    /// Where letters to other nodes are posted, and those that came are found.
+    fn mail(&self) -> Arc<Mail>;
+
+    /// What leases between two of its nodes rest on. The boot is this process', and never changes.
+    fn terms(&self) -> Terms;
+
     /// Takes part until [`ElectionCommand::Leave`], or until nobody can send commands any more,
     /// which is taken for the same. When it is dropped before, a lease that it holds must run out
     /// by itself.
@@ -44,6 +52,18 @@ pub trait Coordinator: Send + 'static {
         self,
         commands: mpsc::Receiver<ElectionCommand>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// What leases rest on, whoever grants them: how long they last, and how far clocks may be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// This process: another one of the same node has another nonce.
+    pub boot: Boot,
+    /// L: how long a permission lasts on its holder's clock, from its own question.
+    pub lease: Duration,
+    /// A: how long whoever granted it must wait on its own clock, from its answer, before it can
+    /// count on its end.
+    pub promise: Duration,
 }
 
 /// What the application's side asks of the election.

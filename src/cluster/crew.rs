@@ -1,17 +1,21 @@
 //! The components that work on a node's behalf and are waited for when it stops: dispatcher, jobs,
 //! workers.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
 
+use super::coordinator::Terms;
 use super::guard::Leadership;
+use super::mail::Mail;
+use super::observe::Observer;
 use super::status::ClusterStatus;
 use super::watched::Watched;
 
 /// What a component is given to work with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Post<C> {
     /// The node's clock.
     pub clock: C,
@@ -22,6 +26,23 @@ pub struct Post<C> {
     pub status: Arc<Watched<ClusterStatus>>,
     /// Set when the node begins to stop.
     pub stop: Arc<Watched<bool>>,
+    /// To the same component on other nodes, and from there.
+    pub mail: Arc<Mail>,
+    /// What leases between nodes rest on.
+    pub terms: Terms,
+    /// Who wants to know what happens.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl<C: fmt::Debug> fmt::Debug for Post<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (clock, stop, terms) = (&self.clock, self.stop.get(), &self.terms);
+        f.debug_struct("Post")
+            .field("clock", clock)
+            .field("stop", &stop)
+            .field("terms", terms)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone, Default)]

@@ -6,15 +6,15 @@ use super::watched::Watched;
 
 /// One of the holders of a guard. Cloning it makes another.
 #[derive(Debug)]
-pub(super) struct Holder(Arc<Watched<usize>>);
+pub(crate) struct Holder(Arc<Watched<usize>>);
 
 impl Holder {
-    pub(super) fn first() -> Self {
+    pub(crate) fn first() -> Self {
         Self(Arc::new(Watched::new(1)))
     }
 
     /// Completes when all others have been dropped.
-    pub(super) async fn alone(&self) {
+    pub(crate) async fn alone(&self) {
         self.0.wait_for(|holders| (*holders == 1).then_some(())).await;
     }
 }

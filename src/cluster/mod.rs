@@ -4,13 +4,15 @@
 //! any `coordinator` that says who leads. `status` is what a node believes; `guard` is the permission
 //! to act, `holder` counts who has it; `activation` turns a lease into a guard by raising the store's
 //! fence; `select` and `watch` are ways to wait; `crew` is the work that is attached; `observe` tells
-//! the world outside what happened; `watched` is the cell that all of them are published through.
+//! the world outside what happened; `mail` is what components of different nodes say to each other;
+//! `watched` is the cell that all of them are published through.
 
 mod activation;
 mod coordinator;
 mod crew;
 mod guard;
 mod holder;
+mod mail;
 mod observe;
 mod select;
 mod service;
@@ -21,9 +23,11 @@ mod watch;
 mod watched;
 
 pub use activation::{ACTIVATION_PATIENCE, Activation};
-pub use coordinator::{Coordinator, ElectionCommand};
+pub use coordinator::{Coordinator, ElectionCommand, Terms};
 pub use crew::Post;
 pub use guard::{Leadership, LeadershipLost, LeaseState};
+pub(crate) use holder::Holder;
+pub use mail::{Letter, MAX_LETTER_LEN, Mail, Outgoing};
 pub(crate) use observe::is_noteworthy;
 pub use observe::{LogObserver, NodeEvent, Observer};
 pub use select::Selection;

@@ -8,6 +8,8 @@ use tracing::{debug, info, warn};
 use super::status::ClusterStatus;
 use crate::election::{Event, HardState, Ignored};
 use crate::id::{Identity, NodeId, Term, Token};
+use crate::store::Share;
+use crate::time::Instant;
 
 /// Something that happened on a node, told right when it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,18 @@ pub enum NodeEvent {
     },
     /// A new status was published.
     Status(ClusterStatus),
+    /// This node may act on a share of a work, or may do so for longer.
+    ShareHeld {
+        /// The share.
+        share: Share,
+        /// Acts must start before this.
+        until: Instant,
+    },
+    /// No act on that share may start any more.
+    ShareEnded {
+        /// The share.
+        share: Share,
+    },
     /// The fence was raised and a guard handed out.
     GuardIssued {
         /// The guard's token.
@@ -172,6 +186,12 @@ impl Observer for LogObserver {
                 } else {
                     debug!(%term, ?role, ?leader, ?participants, "status");
                 }
+            }
+            NodeEvent::ShareHeld { share, .. } => {
+                debug!(work = %share.work, unit = %share.unit, epoch = %share.epoch, "works on");
+            }
+            NodeEvent::ShareEnded { share } => {
+                debug!(work = %share.work, unit = %share.unit, epoch = %share.epoch, "lets go of");
             }
             NodeEvent::GuardIssued { token, holder } => info!(%token, %holder, "may act"),
         }

@@ -10,6 +10,7 @@ use super::activation::Activation;
 use super::coordinator::Coordinator;
 use super::crew::Post;
 use super::guard::Leadership;
+use super::mail::Mail;
 use super::observe::Observer;
 use super::select::Selection;
 use super::shared::{Shared, Stopped};
@@ -76,6 +77,9 @@ impl<S: Store, C: Clock> ClusterService<S, C> {
             stop: Arc::default(),
             end: Arc::default(),
             crew: Default::default(),
+            mail: coordinator.mail(),
+            terms: coordinator.terms(),
+            observer: Arc::clone(&observer),
         });
         let activation = Activation {
             me: shared.status.with(|status| status.current),
@@ -201,6 +205,9 @@ impl<S, C: Clock> ClusterService<S, C> {
             guard: Arc::clone(&shared.guard),
             status: Arc::clone(&shared.status),
             stop: Arc::clone(&shared.stop),
+            mail: Arc::clone(&shared.mail),
+            terms: shared.terms,
+            observer: Arc::clone(&shared.observer),
         };
         shared.crew.hire(name, component(post));
     }
@@ -208,6 +215,11 @@ impl<S, C: Clock> ClusterService<S, C> {
     /// The store that backs the guards.
     pub fn store(&self) -> &Arc<S> {
         &self.store
+    }
+
+    /// What components of other nodes say to those of this one.
+    pub(crate) fn mail(&self) -> &Arc<Mail> {
+        &self.shared.mail
     }
 
     /// The clock that leases count on.

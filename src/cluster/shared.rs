@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::coordinator::ElectionCommand;
+use super::coordinator::{ElectionCommand, Terms};
 use super::crew::Crew;
 use super::guard::Leadership;
+use super::mail::Mail;
+use super::observe::Observer;
 use super::status::ClusterStatus;
 use super::watched::Watched;
 use crate::time::Clock;
@@ -39,6 +41,9 @@ pub(super) struct Shared<C> {
     /// Set when all has ended.
     pub(super) end: Arc<Watched<Option<Stopped>>>,
     pub(super) crew: Crew,
+    pub(super) mail: Arc<Mail>,
+    pub(super) terms: Terms,
+    pub(super) observer: Arc<dyn Observer>,
 }
 
 impl<C: Clock> Shared<C> {

@@ -183,7 +183,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         messages: &[Outgoing],
     ) -> Result<VecDeque<Claimed>, LeadershipLost> {
         let attempts: Vec<Attempt> = messages.iter().map(Outgoing::next_attempt).collect();
-        let permit = Permit { token: session.token() };
+        let permit = Permit::of_holder(session.token());
         loop {
             session.guard.check()?;
             // Read before the question, so that the answer's "within" is never stretched.
@@ -261,6 +261,10 @@ fn claimed<C: Clock>(
         Claim::Granted { send_within } => {
             let send_by = send_within.map(|within| asked + within);
             Some(Claimed { message: message.clone(), send_by })
+        }
+        Claim::NotAssigned => {
+            debug!(id = %message.id, "not this worker's to claim");
+            None
         }
         Claim::Refused { state } => {
             debug!(id = %message.id, ?state, "nothing to claim");

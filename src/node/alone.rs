@@ -1,7 +1,6 @@
 //! The network of a cluster of one.
 
-use super::transport::Transport;
-use crate::election::Message;
+use super::transport::{Packet, Transport};
 use crate::id::NodeId;
 
 /// There is nobody to talk to.
@@ -9,9 +8,9 @@ use crate::id::NodeId;
 pub(super) struct Alone;
 
 impl Transport for Alone {
-    fn send(&mut self, _: NodeId, _: Message) {}
+    fn send(&mut self, _: NodeId, _: Packet) {}
 
-    async fn recv(&mut self) -> Message {
+    async fn recv(&mut self) -> Packet {
         std::future::pending().await
     }
 }

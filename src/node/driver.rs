@@ -9,10 +9,12 @@ use tracing::{trace, warn};
 
 use super::disk::{Disk, DiskError, decode_hard_state, encode_hard_state};
 use super::registrar::{RollCalls, RollRequest};
-use super::transport::Transport;
-use crate::cluster::{ClusterStatus, ElectionCommand, LeaseState, NodeEvent, Observer, Watched};
+use super::transport::{Packet, Transport};
+use crate::cluster::{
+    ClusterStatus, ElectionCommand, LeaseState, Mail, NodeEvent, Observer, Outgoing, Watched,
+};
 use crate::election::{Config, ConfigError, Effect, Election, Event, Input};
-use crate::id::{NodeId, Term};
+use crate::id::{Boot, NodeId, Term};
 use crate::probe::{mutant, reach};
 use crate::time::{Clock, Instant};
 
@@ -46,6 +48,9 @@ pub struct Driver<T, C, D> {
     voters: Vec<NodeId>,
     heard: Arc<Watched<Vec<NodeId>>>,
     effects: Vec<Effect>,
+    mail: Arc<Mail>,
+    /// The letters that components send.
+    letters: mpsc::Receiver<Outgoing>,
 }
 
 impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
@@ -85,6 +90,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
             observer.observe(&NodeEvent::Election(Event::Rejoining { boot, reason }));
         }
         let status = Arc::new(Watched::new(status_of(&election)));
+        let (mail, letters) = Mail::new(election.me().node);
         Ok(Self {
             election,
             transport,
@@ -97,6 +103,8 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
             voters,
             heard: Arc::default(),
             effects: Vec::new(),
+            mail,
+            letters,
         })
     }
 
@@ -110,6 +118,15 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
 
     pub(super) fn lease(&self) -> &Arc<Watched<LeaseState>> {
         &self.lease
+    }
+
+    pub(super) fn mail(&self) -> &Arc<Mail> {
+        &self.mail
+    }
+
+    /// This process, by a nonce that it keeps whatever happens to the election's own.
+    pub(super) fn boot(&self) -> Boot {
+        self.election.boot()
     }
 
     /// The voters that were heard while no leader was known: what a node that finds none can tell.
@@ -150,8 +167,15 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                 biased;
                 // First, because it is nearly always a message. The timer cannot starve: a due
                 // tick follows each message in `step`.
-                message = self.transport.recv(), if in_a_row < MESSAGES_IN_A_ROW => {
+                packet = self.transport.recv(), if in_a_row < MESSAGES_IN_A_ROW => {
                     in_a_row += 1;
+                    let message = match packet {
+                        Packet::Election(message) => message,
+                        Packet::Letter(letter) => {
+                            self.mail.deliver(letter);
+                            continue;
+                        }
+                    };
                     trace!(from = %message.from, term = %message.term, what = message.body.name());
                     self.hear(message.from.node);
                     Input::Message(message)
@@ -171,6 +195,11 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                         continue;
                     }
                 },
+                // The mail is as long-lived as this driver, and so is its other end.
+                Some(letter) = self.letters.recv() => {
+                    self.transport.send(letter.to, Packet::Letter(letter.letter));
+                    continue;
+                }
                 roll = self.rolls.answers.recv(), if rolls_open => {
                     let Some(roll) = roll else {
                         rolls_open = false;
@@ -248,7 +277,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     self.disk.write(encode_hard_state(&hard)).await?;
                     self.observer.observe(&NodeEvent::Persisted(hard));
                 }
-                Effect::Send { to, message } => self.transport.send(to, message),
+                Effect::Send { to, message } => self.transport.send(to, message.into()),
                 // Full: the last request is still under way, and will be repeated.
                 Effect::ReadRoll => drop(self.rolls.requests.try_send(RollRequest::Read)),
                 Effect::CallRoll { seen, boots } => {

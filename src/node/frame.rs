@@ -7,8 +7,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::transport::Packet;
+use crate::cluster::{Letter, MAX_LETTER_LEN};
 use crate::election::{Body, MAX_VOTERS, Message};
 use crate::id::NodeId;
+use crate::store::WorkName;
 
 /// The longest payload of a frame.
 pub const MAX_FRAME_LEN: usize = 64 * 1024;
@@ -27,7 +30,7 @@ pub const MAX_PARTICIPANTS: usize = 1024;
 pub const MAX_KNOWN: usize = 1024;
 
 /// The version of the protocol that this build speaks.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 const MAGIC: [u8; 4] = *b"FPST";
 
@@ -47,8 +50,8 @@ pub enum Frame {
         /// Whether the caller is an observer and wants its messages over this very connection.
         observer: bool,
     },
-    /// A message of the election.
-    Message(Message),
+    /// What a node has to say to another.
+    Packet(Packet),
     /// The sender is there and has nothing to say.
     Alive,
 }
@@ -68,6 +71,11 @@ enum Wire<'a> {
     },
     Message(Message),
     Alive,
+    Letter {
+        from: NodeId,
+        work: &'a str,
+        body: &'a [u8],
+    },
 }
 
 /// Bytes that are no frame, or a frame that must not be sent. The connection cannot go on.
@@ -121,6 +129,12 @@ pub enum FrameError {
         /// How many.
         count: usize,
     },
+    /// A letter that is too long.
+    #[error("a letter of {len} bytes; at most {MAX_LETTER_LEN} are allowed")]
+    LetterTooLong {
+        /// The length of its body.
+        len: usize,
+    },
     /// The name of a cluster is too long.
     #[error("a cluster name of {len} bytes; at most {MAX_CLUSTER_NAME_LEN} are allowed")]
     ClusterNameTooLong {
@@ -140,7 +154,10 @@ pub fn encode(frame: &Frame, out: &mut Vec<u8>) -> Result<(), FrameError> {
             let (magic, version) = (MAGIC, VERSION);
             Wire::Hello { magic, version, cluster, from, to, process, observer }
         }
-        Frame::Message(message) => Wire::Message(message.clone()),
+        Frame::Packet(Packet::Election(message)) => Wire::Message(message.clone()),
+        Frame::Packet(Packet::Letter(Letter { from, work, body })) => {
+            Wire::Letter { from: *from, work: work.as_str(), body }
+        }
         Frame::Alive => Wire::Alive,
     };
     let payload = postcard::to_stdvec(&wire).expect("a frame has no unserializable part");
@@ -159,7 +176,11 @@ fn check_limits(frame: &Frame) -> Result<(), FrameError> {
             Err(FrameError::ClusterNameTooLong { len: cluster.len() })
         }
         Frame::Hello { .. } | Frame::Alive => Ok(()),
-        Frame::Message(message) => check_lists(&message.body),
+        Frame::Packet(Packet::Election(message)) => check_lists(&message.body),
+        Frame::Packet(Packet::Letter(letter)) => match letter.body.len() {
+            len if len > MAX_LETTER_LEN => Err(FrameError::LetterTooLong { len }),
+            _ => Ok(()),
+        },
     }
 }
 
@@ -221,7 +242,12 @@ fn decode(payload: &[u8]) -> Result<Frame, FrameError> {
         Wire::Hello { cluster, from, to, process, observer, .. } => {
             Frame::Hello { cluster: cluster.to_owned(), from, to, process, observer }
         }
-        Wire::Message(message) => Frame::Message(message),
+        Wire::Message(message) => Frame::Packet(Packet::Election(message)),
+        Wire::Letter { from, work, body } => {
+            let work = WorkName::new(work)
+                .map_err(|_| FrameError::Malformed("a letter about nothing that has a name"))?;
+            Frame::Packet(Packet::Letter(Letter { from, work, body: body.into() }))
+        }
         Wire::Alive => Frame::Alive,
     };
     check_limits(&frame)?;

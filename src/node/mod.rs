@@ -26,4 +26,4 @@ pub use cluster_config::ClusterConfig;
 pub use disk::{Disk, DiskError, FileDisk, NoDisk, decode_hard_state, encode_hard_state};
 pub use driver::{DriverError, LINGER_LIMIT};
 pub use quorum::Quorum;
-pub use transport::{Transport, TransportCounters};
+pub use transport::{Packet, Transport, TransportCounters};

@@ -9,9 +9,10 @@ use super::driver::{Driver, DriverError};
 use super::registrar::Registrar;
 use super::transport::Transport;
 use crate::cluster::{
-    AbortOnDrop, ClusterStatus, Coordinator, ElectionCommand, LeaseState, Observer, Watched,
+    AbortOnDrop, ClusterStatus, Coordinator, ElectionCommand, LeaseState, Mail, Observer, Terms,
+    Watched,
 };
-use crate::election::{ColdStart, Config};
+use crate::election::{ColdStart, Config, Timing};
 use crate::id::NodeId;
 use crate::store::Store;
 use crate::time::Clock;
@@ -20,6 +21,7 @@ use crate::time::Clock;
 pub struct Quorum<T, C, D, S> {
     driver: Driver<T, C, D>,
     registrar: Registrar<S>,
+    terms: Terms,
 }
 
 impl<T: Transport, C: Clock, D: Disk, S: Store> Quorum<T, C, D, S> {
@@ -41,9 +43,11 @@ impl<T: Transport, C: Clock, D: Disk, S: Store> Quorum<T, C, D, S> {
     ) -> Result<Self, DriverError> {
         let cold_start = if store.is_fence() { ColdStart::ByStore } else { ColdStart::ByAllVoters };
         let config = Config { cold_start, ..config };
+        let Timing { lease, promise, .. } = config.timing;
         let (registrar, rolls) = Registrar::new(store);
         let driver = Driver::start(config, seed, transport, clock, disk, observer, rolls).await?;
-        Ok(Self { driver, registrar })
+        let terms = Terms { boot: driver.boot(), lease, promise };
+        Ok(Self { driver, registrar, terms })
     }
 
     /// The voters that were heard while no leader was known.
@@ -66,6 +70,14 @@ impl<T: Transport, C: Clock, D: Disk, S: Store> Coordinator for Quorum<T, C, D, 
 
     fn lease(&self) -> Arc<Watched<LeaseState>> {
         Arc::clone(self.driver.lease())
+    }
+
+    fn mail(&self) -> Arc<Mail> {
+        Arc::clone(self.driver.mail())
+    }
+
+    fn terms(&self) -> Terms {
+        self.terms
     }
 
     async fn run(self, commands: mpsc::Receiver<ElectionCommand>) -> Result<(), DriverError> {

@@ -1,4 +1,4 @@
-//! The election's messages over TCP.
+//! Messages between nodes over TCP.
 //!
 //! Each voter keeps one outbound connection to each peer, used in that direction only, and takes one
 //! inbound connection from each. An observer listens nowhere: it connects to every voter, and is
@@ -34,8 +34,7 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::frame::{self, Frame};
-use super::transport::{Transport, TransportCounters};
-use crate::election::Message;
+use super::transport::{Packet, Transport, TransportCounters};
 use crate::id::NodeId;
 use claims::Claims;
 use inbound::Inbound;
@@ -103,7 +102,7 @@ pub struct TcpTransport {
     local: Option<SocketAddr>,
     queues: BTreeMap<NodeId, Arc<Queue>>,
     claims: Arc<Claims>,
-    inbox: mpsc::Receiver<Message>,
+    inbox: mpsc::Receiver<Packet>,
     counters: Arc<TransportCounters>,
 }
 
@@ -169,21 +168,21 @@ impl TcpTransport {
 }
 
 impl Transport for TcpTransport {
-    fn send(&mut self, to: NodeId, message: Message) {
+    fn send(&mut self, to: NodeId, packet: Packet) {
         let queue = self.queues.get(&to).cloned().or_else(|| self.claims.queue_of(to));
         let Some(queue) = queue else {
             debug!(%to, "not connected: message dropped");
             return;
         };
-        if queue.push(message).is_some() {
+        if queue.push(packet).is_some() {
             let count = TransportCounters::count(&self.counters.queue_full);
             debug!(%to, count, "queue full: its oldest message was dropped");
         }
     }
 
-    async fn recv(&mut self) -> Message {
+    async fn recv(&mut self) -> Packet {
         match self.inbox.recv().await {
-            Some(message) => message,
+            Some(packet) => packet,
             // The tasks hold senders for as long as this receiver exists.
             None => std::future::pending().await,
         }

@@ -1,20 +1,52 @@
-//! How the election's messages travel.
+//! How messages travel: those of the election, and the letters of components.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cluster::Letter;
 use crate::election::Message;
 use crate::id::NodeId;
 
+/// What travels between nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packet {
+    /// A message of the election.
+    Election(Message),
+    /// A letter of a component.
+    Letter(Letter),
+}
+
+impl Packet {
+    /// The node that it says it comes from.
+    pub fn from(&self) -> NodeId {
+        match self {
+            Self::Election(message) => message.from.node,
+            Self::Letter(letter) => letter.from,
+        }
+    }
+}
+
+impl From<Message> for Packet {
+    fn from(message: Message) -> Self {
+        Self::Election(message)
+    }
+}
+
+impl From<Letter> for Packet {
+    fn from(letter: Letter) -> Self {
+        Self::Letter(letter)
+    }
+}
+
 /// Carries messages between nodes. It may lose, delay, repeat and reorder them.
 pub trait Transport: Send + 'static {
-    /// Takes a message to be sent to `to`. Never waits; what does not fit a bounded queue is lost
+    /// Takes a packet to be sent to `to`. Never waits; what does not fit a bounded queue is lost
     /// and counted.
-    fn send(&mut self, to: NodeId, message: Message);
+    fn send(&mut self, to: NodeId, packet: Packet);
 
-    /// The next message for this node. Cancel-safe. The transport vouches that `message.from.node`
-    /// is the peer at the other end, as far as it can tell.
-    fn recv(&mut self) -> impl Future<Output = Message> + Send;
+    /// The next packet for this node. Cancel-safe. The transport vouches that [`Packet::from`] is
+    /// the peer at the other end, as far as it can tell.
+    fn recv(&mut self) -> impl Future<Output = Packet> + Send;
 
     /// Waits until what was sent has left this node, but only for a moment: for a node that ends.
     fn flush(&mut self) -> impl Future<Output = ()> + Send {

@@ -103,6 +103,8 @@ mutants! {
     TornStatus = 32, "torn_status", ["S1"];
     /// A voter campaigns without asking whether it would be elected.
     NoPreVote = 33, "no_pre_vote", ["V1"];
+    /// What a worker that is not heard from has claimed is pending again at once, for another.
+    MissedHeartbeatReruns = 34, "missed_heartbeat_reruns", ["W2", "D1"];
     /// A unit of work is given to another worker before the first one has let go of it.
     RevocationNotAwaited = 37, "revocation_not_awaited", ["W1", "W2"];
     /// A message is sent first, and claimed and marked when the recipient has it.

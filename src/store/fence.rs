@@ -6,7 +6,7 @@
 
 use std::future::Future;
 
-use super::StoreError;
+use super::{Share, StoreError};
 use crate::election::Roll;
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::time::WallTime;
@@ -43,6 +43,16 @@ pub enum Checked<T> {
 pub struct Permit {
     /// The token, which must be the floor.
     pub token: Token,
+    /// A worker's share of the outbox, which must be its newest assignment; none for the holder of
+    /// the token itself, who may claim all of it.
+    pub share: Option<Share>,
+}
+
+impl Permit {
+    /// That of the token's holder.
+    pub fn of_holder(token: Token) -> Self {
+        Self { token, share: None }
+    }
 }
 
 /// The fence as people and audits see it.

@@ -1,9 +1,10 @@
 //! The store: the fence and the outbox, changed only in transactions that check the fence.
 //!
-//! `fence` says which token may write, `outbox` what a holder does with messages, `oversight` what
-//! people see and decide. `rules` are the decisions that all stores share: a store looks up, asks
+//! `fence` says which token may write, `outbox` what a holder does with messages, `assignments` who
+//! shares the work with it, `oversight` what people see and decide. `rules` are the decisions that all stores share: a store looks up, asks
 //! them, and writes. `sqlite` is one file or memory; `Unfenced` stands in where there is no store.
 
+mod assignments;
 mod fence;
 mod message;
 mod outbox;
@@ -14,6 +15,10 @@ mod unfenced;
 
 pub use crate::election::Roll;
 
+pub use assignments::{
+    Assigned, Assignment, Assignments, Change, Epoch, InvalidWorkName, MAX_UNITS,
+    MAX_WORK_NAME_LEN, Share, Unit, WorkName,
+};
 pub use fence::{Activated, BindError, Checked, Fence, FenceRow, Permit};
 pub use message::{
     Attempt, InvalidMessageId, InvalidOrderingKey, Lot, MAX_MESSAGE_ID_LEN, MAX_PAYLOAD_LEN,
@@ -36,6 +41,6 @@ pub enum StoreError {
 }
 
 /// Everything that a node asks of its store.
-pub trait Store: Fence + Outbox {}
+pub trait Store: Fence + Outbox + Assignments {}
 
-impl<S: Fence + Outbox> Store for S {}
+impl<S: Fence + Outbox + Assignments> Store for S {}

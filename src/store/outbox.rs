@@ -62,6 +62,9 @@ pub enum Claim {
         /// counted from the transaction.
         send_within: Option<Duration>,
     },
+    /// Nothing changed: the message is none of the permit's share, or the share is not the newest
+    /// assignment of its unit.
+    NotAssigned,
     /// Nothing to claim: the message is not pending, has been attempted since, is not the first of
     /// its key, or does not exist.
     Refused {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::oversight::MAX_VERDICT_TEXT;
 use super::{
-    Attempt, Claim, MessageState, Passed, Proof, Ruling, Settled, Settlement, Verdict, VerdictError,
+    Attempt, Claim, Epoch, MessageState, Passed, Proof, Ruling, Settled, Settlement, Verdict,
+    VerdictError,
 };
 use crate::id::Token;
 use crate::probe::{mutant, reach};
@@ -19,6 +20,8 @@ pub(super) struct Row {
     pub(super) parked: bool,
     /// Who claimed it last.
     pub(super) token: Option<Token>,
+    /// Under which assignment, if it was a worker.
+    pub(super) share: Option<ShareKey>,
     /// How often it was claimed: the number of the last attempt.
     pub(super) attempts: u64,
     /// How often the sink has refused it for now.
@@ -32,6 +35,14 @@ pub(super) struct Row {
     pub(super) changed: WallTime,
     pub(super) claimer_wall: Option<WallTime>,
     pub(super) reason: Option<String>,
+}
+
+/// Names an assignment in one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShareKey {
+    /// The work's number.
+    pub(super) work: i64,
+    pub(super) epoch: Epoch,
 }
 
 /// What a transaction does about one message.
@@ -67,7 +78,7 @@ pub(super) fn is_settlement_fenced(token: Token, floor: Token) -> bool {
 pub(super) fn claim(
     found: Option<Row>,
     is_first: bool,
-    token: Token,
+    (token, share): (Token, Option<ShareKey>),
     attempt: &Attempt,
     wall: WallTime,
     now: WallTime,
@@ -79,8 +90,10 @@ pub(super) fn claim(
     let replayed = mutant!(AmbiguousWriteReplayed) && row.attempts >= attempt.number;
     match row.state {
         // Said twice: nothing changes, not even when the window is over by now, because whoever was
-        // granted the claim may be sending.
-        MessageState::Claimed if row.token == Some(token) && row.attempts == attempt.number => {
+        // granted the claim may be sending. Two workers of one token are told apart by their shares.
+        MessageState::Claimed
+            if (row.token, row.share) == (Some(token), share) && row.attempts == attempt.number =>
+        {
             Decision::unchanged(Claim::Granted { send_within })
         }
         MessageState::Pending if next && !is_first => {
@@ -98,6 +111,7 @@ pub(super) fn claim(
             Row {
                 state: MessageState::Claimed,
                 token: Some(token),
+                share,
                 attempts: attempt.number,
                 not_before: None,
                 first_claimed: row.first_claimed.or(Some(now)),

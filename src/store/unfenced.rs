@@ -1,8 +1,9 @@
 //! Stands in for a store where there is none: leadership only.
 
 use super::{
-    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, NewMessage, Outbox,
-    Outgoing, Permit, Proof, Roll, Settled, Settlement, StoreError,
+    Activated, Assigned, Assignments, Attempt, Change, Checked, Claim, Doubt, EnqueueError,
+    Enqueued, Fence, NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled, Settlement,
+    StoreError, WorkName,
 };
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::time::WallTime;
@@ -36,6 +37,22 @@ impl Fence for Unfenced {
     }
 
     async fn call_roll(&self, _: Generation, _: &[Boot]) -> Result<Roll, StoreError> {
+        refuse()
+    }
+}
+
+impl Assignments for Unfenced {
+    async fn assign(
+        &self,
+        _: Token,
+        _: &WorkName,
+        _: u32,
+        _: &[Change],
+    ) -> Result<Checked<Assigned>, StoreError> {
+        refuse()
+    }
+
+    async fn assignments(&self, _: &WorkName) -> Result<Assigned, StoreError> {
         refuse()
     }
 }

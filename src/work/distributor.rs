@@ -12,34 +12,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::balance::balance;
-use super::message::{Epoch, Granted, Unit, WorkBody};
+use super::message::{Granted, WorkBody};
 use crate::id::{Boot, NodeId, Token};
 use crate::probe::mutant;
+use crate::store::{Assignment, Change, Epoch, Unit};
 use crate::time::Instant;
-
-/// An assignment as the store keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Assignment {
-    /// The unit.
-    pub unit: Unit,
-    /// Counts the assignments of the unit.
-    pub epoch: Epoch,
-    /// Whose it is.
-    pub worker: Boot,
-    /// The leader that said so.
-    pub token: Token,
-}
-
-/// A unit that is to be assigned anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Change {
-    /// The unit.
-    pub unit: Unit,
-    /// The epoch that the store has of it, 0 if it was never assigned. The new one is the next.
-    pub after: Epoch,
-    /// Who is to have it.
-    pub worker: Boot,
-}
 
 /// What the leader has to do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -116,9 +93,10 @@ impl Distributor {
 
     /// A worker asks.
     pub fn asked(&mut self, now: Instant, from: NodeId, body: &WorkBody, orders: &mut Vec<Order>) {
-        let WorkBody::Renew { worker, question, holds, leaves } = body else { return };
+        let WorkBody::Renew { worker, token, question, holds, leaves } = body else { return };
         let known = self.workers.get(&from).filter(|known| known.boot == *worker);
-        if worker.node != from || known.is_some_and(|known| *question <= known.question) {
+        let meant = *token == self.token && worker.node == from;
+        if !meant || known.is_some_and(|known| *question <= known.question) {
             return;
         }
         let holds: BTreeSet<Unit> = holds.iter().copied().collect();

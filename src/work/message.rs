@@ -1,83 +1,9 @@
-//! What leader and workers say to each other, and the names in it.
-
-use std::fmt;
-use std::sync::Arc;
+//! What leader and workers say to each other.
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_UNITS, MAX_WORK_NAME_LEN};
 use crate::id::{Boot, Token};
-
-/// The name of a work: 1 to [`MAX_WORK_NAME_LEN`] bytes without control characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct WorkName(Arc<str>);
-
-/// A text that cannot name a work.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a work has 1 to {MAX_WORK_NAME_LEN} bytes and no control characters")]
-pub struct InvalidWorkName;
-
-impl WorkName {
-    /// Checks and keeps `name`.
-    ///
-    /// # Errors
-    /// It is empty, too long, or has control characters.
-    pub fn new(name: &str) -> Result<Self, InvalidWorkName> {
-        let fits = (1..=MAX_WORK_NAME_LEN).contains(&name.len());
-        let valid = fits && !name.chars().any(char::is_control);
-        valid.then(|| Self(name.into())).ok_or(InvalidWorkName)
-    }
-
-    /// The name as given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for WorkName {
-    type Error = InvalidWorkName;
-
-    fn try_from(name: String) -> Result<Self, InvalidWorkName> {
-        Self::new(&name)
-    }
-}
-
-impl From<WorkName> for String {
-    fn from(name: WorkName) -> Self {
-        name.0.as_ref().into()
-    }
-}
-
-impl fmt::Display for WorkName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-/// One unit of a work, counted from 0; below [`MAX_UNITS`].
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Unit(pub u32);
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-/// Counts the assignments of one unit, from 1: whoever shows a lower one is not its worker any more.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Epoch(pub u64);
-
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
+use crate::store::{Epoch, MAX_UNITS, Unit};
 
 /// A unit, and the epoch of the assignment that gives it to the receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,8 +17,6 @@ pub struct Granted {
 /// A message about a work, between the leader and one worker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WorkMessage {
-    /// Which work.
-    pub work: WorkName,
     /// How many units the sender takes it to have. Nodes that disagree do not work together.
     pub units: u32,
     /// What is said.
@@ -106,6 +30,9 @@ pub enum WorkBody {
     Renew {
         /// The asking process.
         worker: Boot,
+        /// The token of the leader that it asks, as far as it knows. A question that was put to an
+        /// earlier one says nothing to the same node in a later term.
+        token: Token,
         /// Counts the questions of that process. An answer to any but the last is void.
         question: u64,
         /// The units that it acts on, or has not finished with.
@@ -127,8 +54,19 @@ pub enum WorkBody {
 }
 
 impl WorkMessage {
+    /// As it travels.
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("a message has no unserializable part")
+    }
+
+    /// What these bytes say, if they are a message, whole and sound.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (message, rest) = postcard::take_from_bytes::<Self>(bytes).ok()?;
+        (rest.is_empty() && message.is_sound()).then_some(message)
+    }
+
     /// Whether the lengths and numbers that it claims are possible.
-    pub fn is_sound(&self) -> bool {
+    fn is_sound(&self) -> bool {
         let most = usize::try_from(self.units).unwrap_or(usize::MAX);
         let exists = |unit: Unit| unit.0 < self.units;
         let sound = match &self.body {

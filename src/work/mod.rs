@@ -10,21 +10,23 @@
 //!
 //! `balance` says who shall have what, `message` what leader and workers say to each other;
 //! `distributor` and `worker` are the two ends, without async, clock or network of their own.
+//! `leading` and `acting` run them on a node, over its mail and its store; `guard` is what the
+//! application's code is given, and `service` attaches it all to a cluster service.
 
+mod acting;
 mod balance;
 mod distributor;
+mod guard;
+mod leading;
 mod message;
+mod service;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 pub use balance::balance;
-pub use distributor::{Assignment, Change, Distributor, Order};
-pub use message::{Epoch, Granted, InvalidWorkName, Unit, WorkBody, WorkMessage, WorkName};
-pub use worker::{Worker, WorkerEffect};
-
-/// The most units that a work can have.
-pub const MAX_UNITS: u32 = 1024;
-
-/// The longest name of a work, in bytes.
-pub const MAX_WORK_NAME_LEN: usize = 64;
+pub use distributor::{Distributor, Order};
+pub use guard::{WorkGuard, WorkLost};
+pub use message::{Granted, WorkBody, WorkMessage};
+pub use service::{DistributeError, Work};
+pub use worker::{Leader, Worker, WorkerEffect};

@@ -6,9 +6,19 @@
 
 use std::collections::BTreeMap;
 
-use super::message::{Epoch, Granted, Unit, WorkBody};
+use super::message::{Granted, WorkBody};
 use crate::id::{Boot, NodeId, Token};
+use crate::store::{Epoch, Unit};
 use crate::time::Instant;
+
+/// Whom the status names as the leader, and in which term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Leader {
+    /// The node.
+    pub node: NodeId,
+    /// Its token.
+    pub token: Token,
+}
 
 /// What a worker has to do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,12 +61,12 @@ pub struct Worker {
     lease: u64,
     /// How often it asks, in nanoseconds.
     every: u64,
-    leader: Option<NodeId>,
+    leader: Option<Leader>,
     /// The number of the last question.
     question: u64,
     asked_at: Instant,
     /// Whom the last question was put to.
-    asked: Option<NodeId>,
+    asked: Option<Leader>,
     units: BTreeMap<Unit, Held>,
     leaves: bool,
 }
@@ -88,7 +98,7 @@ impl Worker {
     }
 
     /// Time has passed, or there may be another leader: `leader` as the status names it.
-    pub fn tick(&mut self, now: Instant, leader: Option<NodeId>, effects: &mut Vec<WorkerEffect>) {
+    pub fn tick(&mut self, now: Instant, leader: Option<Leader>, effects: &mut Vec<WorkerEffect>) {
         for (unit, held) in &mut self.units {
             if now >= held.until {
                 held.end(*unit, effects);
@@ -116,7 +126,8 @@ impl Worker {
         effects: &mut Vec<WorkerEffect>,
     ) {
         let WorkBody::Grant { worker, question, token, units } = body else { return };
-        if Some(from) != self.asked || *worker != self.me || *question != self.question {
+        let asked = self.asked == Some(Leader { node: from, token: *token });
+        if !asked || *worker != self.me || *question != self.question {
             return;
         }
         let until = self.asked_at.plus(self.lease);
@@ -170,9 +181,10 @@ impl Worker {
         self.question += 1;
         self.asked_at = now;
         self.asked = self.leader;
-        let Some(leader) = self.leader else { return };
+        let Some(Leader { node: leader, token }) = self.leader else { return };
         let body = WorkBody::Renew {
             worker: self.me,
+            token,
             question: self.question,
             holds: self.units.keys().copied().collect(),
             leaves: self.leaves,

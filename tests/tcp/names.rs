@@ -13,8 +13,8 @@ use madsim::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
 use crate::world::{
-    CLUSTER, FIRST_OBSERVER, Outcome, address, bind, config, connect_and_say, frame, hello_of, id,
-    message, process, run, world_with,
+    CLUSTER, FIRST_OBSERVER, Outcome, address, bind, config, connect_and_say, frame, heard,
+    hello_of, id, message, process, run, world_with,
 };
 
 const OBSERVER: u8 = FIRST_OBSERVER;
@@ -149,19 +149,19 @@ fn the_queue_for_an_observer_forgets_its_oldest() {
         let machine = |n: u8| handle.create_node().ip([10, 0, 0, n].into()).build();
         let voter = machine(1).spawn(async {
             let mut transport = bind(1, 1).await;
-            let observer = transport.recv().await.from.node;
+            let observer = transport.recv().await.from();
             for term in 1..=100 {
-                transport.send(observer, message(1, term));
+                transport.send(observer, message(1, term).into());
             }
             transport.flush().await;
             transport.counters().queue_full.load(Ordering::Relaxed)
         });
         let observer = machine(OBSERVER).spawn(async {
             let mut transport = bind(OBSERVER, 1).await;
-            transport.send(id(1), message(OBSERVER, 1));
+            transport.send(id(1), message(OBSERVER, 1).into());
             let mut terms = Vec::new();
-            while let Ok(message) = timeout(A_WHILE, transport.recv()).await {
-                terms.push(message.term.0);
+            while let Ok(packet) = timeout(A_WHILE, transport.recv()).await {
+                terms.push(heard(packet).term.0);
             }
             terms
         });

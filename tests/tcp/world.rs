@@ -9,7 +9,7 @@ use std::time::Duration;
 use fencepost::election::{Body, ConfigId, Message, View};
 use fencepost::node::frame::{Frame, encode};
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
-use fencepost::node::{Transport, TransportCounters};
+use fencepost::node::{Packet, Transport, TransportCounters};
 use fencepost::{Generation, Identity, Incarnation, NodeId, Term};
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,6 +38,14 @@ fn say(from: u8, term: u64, body: Body) -> Message {
     let from = Identity { node: id(from), incarnation: Incarnation::FIRST };
     let (generation, config) = (Generation::stored(1), ConfigId::default());
     Message { from, generation, config, term: Term(term), body }
+}
+
+/// What was heard: nobody here writes letters, but for the test that does.
+pub fn heard(packet: Packet) -> Message {
+    match packet {
+        Packet::Election(message) => message,
+        Packet::Letter(letter) => panic!("a letter: {letter:?}"),
+    }
 }
 
 /// What a node's `boot`th process is told by.
@@ -88,15 +96,15 @@ async fn talk(me: u8, voters: u8, quiet: bool, seen: Seen) {
     for beat in 1.. {
         for peer in (1..=voters).filter(|&n| n != me && !quiet) {
             let body = if me < FIRST_OBSERVER { Body::PreVote } else { Body::Observing };
-            transport.send(id(peer), say(me, beat, body));
+            transport.send(id(peer), say(me, beat, body).into());
         }
         for &observer in &observers {
             let body = Body::Heartbeat { round: beat, view: Arc::new(View::default()) };
-            transport.send(observer, say(me, beat, body));
+            transport.send(observer, say(me, beat, body).into());
         }
         let listen = async {
             loop {
-                let message = transport.recv().await;
+                let message = heard(transport.recv().await);
                 if message.body == Body::Observing {
                     observers.insert(message.from.node);
                 }

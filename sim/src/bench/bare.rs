@@ -185,7 +185,9 @@ fn serve(step: Step, outbox: &mut SqliteOutbox, token: Token) -> Step {
         Step::Claim(batch) if batch.is_empty() => Step::Look,
         Step::Claim(batch) => {
             let attempt = batch[0].next_attempt();
-            outbox.claim(&Permit { token }, &[attempt], now, now).expect("SQLite in memory");
+            outbox
+                .claim(&Permit::of_holder(token), &[attempt], now, now)
+                .expect("SQLite in memory");
             Step::Send(batch)
         }
         Step::Send(batch) => Step::Settle(batch),

@@ -1,6 +1,7 @@
 //! What can happen in a run, as far as an oracle may ask about it.
 
 use fencepost::election::{HardState, Rejoins, Release, Role, SteppedDown};
+use fencepost::store::{Assignment, Share, WorkName};
 use fencepost::{Boot, Generation, Identity, Instant, NodeId, Term, Token};
 
 use super::{MessageNo, MessageState, SimTime};
@@ -204,6 +205,18 @@ pub enum Kind {
         /// The other.
         peer: NodeId,
     },
+    /// A node may act on a share of a work, or may do so for longer.
+    ShareHeld {
+        /// The node's process is in the share's worker.
+        share: Share,
+        /// Until its own clock shows this.
+        until: Instant,
+    },
+    /// A node may act on a share no longer.
+    ShareEnded {
+        /// The share.
+        share: Share,
+    },
     /// A guard was handed out. It is valid while the lease of its term is.
     GuardIssued {
         /// The holder.
@@ -296,6 +309,22 @@ pub enum Kind {
         token: Token,
         /// The message.
         message: MessageNo,
+    },
+    /// A message was claimed under an assignment. Follows its [`Kind::Claimed`].
+    ClaimedAs {
+        /// The message.
+        message: MessageNo,
+        /// Under this token.
+        token: Token,
+        /// And this assignment.
+        share: Share,
+    },
+    /// A unit of a work was assigned anew.
+    Assigned {
+        /// The work.
+        work: WorkName,
+        /// The unit, its epoch, its worker, and the token under which it was assigned.
+        assignment: Assignment,
     },
     /// A message changed its state in a transaction that showed `token`.
     Moved {

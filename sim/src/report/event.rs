@@ -1,6 +1,7 @@
 //! Events as lines that people can read: the moment, the node, and what happened to it.
 
 use fencepost::election::Release;
+use fencepost::store::{Assignment, Share};
 use fencepost::{Identity, Instant, NodeId};
 
 use crate::history::{Arrivals, Event, Kind, SimTime};
@@ -43,6 +44,7 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
         Kind::Sent { from, .. } => Some(from.node),
         Kind::Elected { leader, .. } => Some(leader.node),
         Kind::GuardIssued { holder, .. } => Some(holder.node),
+        Kind::ShareHeld { share, .. } | Kind::ShareEnded { share } => Some(share.worker.node),
         _ => None,
     }
 }
@@ -54,6 +56,8 @@ fn outside(kind: &Kind) -> &'static str {
         | Kind::Activated { .. }
         | Kind::RollCalled { .. }
         | Kind::Claimed { .. }
+        | Kind::ClaimedAs { .. }
+        | Kind::Assigned { .. }
         | Kind::Moved { .. }
         | Kind::Fenced { .. }
         | Kind::Final { .. } => "db",
@@ -152,6 +156,16 @@ pub fn text(kind: &Kind) -> String {
             format!("generation {generation} begins with {boots}; the floor stays {floor}")
         }
         Kind::Claimed { token, message } => format!("{message} claimed under token {token}"),
+        Kind::ClaimedAs { message, token, share } => {
+            format!("{message} claimed for {} under token {token}", share_text(share))
+        }
+        Kind::Assigned { work, assignment: Assignment { unit, epoch, worker, token } } => {
+            format!("unit {unit} of {work} assigned to {worker} by token {token}, epoch {epoch}")
+        }
+        Kind::ShareHeld { share, until } => {
+            format!("may act on {} until {}", share_text(share), own(*until))
+        }
+        Kind::ShareEnded { share } => format!("acts on {} no longer", share_text(share)),
         Kind::Moved { token, message, from, to, proof } => {
             let proof = proof.map(|proof| format!(", proof: {proof:?}")).unwrap_or_default();
             format!("{message} {} → {} under token {token}{proof}", from.name(), to.name())
@@ -168,6 +182,11 @@ pub fn text(kind: &Kind) -> String {
         }
         Kind::End => "end of the run".to_owned(),
     }
+}
+
+fn share_text(share: &Share) -> String {
+    let Share { work, unit, of, epoch, worker } = share;
+    format!("unit {unit}/{of} of {work}, epoch {epoch} of {worker}")
 }
 
 /// A reading of a node's own clock, written as true time is.

@@ -3,14 +3,15 @@
 
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::store::{
-    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, MessageId,
-    MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Roll, Settled,
-    Settlement, SqliteOutbox, StoreError,
+    Activated, Assigned, Attempt, Change, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence,
+    MessageId, MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Roll,
+    Settled, Settlement, SqliteOutbox, StoreError, WorkName,
 };
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
@@ -38,6 +39,8 @@ struct Booked {
     state: MessageState,
     /// Who claimed it last.
     token: Token,
+    /// Whether that was a worker, under an assignment.
+    shared: bool,
     /// The number of its ordering key.
     key: Option<u32>,
 }
@@ -71,7 +74,7 @@ impl Books {
             if *answer == Enqueued::Added {
                 let (message, key) = (message_no(id), key.as_ref().map(key_no));
                 let (state, token) = (MessageState::Pending, Token::default());
-                self.messages.insert(message, Booked { state, token, key });
+                self.messages.insert(message, Booked { state, token, shared: false, key });
                 recorder.record(Kind::Enqueued { message, key });
             }
         }
@@ -103,7 +106,7 @@ impl Books {
     }
 }
 
-/// What a node asks of the database: the calls of [`Fence`] and [`Outbox`].
+/// What a node asks of the database: the calls of a store.
 #[allow(missing_docs)] // the arguments are the trait's
 pub enum Question {
     Activate { generation: Generation, token: Token, holder: Identity },
@@ -116,12 +119,18 @@ pub enum Question {
     Settle { token: Token, settlements: Vec<(Attempt, Settlement)> },
     Doubts { limit: usize },
     Resolve { token: Token, attempt: Attempt, proof: Proof },
+    Assign { token: Token, work: WorkName, units: u32, changes: Vec<Change> },
+    Assignments { work: WorkName },
 }
 
 impl Question {
     /// Whether its answer acknowledges a commit.
     fn writes(&self) -> bool {
-        !matches!(self, Self::Roll | Self::Pending { .. } | Self::Doubts { .. })
+        let reads = matches!(
+            self,
+            Self::Roll | Self::Pending { .. } | Self::Doubts { .. } | Self::Assignments { .. }
+        );
+        !reads
     }
 }
 
@@ -137,6 +146,8 @@ pub enum Answer {
     Settled(Checked<Vec<Settled>>),
     Resolved(Checked<Settled>),
     Doubts(Vec<Doubt>),
+    Assigned(Checked<Assigned>),
+    Assignments(Assigned),
     Failed(StoreError),
 }
 
@@ -250,7 +261,7 @@ impl Database {
                 match &answer {
                     Checked::Passed(claims) => {
                         for (Attempt { id, .. }, claim) in attempts.iter().zip(claims) {
-                            self.claim_answered(books, token, id, *claim);
+                            self.claim_answered(books, permit, id, *claim);
                         }
                     }
                     Checked::Fenced { floor } => self.fenced(token, *floor),
@@ -269,6 +280,10 @@ impl Database {
                 }
                 Answer::Settled(answer)
             }
+            Question::Assign { token, work, units, changes } => {
+                self.assign(books, (*token, work, *units), changes, now)?
+            }
+            Question::Assignments { work } => Answer::Assignments(books.outbox.assignments(work)?),
             Question::Doubts { limit } => Answer::Doubts(books.outbox.doubts(*limit)?),
             Question::Resolve { token, attempt, proof } => {
                 let answer = books.outbox.resolve(*token, attempt, proof, now)?;
@@ -313,7 +328,8 @@ impl Database {
         assert_eq!(seen, count, "a sweep moves what earlier tokens claimed, and only that");
     }
 
-    fn claim_answered(&self, books: &mut Books, token: Token, id: &MessageId, claim: Claim) {
+    fn claim_answered(&self, books: &mut Books, permit: &Permit, id: &MessageId, claim: Claim) {
+        let token = permit.token;
         match claim {
             Claim::Granted { .. } => {
                 let message = message_no(id);
@@ -321,12 +337,14 @@ impl Database {
                     books.messages.get_mut(&message).expect("only what was written is claimed");
                 if (booked.state, booked.token) != (MessageState::Claimed, token) {
                     (booked.state, booked.token) = (MessageState::Claimed, token);
+                    booked.shared = permit.share.is_some();
                     self.recorder.record(Kind::Claimed { token, message });
+                    self.claimed_as(message, token, permit.share.as_ref());
                 }
             }
             // A window that is over puts a pending message back in doubt.
             Claim::Refused { state: Some(state) } => self.moved(books, token, id, state, None),
-            Claim::Refused { state: None } => {}
+            Claim::Refused { state: None } | Claim::NotAssigned => {}
         }
     }
 

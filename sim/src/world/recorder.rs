@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::cluster::{NodeEvent, Observer};
-use fencepost::election::{self, Body, Message, Role};
+use fencepost::election::{self, Body, Role};
+use fencepost::node::Packet;
 use fencepost::{Identity, NodeId};
 use tokio::sync::oneshot;
 use tracing::debug;
@@ -93,8 +94,9 @@ impl Recorder {
         assert!(state.history.len() < EVENTS_MAX, "more than {EVENTS_MAX} events: a loop");
     }
 
-    /// A message of the election left its sender.
-    pub fn sent(&self, to: NodeId, message: &Message, arrives: Arrivals) {
+    /// A packet left its sender. Of letters nothing is kept: what matters is what comes of them.
+    pub fn sent(&self, to: NodeId, packet: &Packet, arrives: Arrivals) {
+        let Packet::Election(message) = packet else { return };
         let what = match &message.body {
             Body::PreVote => MessageKind::PreVote,
             Body::PreVoteReply { .. } => MessageKind::PreVoteReply,
@@ -202,6 +204,10 @@ impl Observer for NodeRecorder {
                 term: status.term,
                 leader: status.leader,
             },
+            NodeEvent::ShareHeld { share, until } => {
+                Kind::ShareHeld { share: share.clone(), until: *until }
+            }
+            NodeEvent::ShareEnded { share } => Kind::ShareEnded { share: share.clone() },
             NodeEvent::GuardIssued { token, holder } => {
                 Kind::GuardIssued { holder: *holder, token: *token }
             }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use fencepost::NodeId;
 use fencepost::cluster::{ClusterService, Stopped, Watched};
 use fencepost::delivery::DispatcherConfig;
-use fencepost::election::{Config, Message, Timing};
+use fencepost::election::{Config, Timing};
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
-use fencepost::node::{DiskError, DriverError, Quorum, Transport};
+use fencepost::node::{DiskError, DriverError, Packet, Quorum, Transport};
 use fencepost::store::{Store, Unfenced};
 use rand::Rng;
 use tracing::info;
@@ -72,8 +72,8 @@ pub struct Cluster {
     pub database_state: Arc<Service>,
     /// The state of the sink's process.
     pub sink_state: Arc<Service>,
-    /// Each node's mailbox for the election.
-    pub mailboxes: Vec<SharedMailbox<Message>>,
+    /// Each node's mailbox for what other nodes send.
+    pub mailboxes: Vec<SharedMailbox<Packet>>,
     /// Each node's switches.
     pub switches: Vec<Switches>,
 }
@@ -291,21 +291,21 @@ struct LinkTransport {
 }
 
 impl Transport for LinkTransport {
-    fn send(&mut self, to: NodeId, message: Message) {
+    fn send(&mut self, to: NodeId, packet: Packet) {
         let Some(there) = self.cluster.places.of(to) else { return };
         let links = &self.cluster.links;
         let fate = links.route(self.here, there, Traffic::Datagram);
-        self.cluster.recorder.sent(to, &message, fate.arrivals());
-        let mailbox: &Arc<Mailbox<Message>> = &self.cluster.mailboxes[there.0];
+        self.cluster.recorder.sent(to, &packet, fate.arrivals());
+        let mailbox: &Arc<Mailbox<Packet>> = &self.cluster.mailboxes[there.0];
         if let Some(arrives) = fate.arrives[1] {
-            mailbox.send(links, arrives, message.clone());
+            mailbox.send(links, arrives, packet.clone());
         }
         if let Some(arrives) = fate.arrives[0] {
-            mailbox.send(links, arrives, message);
+            mailbox.send(links, arrives, packet);
         }
     }
 
-    async fn recv(&mut self) -> Message {
+    async fn recv(&mut self) -> Packet {
         self.cluster.mailboxes[self.here.0].take().await
     }
 }
@@ -317,12 +317,12 @@ struct Recorded<T> {
 }
 
 impl<T: Transport> Transport for Recorded<T> {
-    fn send(&mut self, to: NodeId, message: Message) {
-        self.recorder.sent(to, &message, Arrivals::Untold);
-        self.inner.send(to, message);
+    fn send(&mut self, to: NodeId, packet: Packet) {
+        self.recorder.sent(to, &packet, Arrivals::Untold);
+        self.inner.send(to, packet);
     }
 
-    async fn recv(&mut self) -> Message {
+    async fn recv(&mut self) -> Packet {
         self.inner.recv().await
     }
 

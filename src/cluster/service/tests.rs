@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::{Coordinator, ElectionCommand, LeaseState, NodeEvent, STOP_LIMIT};
+use super::super::{Coordinator, ElectionCommand, LeaseState, Mail, NodeEvent, STOP_LIMIT, Terms};
 use super::*;
-use crate::id::{Generation, Incarnation, Term, Token};
+use crate::id::{Boot, Generation, Incarnation, Term, Token};
 use crate::time::{Instant, WallTime};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -59,6 +59,17 @@ impl Coordinator for Obedient {
 
     fn lease(&self) -> Arc<Watched<LeaseState>> {
         Arc::clone(&self.lease)
+    }
+
+    fn mail(&self) -> Arc<Mail> {
+        let me = self.status.with(|status| status.current);
+        Mail::new(me).0
+    }
+
+    fn terms(&self) -> Terms {
+        let boot = Boot { node: self.status.with(|status| status.current), nonce: 1 };
+        let (lease, promise) = (Duration::from_millis(900), Duration::from_millis(950));
+        Terms { boot, lease, promise }
     }
 
     async fn run(mut self, mut commands: mpsc::Receiver<ElectionCommand>) -> Result<(), BurntDown> {

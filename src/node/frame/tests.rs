@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::election::{ConfigId, CrashVector, Release, Roll, View};
 use crate::id::{Boot, Generation, Identity, Incarnation, Term};
+use crate::store::MAX_WORK_NAME_LEN;
 use crate::time::Instant;
 
 fn any_node() -> impl Strategy<Value = NodeId> {
@@ -94,7 +95,8 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     let message = (any_identity(), any_generation(), any::<u64>(), any::<u64>(), any_body())
         .prop_map(|(from, generation, config, term, body)| {
             let (config, term) = (ConfigId(config), Term(term));
-            Frame::Message(Message { from, generation, config, term, body })
+            let message = Message { from, generation, config, term, body };
+            Frame::Packet(Packet::Election(message))
         });
     let hello = ("\\PC{0,16}", any_node(), any_node(), any::<u64>(), any::<bool>()).prop_map(
         |(cluster, from, to, process, observer)| Frame::Hello {
@@ -105,7 +107,14 @@ fn any_frame() -> impl Strategy<Value = Frame> {
             observer,
         },
     );
-    prop_oneof![4 => message, 1 => hello, 1 => Just(Frame::Alive)]
+    let letter = (any_node(), "\\PC{1,16}", prop::collection::vec(any::<u8>(), 0..200))
+        .prop_map(|(from, work, body)| letter(from, &work, &body));
+    prop_oneof![4 => message, 1 => hello, 1 => Just(Frame::Alive), 1 => letter]
+}
+
+fn letter(from: NodeId, work: &str, body: &[u8]) -> Frame {
+    let (work, body) = (WorkName::new(work).unwrap(), body.into());
+    Frame::Packet(Packet::Letter(Letter { from, work, body }))
 }
 
 fn encoded(frames: &[Frame]) -> Vec<u8> {
@@ -148,7 +157,7 @@ fn big(body: Body) -> Frame {
     let from = Identity { node: name(0), incarnation: Incarnation(u64::MAX) };
     let generation = Generation { number: u64::MAX, roll: u64::MAX };
     let config = ConfigId(u64::MAX);
-    Frame::Message(Message { from, generation, config, term: Term::MAX, body })
+    Frame::Packet(Packet::Election(Message { from, generation, config, term: Term::MAX, body }))
 }
 
 fn big_view(count: usize) -> Frame {
@@ -213,7 +222,7 @@ fn the_largest_lists_fit_and_the_next_are_refused() {
         let mut out = vec![7];
         assert_eq!(encode(&big(count), &mut out), Err(refusal(count)));
         assert_eq!(out, [7], "nothing of a refused frame is written");
-        let Frame::Message(message) = big(count) else { unreachable!() };
+        let Frame::Packet(Packet::Election(message)) = big(count) else { unreachable!() };
         let payload = postcard::to_stdvec(&Wire::Message(message)).unwrap();
         assert_eq!(decode_one(&framed(&payload)), Err(refusal(count)));
     }
@@ -229,7 +238,7 @@ fn an_absurd_length_of_a_list_is_malformed() {
         (big_roll(0), 0),
         (big_list(0), 1),
     ] {
-        let Frame::Message(message) = empty else { unreachable!() };
+        let Frame::Packet(Packet::Election(message)) = empty else { unreachable!() };
         let mut payload = postcard::to_stdvec(&Wire::Message(message)).unwrap();
         let at = payload.len() - behind - 1;
         assert_eq!(payload.remove(at), 0, "the length");
@@ -252,6 +261,25 @@ fn every_kind_of_body_is_tried() {
     let mut next = [0_u8; 256];
     next[0] = count;
     assert!(postcard::take_from_bytes::<Body>(&next).is_err(), "a kind of body is not tried");
+}
+
+#[test]
+fn a_letter_is_bounded_and_names_its_work() {
+    let wire = |work: &str, len| {
+        let body = vec![7; len];
+        let wire = Wire::Letter { from: name(0), work, body: &body };
+        decode_one(&framed(&postcard::to_stdvec(&wire).unwrap()))
+    };
+    let longest = "w".repeat(MAX_WORK_NAME_LEN);
+    let largest = letter(name(0), &longest, &[7; MAX_LETTER_LEN]);
+    assert_eq!(wire(&longest, MAX_LETTER_LEN), Ok(Some(largest)));
+    let refusal = FrameError::LetterTooLong { len: MAX_LETTER_LEN + 1 };
+    assert_eq!(wire("w", MAX_LETTER_LEN + 1), Err(refusal.clone()));
+    let too_long = letter(name(0), "w", &[0; MAX_LETTER_LEN + 1]);
+    assert_eq!(encode(&too_long, &mut Vec::new()), Err(refusal));
+    for work in ["", "a\nb", &format!("{longest}w")] {
+        assert!(matches!(wire(work, 1), Err(FrameError::Malformed(_))), "{work:?}");
+    }
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::QUEUE_LEN;
-use crate::election::Message;
+use crate::node::transport::Packet;
 
-/// The messages that wait for one peer.
+/// The packets that wait for one peer.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -17,18 +17,18 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Message>,
+    waiting: VecDeque<Packet>,
     /// Whether something was taken or waits that has not been written yet.
     unwritten: bool,
 }
 
 impl Queue {
-    /// Adds a message, and returns the one that had to go for it.
-    pub(super) fn push(&self, message: Message) -> Option<Message> {
+    /// Adds a packet, and returns the one that had to go for it.
+    pub(super) fn push(&self, packet: Packet) -> Option<Packet> {
         let mut state = self.lock();
         let full = state.waiting.len() == QUEUE_LEN;
         let dropped = if full { state.waiting.pop_front() } else { None };
-        state.waiting.push_back(message);
+        state.waiting.push_back(packet);
         state.unwritten = true;
         drop(state);
         // Kept as a permit if nobody waits, so that no arrival is missed.
@@ -36,8 +36,8 @@ impl Queue {
         dropped
     }
 
-    /// The oldest message, if there is one.
-    pub(super) fn try_pop(&self) -> Option<Message> {
+    /// The oldest packet, if there is one.
+    pub(super) fn try_pop(&self) -> Option<Packet> {
         self.lock().waiting.pop_front()
     }
 
@@ -52,11 +52,11 @@ impl Queue {
         !self.lock().unwritten
     }
 
-    /// The oldest message, once there is one. Cancel-safe.
-    pub(super) async fn pop(&self) -> Message {
+    /// The oldest packet, once there is one. Cancel-safe.
+    pub(super) async fn pop(&self) -> Packet {
         loop {
-            if let Some(message) = self.try_pop() {
-                return message;
+            if let Some(packet) = self.try_pop() {
+                return packet;
             }
             self.arrived.notified().await;
         }
@@ -71,16 +71,23 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::election::{Body, ConfigId};
+    use crate::election::{Body, ConfigId, Message};
     use crate::id::{Generation, Identity, Incarnation, Term};
 
-    fn message(term: u64) -> Message {
-        Message {
+    fn message(term: u64) -> Packet {
+        Packet::Election(Message {
             from: Identity { node: "n1".parse().unwrap(), incarnation: Incarnation::FIRST },
             generation: Generation::stored(1),
             config: ConfigId::default(),
             term: Term(term),
             body: Body::PreVote,
+        })
+    }
+
+    fn term_of(packet: Packet) -> u64 {
+        match packet {
+            Packet::Election(message) => message.term.0,
+            Packet::Letter(_) => unreachable!("there are none here"),
         }
     }
 
@@ -105,7 +112,7 @@ mod tests {
         let last = 3 * QUEUE_LEN as u64;
         let dropped: Vec<_> = (1..=last).filter_map(|n| queue.push(message(n))).collect();
         assert_eq!(dropped.len(), 2 * QUEUE_LEN);
-        let kept: Vec<_> = std::iter::from_fn(|| queue.try_pop()).map(|m| m.term.0).collect();
+        let kept: Vec<_> = std::iter::from_fn(|| queue.try_pop()).map(term_of).collect();
         assert_eq!(kept, (2 * QUEUE_LEN as u64 + 1..=last).collect::<Vec<_>>());
     }
 }

@@ -15,10 +15,9 @@ use tracing::{debug, warn};
 use super::queue::Queue;
 use super::{ALIVE_PAUSE, CLAIM_LIMIT, SILENCE_LIMIT};
 use crate::cluster::is_noteworthy;
-use crate::election::Message;
 use crate::id::NodeId;
 use crate::node::frame::{self, Decoder, Frame, FrameError};
-use crate::node::transport::TransportCounters;
+use crate::node::transport::{Packet, TransportCounters};
 
 /// How much is read at once; an election's messages are far smaller.
 const READ_LEN: usize = 4096;
@@ -37,7 +36,7 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
 /// Where the messages of all connections go.
 #[derive(Debug)]
 pub(super) struct Arrivals {
-    pub(super) inbox: mpsc::Sender<Message>,
+    pub(super) inbox: mpsc::Sender<Packet>,
     pub(super) counters: Arc<TransportCounters>,
 }
 
@@ -51,21 +50,21 @@ impl Arrivals {
         silent: &AtomicBool,
     ) -> Result<(), ReadError> {
         while let Some(frame) = reader.next_in_time(silent).await? {
-            let message = match frame {
-                Frame::Message(message) => message,
+            let packet = match frame {
+                Frame::Packet(packet) => packet,
                 Frame::Alive => continue,
                 Frame::Hello { .. } => return Err(FrameError::Malformed("a second hello").into()),
             };
-            if message.from.node != peer {
+            if packet.from() != peer {
                 let count = TransportCounters::count(&self.counters.refused);
                 if is_noteworthy(count) {
-                    let claimed = message.from.node;
+                    let claimed = packet.from();
                     warn!(%peer, %claimed, count, "dropped a message in another node's name");
                 }
                 continue;
             }
             // A full inbox slows the peer down by filling the socket.
-            if self.inbox.send(message).await.is_err() {
+            if self.inbox.send(packet).await.is_err() {
                 break;
             }
         }
@@ -106,11 +105,11 @@ pub(super) async fn speak<W: AsyncWrite + Unpin>(
         bytes.clear();
         queue.note_written();
         match timeout(ALIVE_PAUSE, queue.pop()).await {
-            Ok(message) => append(Frame::Message(message), peer, &mut bytes),
+            Ok(packet) => append(Frame::Packet(packet), peer, &mut bytes),
             Err(_) => append(Frame::Alive, peer, &mut bytes),
         }
-        while let Some(message) = queue.try_pop() {
-            append(Frame::Message(message), peer, &mut bytes);
+        while let Some(packet) = queue.try_pop() {
+            append(Frame::Packet(packet), peer, &mut bytes);
         }
     }
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::SqliteOutbox;
+use super::assignments::newest;
 use super::fence::floor;
 use super::rows::{Found, find, millis, put, signed, state};
 use super::transaction::{Done, write};
@@ -75,7 +76,8 @@ impl SqliteOutbox {
         wall: WallTime,
         now: WallTime,
     ) -> Result<Checked<Vec<Claim>>, StoreError> {
-        let token = permit.token;
+        let Permit { token, share } = permit;
+        let token = *token;
         write(&self.connection, |tx| {
             let floor = floor(tx)?;
             if rules::is_fenced(token, floor) {
@@ -84,10 +86,26 @@ impl SqliteOutbox {
                 }
                 return Ok(Done::Unchanged(Checked::Fenced { floor }));
             }
+            let assigned = match share {
+                Some(share) => newest(tx, token, share)?,
+                None => None,
+            };
+            if share.is_some() && assigned.is_none() {
+                reach!("claim_rejected_stale_assignment");
+                return Ok(Done::Unchanged(Checked::Passed(vec![
+                    Claim::NotAssigned;
+                    attempts.len()
+                ])));
+            }
             decide_all(tx, attempts, |tx, attempt| {
                 let found = find(tx, &attempt.id)?;
+                let foreign = |found: &Found| share.as_ref().is_some_and(|s| !s.has(found.lot));
+                if found.as_ref().is_some_and(foreign) {
+                    return Ok((Claim::NotAssigned, false));
+                }
+                let by = (token, assigned);
                 let is_first = found.as_ref().map_or(Ok(true), |found| found.is_first(tx))?;
-                carry_out(tx, found, |row| rules::claim(row, is_first, token, attempt, wall, now))
+                carry_out(tx, found, |row| rules::claim(row, is_first, by, attempt, wall, now))
             })
         })
     }

@@ -14,8 +14,8 @@ use crate::time::WallTime;
 const COUNTS: &str = "SELECT state, count(*) FROM outbox GROUP BY state";
 /// Begins with the columns that change, as the rules see them.
 const ENTRIES: &str = "SELECT state, parked, token, attempts, failures, not_before_ms,
-        first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason,
-        id, ordering_key, enqueued_ms
+        first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason, share_work,
+        share_epoch, id, ordering_key, enqueued_ms
     FROM outbox WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR id = ?2) ORDER BY seq";
 const RECORD: &str = "INSERT INTO verdict (seq, at_ms, by_whom, attempt, from_state, to_state, why)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -63,6 +63,7 @@ impl SqliteOutbox {
                 state,
                 parked,
                 token,
+                share: _,
                 attempts,
                 failures,
                 not_before,
@@ -73,15 +74,15 @@ impl SqliteOutbox {
                 reason,
             } = changing(row)?;
             Ok(Entry {
-                id: id(row, 11)?,
-                key: key(row, 12)?,
+                id: id(row, 13)?,
+                key: key(row, 14)?,
                 state,
                 token,
                 parked,
                 reason,
                 attempts,
                 failures,
-                enqueued: as_wall(row.get(13)?),
+                enqueued: as_wall(row.get(15)?),
                 first_claimed,
                 not_before,
                 send_until,

@@ -7,16 +7,17 @@ use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, Error, OptionalExtension, params};
 
 use crate::id::{Boot, Generation, Identity, Incarnation, Token};
-use crate::store::rules::Row;
-use crate::store::{MessageId, MessageState, OrderingKey};
+use crate::store::rules::{Row, ShareKey};
+use crate::store::{Epoch, Lot, MessageId, MessageState, OrderingKey};
 use crate::time::WallTime;
 
 pub(super) const LOOK: &str = "SELECT state, parked, token, attempts, failures, not_before_ms,
-        first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason, seq, ordering_key
+        first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason, share_work,
+        share_epoch, seq, ordering_key, lot
     FROM outbox WHERE id = ?1";
 pub(super) const PUT: &str = "UPDATE outbox SET state = ?2, parked = ?3, token = ?4, attempts = ?5,
         failures = ?6, not_before_ms = ?7, first_claimed_ms = ?8, send_until_ms = ?9,
-        changed_ms = ?10, claimer_wall_ms = ?11, reason = ?12
+        changed_ms = ?10, claimer_wall_ms = ?11, reason = ?12, share_work = ?13, share_epoch = ?14
     WHERE seq = ?1";
 pub(super) const IS_BEHIND: &str = "SELECT EXISTS (SELECT 1 FROM outbox
     WHERE ordering_key = ?1 AND seq < ?2 AND state IN (0, 1, 4))";
@@ -25,6 +26,7 @@ pub(super) const IS_BEHIND: &str = "SELECT EXISTS (SELECT 1 FROM outbox
 pub(super) struct Found {
     pub(super) row: Row,
     pub(super) seq: i64,
+    pub(super) lot: Lot,
     key: Option<String>,
 }
 
@@ -46,7 +48,8 @@ pub(super) fn find(connection: &Connection, id: &MessageId) -> rusqlite::Result<
     connection
         .prepare_cached(LOOK)?
         .query_row([id.as_str()], |row| {
-            Ok(Found { row: changing(row)?, seq: row.get(11)?, key: row.get(12)? })
+            let (seq, key, lot) = (row.get(13)?, row.get(14)?, Lot(row.get(15)?));
+            Ok(Found { row: changing(row)?, seq, lot, key })
         })
         .optional()
 }
@@ -65,6 +68,10 @@ pub(super) fn changing(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         changed: as_wall(row.get(8)?),
         claimer_wall: row.get::<_, Option<i64>>(9)?.map(as_wall),
         reason: row.get(10)?,
+        share: match row.get(11)? {
+            Some(work) => Some(ShareKey { work, epoch: Epoch(count(row, 12)?) }),
+            None => None,
+        },
     })
 }
 
@@ -83,6 +90,8 @@ pub(super) fn put(connection: &Connection, seq: i64, row: &Row) -> rusqlite::Res
         millis(row.changed),
         row.claimer_wall.map(millis),
         row.reason,
+        row.share.map(|share| share.work),
+        row.share.map(|share| number(share.epoch.0)),
     ];
     connection.prepare_cached(PUT)?.execute(written).map(drop)
 }
@@ -153,7 +162,7 @@ pub(super) fn signed(token: Token) -> i64 {
     i64::try_from(token.0).unwrap_or(i64::MAX)
 }
 
-fn number(count: u64) -> i64 {
+pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -14,7 +14,7 @@ use crate::store::{MessageState, StoreError};
 
 /// What leads from each version to the next; the first makes the tables of an empty database. Files
 /// have these versions, so a step that was released is never changed: a change is a further step.
-const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY];
+const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, WORK];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -94,6 +94,30 @@ const DELIVERY: &str = "
         why        TEXT NOT NULL
     ) STRICT;
     CREATE INDEX verdict_of_message ON verdict (seq);
+";
+
+/// Version 4: who has which unit of a work, and which claims were made under an assignment.
+///
+/// Epochs are counted for each work, so that work and epoch name an assignment for ever.
+const WORK: &str = "
+    CREATE TABLE work (
+        no    INTEGER PRIMARY KEY,
+        name  TEXT NOT NULL UNIQUE,
+        units INTEGER NOT NULL,
+        epoch INTEGER NOT NULL             -- the highest ever
+    ) STRICT;
+    CREATE TABLE assignment (
+        work  INTEGER NOT NULL,            -- its number
+        unit  INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        node  TEXT NOT NULL,               -- whose it is
+        nonce INTEGER NOT NULL,            -- the bits of an unsigned number
+        token INTEGER NOT NULL,            -- the leader that said so
+        PRIMARY KEY (work, unit)
+    ) STRICT, WITHOUT ROWID;
+
+    ALTER TABLE outbox ADD COLUMN share_work INTEGER;  -- the assignment it was claimed under last;
+    ALTER TABLE outbox ADD COLUMN share_epoch INTEGER; -- NULL: by the holder of the token itself
 ";
 
 // The numbers in the SQL of this directory are those of the states. A partial index is only used

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::SqliteOutbox;
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::store::{
-    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, NewMessage, Outbox,
-    Outgoing, Permit, Proof, Roll, Settled, Settlement, StoreError,
+    Activated, Assigned, Assignments, Attempt, Change, Checked, Claim, Doubt, EnqueueError,
+    Enqueued, Fence, NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled, Settlement,
+    StoreError, WorkName,
 };
 use crate::time::WallTime;
 
@@ -60,6 +61,24 @@ impl Fence for SqliteStore {
     async fn call_roll(&self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {
         let boots = boots.to_vec();
         self.with(move |outbox, _| outbox.call_roll(seen, &boots)).await
+    }
+}
+
+impl Assignments for SqliteStore {
+    async fn assign(
+        &self,
+        token: Token,
+        work: &WorkName,
+        units: u32,
+        changes: &[Change],
+    ) -> Result<Checked<Assigned>, StoreError> {
+        let (work, changes) = (work.clone(), changes.to_vec());
+        self.with(move |outbox, now| outbox.assign(token, &work, units, &changes, now)).await
+    }
+
+    async fn assignments(&self, work: &WorkName) -> Result<Assigned, StoreError> {
+        let work = work.clone();
+        self.with(move |outbox, _| outbox.assignments(&work)).await
     }
 }
 

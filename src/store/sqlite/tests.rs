@@ -1,5 +1,6 @@
 //! The SQLite store, case by case; here what the cases share.
 
+mod assignments;
 mod claims;
 mod doubt;
 mod fence;
@@ -77,7 +78,8 @@ fn claim_one(
     attempt: &Attempt,
     now: WallTime,
 ) -> Result<Checked<Claim>, StoreError> {
-    let claims = outbox.claim(&Permit { token }, std::slice::from_ref(attempt), at(777), now)?;
+    let claims =
+        outbox.claim(&Permit::of_holder(token), std::slice::from_ref(attempt), at(777), now)?;
     Ok(only(claims))
 }
 

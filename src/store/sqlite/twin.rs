@@ -434,7 +434,7 @@ fn run(outbox: &mut SqliteOutbox, now: u64, op: &Op) -> String {
         Op::Claim(token, claims) => {
             let attempt = |(m, late): &(usize, u64)| ago(next(outbox, IDS[*m]), *late);
             let attempts: Vec<_> = claims.iter().map(attempt).collect();
-            let permit = Permit { token: Token(token) };
+            let permit = Permit::of_holder(Token(token));
             format!("{:?}", outbox.claim(&permit, &attempts, at(now + 7), at_now).unwrap())
         }
         Op::Settle(token, said) => {

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::id::{Boot, NodeId, Token};
+use crate::store::{Assignment, Change, Epoch, Unit};
 use crate::time::Instant;
-use crate::work::{
-    Assignment, Change, Distributor, Epoch, Granted, Order, Unit, WorkBody, Worker, WorkerEffect,
-};
+use crate::work::{self, Distributor, Granted, Order, WorkBody, Worker, WorkerEffect};
 
 const MS: u64 = 1_000_000;
 /// L and A of the default timing, which keep the rule for rates 10,000 ppm off.
@@ -178,7 +177,8 @@ impl World {
 
     fn tick(&mut self, node: usize) {
         let now = self.reading(node);
-        let leader = self.leader.as_ref().map(|leader| name(leader.node));
+        let leader = self.leader.as_ref();
+        let leader = leader.map(|l| work::Leader { node: name(l.node), token: l.token });
         if let Some(process) = &mut self.processes[node] {
             let mut effects = Vec::new();
             process.worker.tick(now, leader, &mut effects);

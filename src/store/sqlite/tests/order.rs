@@ -25,7 +25,7 @@ fn first_attempt(name: &str) -> Attempt {
 
 fn claim_all(outbox: &mut SqliteOutbox, names: &[&str]) -> Vec<Claim> {
     let attempts: Vec<_> = names.iter().map(|name| first_attempt(name)).collect();
-    match outbox.claim(&Permit { token: Token(5) }, &attempts, at(777), at(10)).unwrap() {
+    match outbox.claim(&Permit::of_holder(Token(5)), &attempts, at(777), at(10)).unwrap() {
         Checked::Passed(claims) => claims,
         Checked::Fenced { floor } => panic!("fenced by {floor}"),
     }

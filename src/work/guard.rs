@@ -1,0 +1,113 @@
+//! The permission to act on one unit of a work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::{Holder, Watched};
+use crate::id::Token;
+use crate::store::{Epoch, Permit, Share, Unit, WorkName};
+use crate::time::{Clock, Instant, SystemClock};
+
+/// The least time between two looks at a permission that goes on: so that waiting for its end costs
+/// nothing, whatever the deadline says.
+const RECHECK: Duration = Duration::from_millis(1);
+
+/// How long a permission lasts, as the worker publishes it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lasts {
+    /// Exclusive end on this node's monotonic clock.
+    pub(super) until: Instant,
+    /// Set when it ends before that.
+    pub(super) ended: bool,
+}
+
+/// The permission to act on a unit has ended. What was claimed under it is settled or in doubt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unit {unit} of {work} is no longer this node's under assignment {epoch}")]
+pub struct WorkLost {
+    /// The work.
+    pub work: WorkName,
+    /// The unit.
+    pub unit: Unit,
+    /// The assignment that permits nothing any more.
+    pub epoch: Epoch,
+}
+
+/// The permission to act on one unit: token, epoch, deadline and cancellation. No guard, no action.
+///
+/// It keeps itself up to date: while the leader goes on granting the unit, its deadline moves. While a
+/// clone of it exists, its holder is taken to be acting, and the unit goes to no other node before the
+/// permission has run out. So drop it when the work is done.
+#[derive(Debug, Clone)]
+pub struct WorkGuard<C = SystemClock> {
+    pub(super) share: Share,
+    pub(super) token: Token,
+    pub(super) lasts: Arc<Watched<Lasts>>,
+    pub(super) clock: C,
+    pub(super) holder: Holder,
+}
+
+impl<C: Clock> WorkGuard<C> {
+    /// The work.
+    pub fn work(&self) -> &WorkName {
+        &self.share.work
+    }
+
+    /// The unit, below [`units`](Self::units).
+    pub fn unit(&self) -> Unit {
+        self.share.unit
+    }
+
+    /// How many units the work has.
+    pub fn units(&self) -> u32 {
+        self.share.of
+    }
+
+    /// Which assignment of the unit this is.
+    pub fn epoch(&self) -> Epoch {
+        self.share.epoch
+    }
+
+    /// The token of the leader that assigned the unit: to show to sinks, beside the epoch.
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// What to show to the store, which accepts it only while this is the newest assignment of the
+    /// unit, under the floor.
+    pub fn permit(&self) -> Permit {
+        Permit { token: self.token, share: Some(self.share.clone()) }
+    }
+
+    /// The instant before which acts must start, as far as it has been moved.
+    pub fn deadline(&self) -> Instant {
+        self.lasts.with(|lasts| lasts.until)
+    }
+
+    /// Asks for permission to start an act now, and how long it lasts at least.
+    ///
+    /// # Errors
+    /// The permission has ended; no later call succeeds.
+    pub fn check(&self) -> Result<Duration, WorkLost> {
+        let now = self.clock.now();
+        let left = self.lasts.with(|lasts| (!lasts.ended).then_some(lasts.until));
+        left.and_then(|until| now.until(until)).ok_or_else(|| WorkLost {
+            work: self.share.work.clone(),
+            unit: self.share.unit,
+            epoch: self.share.epoch,
+        })
+    }
+
+    /// Completes when the permission has ended. Cancel-safe.
+    pub async fn cancelled(&self) {
+        while self.check().is_ok() {
+            let ended = self.lasts.wait_for(|lasts| lasts.ended.then_some(()));
+            // The deadline moves quietly; it is looked at again when the old one passes.
+            tokio::select! {
+                biased;
+                () = ended => {}
+                () = self.clock.sleep_until(self.deadline().max(self.clock.now() + RECHECK)) => {}
+            }
+        }
+    }
+}
