@@ -9,6 +9,8 @@
 //! 4. Claim before send, in [`delivery`]: a message is claimed durably before its first byte
 //!    leaves, and what a deposed holder claimed is in doubt until proof settles it.
 //!
+//! [`jobs`] runs what is due by a schedule, each instant at most once.
+//!
 //! [`node`] drives all of it, over traits for transport, clock and disk: the same code runs as a
 //! real process and inside the simulator.
 
@@ -17,6 +19,7 @@ pub mod cluster;
 pub mod delivery;
 pub mod election;
 mod id;
+pub mod jobs;
 pub mod node;
 #[doc(hidden)]
 pub mod probe;

@@ -15,6 +15,7 @@ use super::Failure;
 use fencepost::Clock;
 use fencepost::cluster::{LogObserver, Watched};
 use fencepost::delivery::FileSink;
+use fencepost::jobs::Jobs;
 use fencepost::node::config::NodeConfig;
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
 use fencepost::node::{FileDisk, Node, SystemClock};
@@ -76,6 +77,7 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
         store: Arc::new(SqliteStore::new(outbox, || SystemClock.wall())),
         sink: Arc::new(sink),
         dispatcher: config.dispatcher(),
+        jobs: Jobs::default(),
         observer: Arc::new(LogObserver::new(config.election.voters.clone())),
     };
     let stop = Arc::new(Watched::new(false));

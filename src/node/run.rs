@@ -14,8 +14,9 @@ use crate::cluster::{
 };
 use crate::delivery::{Dispatcher, DispatcherConfig, Sink};
 use crate::election::Config;
+use crate::jobs::{Jobs, Scheduler};
 use crate::probe::mutant;
-use crate::store::Store;
+use crate::store::{JobRuns, Store};
 use crate::time::Clock;
 
 /// How long a graceful stop waits for the message in flight.
@@ -56,13 +57,15 @@ pub struct Node<T, C, D, S, K> {
     pub sink: Arc<K>,
     /// How the dispatcher works.
     pub dispatcher: DispatcherConfig,
+    /// What is done by schedule.
+    pub jobs: Jobs<C>,
     /// Who wants to know.
     pub observer: Arc<dyn Observer>,
 }
 
-impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
-    /// Runs until `stop` turns true, then stops gracefully: the dispatcher finishes the message in
-    /// flight, at most [`STOP_LIMIT`], then leadership is handed over.
+impl<T: Transport, C: Clock, D: Disk, S: Store + JobRuns, K: Sink> Node<T, C, D, S, K> {
+    /// Runs until `stop` turns true, then stops gracefully: the message in flight and the jobs that
+    /// run are finished, at most [`STOP_LIMIT`], then leadership is handed over.
     ///
     /// # Errors
     /// The driver failed, or a task panicked. What was claimed stays claimed, for a later holder to
@@ -99,6 +102,10 @@ impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
             requests,
             commands: command_sender.clone(),
         };
+        let scheduler = (!self.jobs.is_empty()).then(|| {
+            let (store, guard, stop) = (Arc::clone(&self.store), Arc::clone(&guard), Arc::clone(&stop));
+            Scheduler::new(store, self.clock.clone(), self.jobs, guard, stop)
+        });
         let dispatcher = Dispatcher::new(
             self.store,
             self.sink,
@@ -117,7 +124,16 @@ impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
         let mut driver = tokio::spawn(driver.run());
         let mut activation = tokio::spawn(activation.run());
         let registrar = AbortOnDrop(tokio::spawn(registrar.run()));
-        let mut dispatcher = tokio::spawn(dispatcher.run());
+        let mut dispatcher = tokio::spawn(async move {
+            let scheduler = scheduler.map(|s| AbortOnDrop(tokio::spawn(s.run())));
+            dispatcher.run().await;
+            if let Some(mut scheduler) = scheduler
+                && (&mut scheduler.0).await.is_err()
+            {
+                // Its own panic is this task's, too.
+                std::panic::resume_unwind(Box::new("the scheduler panicked"));
+            }
+        });
         let mut acts_in_flight = false;
         if mutant!(ReleasedBeforeWorkStopped) {
             let (stop, commands) = (Arc::clone(&early_stop), command_sender.clone());
@@ -126,7 +142,7 @@ impl<T: Transport, C: Clock, D: Disk, S: Store, K: Sink> Node<T, C, D, S, K> {
                 let _ = commands.send(ElectionCommand::Leave).await;
             });
         }
-        // The dispatcher ends by itself only after the stop signal.
+        // Dispatcher and scheduler end by themselves only after the stop signal.
         let ended = tokio::select! {
             biased;
             ended = &mut driver => Err(ended),

@@ -103,6 +103,10 @@ mutants! {
     TornStatus = 32, "torn_status", ["S1"];
     /// A voter campaigns without asking whether it would be elected.
     NoPreVote = 33, "no_pre_vote", ["V1"];
+    /// What fires is decided by the clock alone: the record of the last instant is not asked.
+    TickFiredAgain = 35, "tick_fired_again", ["J1"];
+    /// A new leader begins with the instants after its own start.
+    TickLostAtHandover = 36, "tick_lost_at_handover", ["J3"];
     /// Whose term is below the floor does not learn the floor, neither from the roll nor when refused.
     FloorNeverLearned = 41, "floor_never_learned", ["V4", "V1"];
     /// "Am I the leader?" is asked of the status, then the message is sent and marked.

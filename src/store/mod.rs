@@ -7,6 +7,7 @@
 //! The fence also keeps the cluster's generation and who started it. A roll call moves to the next
 //! one and leaves the floor where it is, so that a token has one holder across all of them (F4).
 
+mod job_runs;
 mod sqlite;
 mod unfenced;
 
@@ -19,6 +20,11 @@ pub use crate::election::Roll;
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::time::WallTime;
 
+pub use job_runs::{
+    Begun, Finished, InvalidJobName, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates,
+    MAX_JOB_NAME_LEN, MAX_JOB_REASON_LEN, RunEnd, RunRecord, RunSpan, RunState, Running, Skip,
+    SkipReason, Step, TakenOver,
+};
 pub use sqlite::{BindError, EnqueueError, Enqueued, Entry, Fence, SqliteOutbox, SqliteStore};
 pub use unfenced::Unfenced;
 

@@ -14,6 +14,7 @@
 //! before the question was asked.
 
 mod fence;
+mod job_runs;
 mod read;
 mod rows;
 mod schema;
@@ -48,7 +49,7 @@ pub use self::service::SqliteStore;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More than there are statements here, so that each is compiled once.
-const STATEMENTS: usize = 32;
+const STATEMENTS: usize = 64;
 
 const ENQUEUE: &str = "INSERT INTO outbox (id, enqueued_ms, changed_ms) VALUES (?1, ?2, ?2)
     ON CONFLICT (id) DO NOTHING";
