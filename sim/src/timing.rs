@@ -76,6 +76,7 @@ impl Case {
                 every: Duration::from_millis(1),
                 sink: SinkKind::Dedup { window: Duration::from_secs(300) },
             }),
+            jobs: Vec::new(),
             horizon: Duration::from_secs(12),
             heal: Duration::from_secs(15),
             stable: false,

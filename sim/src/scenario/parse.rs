@@ -8,14 +8,14 @@ use toml::de::{DeTable, DeValue};
 use super::field::{Section, Value, count, duration, fixed, names, positive, signed, text};
 use super::problem::{Problem, Problems, suggest};
 use super::{
-    DEFAULT_HEAL, Expect, Scenario, TimingSpec, WorkloadSpec, cluster, expect, fault, network,
+    DEFAULT_HEAL, Expect, Scenario, TimingSpec, WorkloadSpec, cluster, expect, fault, jobs, network,
     swarm, timing, validate,
 };
 use crate::faults::plan::Network;
 use crate::oracles::SinkKind;
 
 const SECTIONS: &[&str] = &[
-    "name", "about", "seed", "cluster", "timing", "network", "workload", "horizon", "heal",
+    "name", "about", "seed", "cluster", "timing", "network", "workload", "jobs", "horizon", "heal",
     "stable", "faults", "swarm", "expect",
 ];
 
@@ -73,6 +73,22 @@ fn document_of<'t>(
         Some(value) => workload(value, problems).map(Some),
         None => Some(None),
     };
+    let delivers = workload
+        .as_ref()
+        .map(|spec| spec.as_ref().is_some_and(|spec| spec.messages.high > 0));
+    let jobs = match root.get("jobs") {
+        Some(value) if delivers == Some(false) => {
+            problems.add(
+                value.span(),
+                "jobs without a workload",
+                "without messages there is no store to record them in",
+                "add workload = { messages = 200 }",
+            );
+            None
+        }
+        Some(value) => jobs::parse(value, problems),
+        None => Some(Vec::new()),
+    };
     let horizon = root.need("horizon", "\"60s\"", problems);
     let horizon = horizon
         .and_then(|value| duration("horizon", value, problems))
@@ -93,9 +109,10 @@ fn document_of<'t>(
         disks: cluster.disks.as_deref(),
         horizon,
         transport: cluster.transport,
-        delivers: workload
-            .as_ref()
-            .map(|spec| spec.as_ref().is_some_and(|spec| spec.messages.high > 0)),
+        delivers,
+        store_clock: workload.as_ref().and_then(|spec| spec.as_ref()).map(|spec| {
+            spec.sinks.iter().any(|sink| !matches!(sink, SinkKind::Dedup { .. }))
+        }),
     };
     let faults = match root.get("faults") {
         Some(value) => fault::lines(value, around, problems),
@@ -123,6 +140,7 @@ fn document_of<'t>(
         timing: timing?,
         network: network?,
         workload: workload?,
+        jobs: jobs?,
         horizon: horizon?,
         heal: heal?,
         stable: stable?,

@@ -47,6 +47,7 @@ impl World {
             timing: plan.timing.clone(),
             transport: plan.transport,
             sink: plan.workload.map(|workload| workload.sink),
+            jobs: plan.jobs.clone(),
             timer: timer.clone(),
             links: simulator::<Links>(),
             clocks: simulator::<Clocks>(),

@@ -1,6 +1,7 @@
 //! The database: a node of its own that runs the product's SQLite outbox, in memory, behind the
 //! simulated network. The SQL that is tested is the SQL that ships.
 
+mod jobs;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use fencepost::store::{
 };
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
+pub use self::jobs::{JobAnswer, JobBooks, JobQuestion};
 use super::clocks::Clocks;
 use super::links::SharedMailbox;
 use super::recorder::Recorder;
@@ -28,6 +30,8 @@ pub struct Books {
     floor: Token,
     generation: Generation,
     messages: BTreeMap<MessageNo, (MessageState, Token)>,
+    /// The books of the jobs.
+    pub jobs: JobBooks,
 }
 
 /// The books, reached by the database's own task and by the testbed.
@@ -41,7 +45,8 @@ impl Books {
     pub fn new() -> Result<Self, StoreError> {
         let outbox = SqliteOutbox::in_memory()?;
         let (floor, generation) = (Token::default(), Generation::NONE);
-        Ok(Self { outbox, floor, generation, messages: BTreeMap::new() })
+        let (messages, jobs) = (BTreeMap::new(), JobBooks::default());
+        Ok(Self { outbox, floor, generation, messages, jobs })
     }
 
     /// The application writes a message.
@@ -89,12 +94,17 @@ pub enum Question {
     Settle { token: Token, attempt: Attempt, settlement: Settlement },
     Doubts { limit: usize },
     Resolve { token: Token, attempt: Attempt, proof: Proof },
+    Jobs(JobQuestion),
 }
 
 impl Question {
     /// Whether its answer acknowledges a commit.
     fn writes(&self) -> bool {
-        !matches!(self, Self::Roll | Self::Pending { .. } | Self::Doubts { .. })
+        match self {
+            Self::Roll | Self::Pending { .. } | Self::Doubts { .. } => false,
+            Self::Jobs(question) => question.writes(),
+            _ => true,
+        }
     }
 }
 
@@ -108,6 +118,7 @@ pub enum Answer {
     Claim(Claim),
     Settled(Settled),
     Doubts(Vec<Doubt>),
+    Jobs(JobAnswer),
     Failed(StoreError),
 }
 
@@ -233,6 +244,9 @@ impl Database {
                 self.settled(books, *token, &attempt.id, settled, kind);
                 Answer::Settled(settled)
             }
+            Question::Jobs(question) => {
+                Answer::Jobs(self.execute_for_jobs(books, question, now)?)
+            }
         })
     }
 
@@ -304,14 +318,19 @@ impl Database {
         self.recorder.record(Kind::Fenced { token, floor });
     }
 
-    /// Records where each message ended, as the database itself says.
+    /// Records where each message and each job ended, as the database itself says; `now` is its
+    /// clock.
     ///
     /// # Errors
     /// SQLite says so.
     ///
     /// # Panics
     /// The database and the testbed's books disagree: one of them is wrong.
-    pub fn audit(books: &SharedBooks, recorder: &Recorder) -> Result<(), StoreError> {
+    pub fn audit(
+        books: &SharedBooks,
+        recorder: &Recorder,
+        now: WallTime,
+    ) -> Result<(), StoreError> {
         let books = &mut *lock(books);
         let mut rows: Vec<_> = books.outbox.entries(None)?;
         rows.sort_by_key(|row| message_no(&row.id));
@@ -324,7 +343,7 @@ impl Database {
             assert_eq!(row.state, books.messages[&message].0, "{message}: database and books");
             recorder.record(Kind::Final { message, state: row.state, parked: row.parked });
         }
-        Ok(())
+        Self::audit_jobs(books, recorder, now)
     }
 }
 

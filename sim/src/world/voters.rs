@@ -21,6 +21,7 @@ use tracing::info;
 use super::clocks::{Clocks, SimClock};
 use super::database::{self, DatabaseMail, RemoteStore};
 use super::disks::{Disks, SimDisk};
+use super::jobs::jobs_of;
 use super::links::{Links, Mailbox, SharedMailbox, Traffic};
 use super::place::{Place, Places};
 use super::recorder::{NodeRecorder, Recorder};
@@ -53,6 +54,8 @@ pub struct Cluster {
     pub transport: plan::Transport,
     /// What the sink can do; `None` in an election-only run.
     pub sink: Option<SinkKind>,
+    /// The jobs that every node runs by schedule.
+    pub jobs: Vec<plan::PlannedJob>,
     /// True time.
     pub timer: Timer,
     /// The network.
@@ -202,6 +205,7 @@ impl Cluster {
         let Some(kind) = self.sink else {
             return election_only(config, seed, transport, clock, disk, observer, stop).await;
         };
+        let name = node;
         let node = Node {
             config,
             seed,
@@ -211,6 +215,7 @@ impl Cluster {
             store: Arc::new(self.remote_store(place)),
             sink: Arc::new(self.remote_sink(place, kind)),
             dispatcher: DispatcherConfig::default(),
+            jobs: jobs_of(&self.jobs, self.seed, name, &clock, &self.recorder),
             observer,
         };
         node.run(stop).await

@@ -21,7 +21,7 @@ use crate::time::WallTime;
 pub(super) const REGISTER: &str = "INSERT INTO job (name, cursor_ms) VALUES (?1, ?2)
     ON CONFLICT (name) DO NOTHING";
 pub(super) const UNENDED: &str =
-    "SELECT job, last_ms, token FROM job_run WHERE state = 0 AND token < ?1 ORDER BY seq";
+    "SELECT job, last_ms, token FROM job_run WHERE state = 0 AND token < ?1 ORDER BY token, seq";
 pub(super) const INTERRUPT: &str = "UPDATE job_run SET state = 3, ended_ms = ?2,
         reason = 'the holder of token ' || token || ' lost leadership or died'
     WHERE state = 0 AND token < ?1";

@@ -94,6 +94,7 @@ const JOBS: &str = "
     ) STRICT;
     CREATE UNIQUE INDEX job_run_instant ON job_run (job, last_ms);
     CREATE INDEX job_run_running ON job_run (job) WHERE state = 0;
+    CREATE INDEX job_run_unended ON job_run (token) WHERE state = 0;
 ";
 
 // The numbers in the SQL of this directory are those of the states. A partial index is only used

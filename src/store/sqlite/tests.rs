@@ -3,6 +3,7 @@
 mod claims;
 mod doubt;
 mod fence;
+mod job_runs;
 #[cfg(madsim)]
 mod planted;
 mod schema;

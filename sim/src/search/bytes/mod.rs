@@ -71,6 +71,7 @@ pub fn plan_of(bytes: &[u8]) -> Option<Plan> {
             every: grid::time(every),
             sink,
         }),
+        jobs: Vec::new(),
         horizon: Duration::from_secs((1 + horizon % HORIZON_MAX).into()),
         heal: DEFAULT_HEAL,
         stable: false,
