@@ -49,7 +49,7 @@ impl PlannedJob {
             Misfire::CatchUp { at_most } => at_most,
             Misfire::Skip | Misfire::RunLatest => 0,
         };
-        self.every + self.grace + self.runs.high * (before + 2) + LOOKING
+        self.every * (before + 1) + self.grace + self.runs.high * (before + 2) + LOOKING
     }
 
     /// How late the oldest instant after `cursor` is, if it has come.
