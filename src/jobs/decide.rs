@@ -116,8 +116,8 @@ impl Due<'_> {
 
     /// Skips what is before `instant`, which runs.
     fn run_from(&self, instant: WallTime) -> Decision {
-        let skip = (self.first < instant)
-            .then(|| self.range(self.before(instant), SkipReason::Misfire));
+        let skip =
+            (self.first < instant).then(|| self.range(self.before(instant), SkipReason::Misfire));
         self.run(skip, instant)
     }
 

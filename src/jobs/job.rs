@@ -11,7 +11,7 @@ use super::schedule::Schedule;
 use crate::cluster::{Leadership, LeadershipLost, Watched};
 use crate::id::Token;
 use crate::store::{InvalidJobName, JobName};
-use crate::time::{Clock, WallTime};
+use crate::time::{Clock, SystemClock, WallTime};
 
 /// The most jobs of one cluster.
 pub const MAX_JOBS: usize = 256;
@@ -43,12 +43,11 @@ type Action<C> = Arc<dyn Fn(JobContext<C>) -> ActionFuture + Send + Sync>;
 /// ```
 /// use std::time::Duration;
 ///
-/// use fencepost::Clock;
 /// use fencepost::jobs::{Job, JobContext, JobsError, Misfire, Schedule};
 ///
-/// fn nightly_report<C: Clock>() -> Result<Job<C>, JobsError> {
+/// fn nightly_report() -> Result<Job, JobsError> {
 ///     let schedule = Schedule::cron("30 2 * * *", "Europe/Berlin")?;
-///     Job::new("nightly report", schedule, async |run: JobContext<C>| {
+///     Job::new("nightly report", schedule, async |run: JobContext| {
 ///         // The same id for the same instant: enqueued twice, it is one message.
 ///         let id = run.id();
 ///         // Before whatever the outside sees.
@@ -59,9 +58,9 @@ type Action<C> = Arc<dyn Fn(JobContext<C>) -> ActionFuture + Send + Sync>;
 ///     .misfire(Misfire::CatchUp { at_most: 7 })?
 ///     .grace(Duration::from_secs(60))
 /// }
-/// # nightly_report::<fencepost::node::SystemClock>().unwrap();
+/// # nightly_report().unwrap();
 /// ```
-pub struct Job<C> {
+pub struct Job<C = SystemClock> {
     name: JobName,
     schedule: Schedule,
     policy: Policy,
@@ -188,7 +187,7 @@ pub enum JobsError {
 
 /// The jobs of a cluster. Every node has the same.
 #[derive(Debug, Clone)]
-pub struct Jobs<C> {
+pub struct Jobs<C = SystemClock> {
     jobs: Vec<Job<C>>,
     names: BTreeSet<JobName>,
 }
@@ -228,7 +227,7 @@ impl<C: Clock> Jobs<C> {
 
 /// One run of a job: what its action is given.
 #[derive(Debug, Clone)]
-pub struct JobContext<C> {
+pub struct JobContext<C = SystemClock> {
     pub(super) job: JobName,
     pub(super) instant: WallTime,
     pub(super) late_by: Duration,

@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 use super::job::{ActionFuture, JobContext, JobError};
 use crate::cluster::Watched;
 use crate::probe::reach;
-use crate::store::{Finished, JobRuns, RunEnd, StoreError};
+use crate::store::{Checked, Finished, JobRuns, RunEnd, StoreError};
 use crate::time::Clock;
 
 /// The runs of one leadership. Dropped, they end.
@@ -127,12 +127,17 @@ async fn finish<S: JobRuns, C: Clock>(
         let finished =
             store.finish_run(context.token(), &context.job, context.instant, end.clone()).await;
         match finished {
-            Ok(Finished::Recorded) => return debug!(run = context.id(), ?end, "run ended"),
-            Ok(Finished::Fenced { floor }) => {
+            Ok(Checked::Passed(Finished::Recorded)) => {
+                return debug!(run = context.id(), ?end, "run ended");
+            }
+            Ok(Checked::Fenced { floor }) => {
                 return info!(run = context.id(), %floor, "the end of a run came too late");
             }
-            Ok(Finished::NotRunning) => {
-                return warn!(run = context.id(), "a run ended that the store does not know to run");
+            Ok(Checked::Passed(Finished::NotRunning)) => {
+                return warn!(
+                    run = context.id(),
+                    "a run ended that the store does not know to run"
+                );
             }
             Err(error) => {
                 if let StoreError::Unknown(_) = &error {

@@ -75,7 +75,9 @@ pub enum ScheduleError {
         line: String,
     },
     /// No time zone is called that.
-    #[error("there is no time zone {zone:?}: write an IANA name such as \"Europe/Berlin\" or \"UTC\"")]
+    #[error(
+        "there is no time zone {zone:?}: write an IANA name such as \"Europe/Berlin\" or \"UTC\""
+    )]
     Zone {
         /// The name.
         zone: String,
@@ -108,7 +110,8 @@ impl Schedule {
         if line.len() > MAX_CRON_LEN {
             return Err(unreadable(format!("it has more than {MAX_CRON_LEN} bytes")));
         }
-        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
+        let parser =
+            CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
         let cron = parser.parse(line).map_err(|error| unreadable(error.to_string()))?;
         let zone = TimeZoneDatabase::bundled()
             .get(zone)
@@ -143,9 +146,7 @@ impl Schedule {
     /// [`COUNT_MAX`] are counted.
     pub fn count_between(&self, after: WallTime, until: WallTime) -> u64 {
         match &self.0 {
-            Kind::Every(period) => {
-                (until.unix_ms / period).saturating_sub(after.unix_ms / period)
-            }
+            Kind::Every(period) => (until.unix_ms / period).saturating_sub(after.unix_ms / period),
             Kind::Cron(line) => {
                 let next = |time: &WallTime| line.next_after(*time);
                 let instants = std::iter::successors(line.next_after(after), next);

@@ -16,10 +16,11 @@ use tracing::{debug, info, warn};
 use super::decide::{Decision, decide};
 use super::job::{Job, JobContext, Jobs};
 use super::run::Runs;
-use crate::cluster::{Leadership, LeadershipLost, Watched};
+use crate::cluster::{ClusterService, Leadership, LeadershipLost, Watched};
 use crate::probe::{holds, reach};
 use crate::store::{
-    Begun, JobName, JobRuns, JobState, JobStates, RunSpan, Running, Step, StoreError, TakenOver,
+    Begun, Checked, JobName, JobRuns, JobState, JobStates, RunSpan, Running, Step, StoreError,
+    TakenOver,
 };
 use crate::time::{Clock, WallTime};
 
@@ -78,11 +79,7 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
         }
     }
 
-    async fn lead(
-        &self,
-        guard: &Leadership<C>,
-        runs: &mut Runs,
-    ) -> Result<(), LeadershipLost> {
+    async fn lead(&self, guard: &Leadership<C>, runs: &mut Runs) -> Result<(), LeadershipLost> {
         self.take_over(guard).await?;
         while !self.stopping() {
             guard.check()?;
@@ -111,7 +108,7 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
         while !self.stopping() {
             guard.check()?;
             match self.store.take_over_jobs(guard.token(), &self.names).await {
-                Ok(TakenOver::Done { registered, interrupted, .. }) => {
+                Ok(Checked::Passed(TakenOver { registered, interrupted, .. })) => {
                     for job in registered {
                         info!(%job, "a new job");
                     }
@@ -121,7 +118,7 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
                     }
                     return Ok(());
                 }
-                Ok(TakenOver::Fenced { .. }) => return Err(lost),
+                Ok(Checked::Fenced { .. }) => return Err(lost),
                 Err(error) => debug!(%error, "cannot take the jobs over yet"),
             }
             self.pause(guard).await;
@@ -180,9 +177,9 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
         loop {
             guard.check()?;
             match self.store.begin_run(guard.token(), job.name(), state.cursor, step).await {
-                Ok(Begun::Recorded) => return Ok(true),
-                Ok(Begun::Fenced { .. }) => return Err(LeadershipLost { token: guard.token() }),
-                Ok(Begun::Moved { .. } | Begun::TooEarly { .. }) => {
+                Ok(Checked::Passed(Begun::Recorded)) => return Ok(true),
+                Ok(Checked::Fenced { .. }) => return Err(LeadershipLost { token: guard.token() }),
+                Ok(Checked::Passed(Begun::Moved { .. } | Begun::TooEarly { .. })) => {
                     reach!("job_step_out_of_date");
                     return Ok(false);
                 }
@@ -251,6 +248,23 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
 
     async fn stop_signal(&self) {
         self.stop.wait_for(|stop| stop.then_some(())).await;
+    }
+}
+
+impl<S: JobRuns, C: Clock> ClusterService<S, C> {
+    /// Runs these jobs whenever this node may act, each instant at most once in the whole cluster. Once
+    /// for a service, and with the same jobs on every node: a job that is not there is not run while its
+    /// node leads, and then is late.
+    ///
+    /// A shutdown waits for the runs under way; see [`JobContext::stopping`].
+    pub fn schedule(&self, jobs: Jobs<C>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let store = Arc::clone(self.store());
+        self.attach("scheduler", |post| {
+            Scheduler::new(store, post.clock, jobs, post.guard, post.stop).run()
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::StoreError;
+use super::{Checked, StoreError};
 use crate::id::Token;
 use crate::time::WallTime;
 
@@ -157,21 +157,13 @@ impl Step {
 
 /// The answer to [`JobRuns::take_over_jobs`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TakenOver {
-    /// All jobs are registered, and nothing runs under an earlier token.
-    Done {
-        /// The jobs that this call registered: their first instant is the first after `now`.
-        registered: Vec<JobName>,
-        /// The runs of earlier tokens that this call found without an end.
-        interrupted: Vec<(JobName, Running)>,
-        /// The store's clock.
-        now: WallTime,
-    },
-    /// Nothing changed: the token is not the floor.
-    Fenced {
-        /// The floor.
-        floor: Token,
-    },
+pub struct TakenOver {
+    /// The jobs that this call registered: their first instant is the first after `now`.
+    pub registered: Vec<JobName>,
+    /// The runs of earlier tokens that this call found without an end.
+    pub interrupted: Vec<(JobName, Running)>,
+    /// The store's clock.
+    pub now: WallTime,
 }
 
 /// The answer to [`JobRuns::begin_run`].
@@ -179,11 +171,6 @@ pub enum TakenOver {
 pub enum Begun {
     /// The step is recorded, by this call or an earlier one that said the same.
     Recorded,
-    /// Nothing changed: the token is not the floor.
-    Fenced {
-        /// The floor.
-        floor: Token,
-    },
     /// Nothing changed: the cursor is not where the caller believes.
     Moved {
         /// Where it is; none: the job is not registered.
@@ -213,11 +200,6 @@ pub enum RunEnd {
 pub enum Finished {
     /// The end is recorded, by this call or an earlier one that said the same.
     Recorded,
-    /// Nothing changed: the token is not the floor.
-    Fenced {
-        /// The floor.
-        floor: Token,
-    },
     /// Nothing changed: no such run runs under the token.
     NotRunning,
 }
@@ -324,7 +306,7 @@ pub trait JobRuns: Send + Sync + 'static {
         &self,
         token: Token,
         jobs: &[JobName],
-    ) -> impl Future<Output = Result<TakenOver, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Checked<TakenOver>, StoreError>> + Send;
 
     /// Where jobs stand, and what time it is.
     fn job_states(
@@ -340,7 +322,7 @@ pub trait JobRuns: Send + Sync + 'static {
         job: &JobName,
         from: WallTime,
         step: &Step,
-    ) -> impl Future<Output = Result<Begun, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Checked<Begun>, StoreError>> + Send;
 
     /// Records how a run that began under `token` ended.
     fn finish_run(
@@ -349,7 +331,7 @@ pub trait JobRuns: Send + Sync + 'static {
         job: &JobName,
         instant: WallTime,
         end: RunEnd,
-    ) -> impl Future<Output = Result<Finished, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Checked<Finished>, StoreError>> + Send;
 
     /// The newest outcomes of a job, newest first, at most `limit`; none for one that is not known.
     fn job_history(

@@ -172,7 +172,9 @@ impl JobEvent {
 impl fmt::Display for JobEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started { run, token, .. } => write!(f, "begins to act for {run} with token {token}"),
+            Self::Started { run, token, .. } => {
+                write!(f, "begins to act for {run} with token {token}")
+            }
             Self::Ended { run, token, how, .. } => {
                 write!(f, "ends to act for {run} with token {token}: {how:?}")
             }

@@ -40,23 +40,22 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 running.retain(|other| other.node != *node);
             }
             Kind::Job(JobEvent::Ended { node, run, token, .. }) => {
-                let this = |other: &Running| {
-                    (other.node, other.token, other.run) == (*node, *token, *run)
-                };
+                let this =
+                    |other: &Running| (other.node, other.token, other.run) == (*node, *token, *run);
                 running.retain(|other| !this(other));
             }
             Kind::Job(JobEvent::Started { node, run, token, .. }) => {
                 let counts = |other: &&Running| {
                     let may_act = || guards.is_valid(other.node, Term::from(other.token), event.at);
-                    other.run.job == run.job
-                        && (other.node == *node || !out_of_bound && may_act())
+                    other.run.job == run.job && (other.node == *node || !out_of_bound && may_act())
                 };
                 let others = running.iter().filter(counts);
                 let job = setting.jobs.get(run.job.0 as usize - 1);
                 let most = job.map_or(1, |job| job.overlap.concurrent());
                 if others.clone().count() >= most {
                     report.add(index, event, || {
-                        let others: Vec<_> = others.map(|o| format!("{} on {}", o.run, o.node)).collect();
+                        let others: Vec<_> =
+                            others.map(|o| format!("{} on {}", o.run, o.node)).collect();
                         format!("{run} begins on {node} beside {}", others.join(", "))
                     });
                 }
@@ -77,7 +76,11 @@ mod tests {
     use crate::history::ActionEnd::{Cancelled, Done};
 
     fn led() -> Script {
-        Script::new().job(Overlap::Skip).job(Overlap::Allow { at_most: 2 }).lease(1, 1, 900).guard(1, 1)
+        Script::new()
+            .job(Overlap::Skip)
+            .job(Overlap::Allow { at_most: 2 })
+            .lease(1, 1, 900)
+            .guard(1, 1)
     }
 
     #[test]

@@ -55,11 +55,9 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 continue;
             }
             Kind::End => {
-                let settled = last_guard.is_some_and(|at| {
-                    Duration::from_nanos(event.at.since(at)) >= TAKING_OVER
-                });
-                let forgotten =
-                    |(_, token): &(&JobRun, &Token)| settled && Some(**token) != floor;
+                let settled = last_guard
+                    .is_some_and(|at| Duration::from_nanos(event.at.since(at)) >= TAKING_OVER);
+                let forgotten = |(_, token): &(&JobRun, &Token)| settled && Some(**token) != floor;
                 for (run, token) in books.open.iter().filter(forgotten) {
                     report.add(index, event, || {
                         format!("{run} of token {token} still counts as running at the end")
@@ -84,9 +82,8 @@ impl Books {
                 let planned = planned(setting, *job);
                 let before = self.cursors.insert(*job, *cursor)?;
                 let lost = planned.next_after(before);
-                (lost <= *cursor).then(|| {
-                    format!("{job} is registered again: {} is lost", ms(lost))
-                })
+                (lost <= *cursor)
+                    .then(|| format!("{job} is registered again: {} is lost", ms(lost)))
             }
             JobEvent::Skipped { job, first, last, count, .. } => {
                 let planned = planned(setting, *job);
@@ -95,7 +92,9 @@ impl Books {
                 let counted = planned.count(*first, *last);
                 flaw.or_else(|| {
                     let odd = !planned.is_due_at(*last) || last < first || counted != *count;
-                    odd.then(|| format!("{job} skips to {}, {count} in all: {counted} are", ms(*last)))
+                    odd.then(|| {
+                        format!("{job} skips to {}, {count} in all: {counted} are", ms(*last))
+                    })
                 })
             }
             JobEvent::Began { run, token } => {

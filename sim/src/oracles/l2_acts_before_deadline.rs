@@ -53,9 +53,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             Some((false, true, Some(_))) => "at or after its deadline",
             _ => "without a guard",
         };
-        report.add(index, event, || {
-            format!("{node} began to {act} with token {token} {flaw}")
-        });
+        report.add(index, event, || format!("{node} began to {act} with token {token} {flaw}"));
     }
     report.done()
 }

@@ -14,8 +14,8 @@ use fencepost::{Boot, Generation, Identity, Incarnation, Instant, NodeId, Term, 
 use super::{Oracle, Setting, SinkKind};
 use crate::faults::plan::PlannedJob;
 use crate::history::{
-    ActionEnd, Arrivals, History, JobEvent, JobNo, JobRun, Kind, MessageKind, MessageNo, MessageState, Phase, ProofKind, SendOutcome,
-    SimTime,
+    ActionEnd, Arrivals, History, JobEvent, JobNo, JobRun, Kind, MessageKind, MessageNo,
+    MessageState, Phase, ProofKind, SendOutcome, SimTime,
 };
 use crate::scenario::units::Between;
 
@@ -190,7 +190,7 @@ impl Script {
     // -- delivery
 
     pub fn enqueued(self, message: u32) -> Self {
-        self.push(Kind::Enqueued { message: MessageNo(message) })
+        self.push(Kind::Enqueued { message: MessageNo(message), key: None })
     }
 
     /// In the generation of the last roll call.

@@ -105,7 +105,12 @@ fn policies<T>(
 ) -> Option<Vec<T>> {
     let named = names(key, value, problems)?;
     if named.is_empty() {
-        problems.add(value.span(), format!("no {key} policy"), "expected one", suggest("", known.iter().copied()));
+        problems.add(
+            value.span(),
+            format!("no {key} policy"),
+            "expected one",
+            suggest("", known.iter().copied()),
+        );
         return None;
     }
     let found: Vec<Option<T>> = named
@@ -114,7 +119,12 @@ fn policies<T>(
             let found = read(name);
             if found.is_none() {
                 let message = format!("{key} = \"{name}\" is unknown");
-                problems.add(at, message, format!("not a policy for {key}"), suggest(name, known.iter().copied()));
+                problems.add(
+                    at,
+                    message,
+                    format!("not a policy for {key}"),
+                    suggest(name, known.iter().copied()),
+                );
             }
             found
         })

@@ -96,7 +96,8 @@ fn late_instants_meet_the_misfire_policy() {
     let one = decide(&slow, &policy(LATEST, ONE), &idle(25_000), at(38_000));
     assert_eq!(one, runs(30_000));
     let two = decide(&slow, &policy(LATEST, ONE), &idle(5_000), at(38_000));
-    let skip = Some(Skip { first: at(10_000), last: at(20_000), count: 2, why: SkipReason::Misfire });
+    let skip =
+        Some(Skip { first: at(10_000), last: at(20_000), count: 2, why: SkipReason::Misfire });
     assert_eq!(two, Decision::Take(Step { skip, run: Some(at(30_000)) }));
 }
 
@@ -109,7 +110,10 @@ fn what_comes_while_it_runs_meets_the_overlap_policy() {
     // The last one waits, until the next takes its place.
     assert_eq!(decided(LATEST, QUEUE, &busy(8_000, 6_100, 1), 9_500), waits(10_000));
     assert_eq!(decided(LATEST, TWO, &state, 7_500), runs(7_000));
-    assert_eq!(decided(LATEST, TWO, &busy(7_000, 7_100, 2), 8_500), skips(8_000, 8_000, SkipReason::Overlap));
+    assert_eq!(
+        decided(LATEST, TWO, &busy(7_000, 7_100, 2), 8_500),
+        skips(8_000, 8_000, SkipReason::Overlap)
+    );
 }
 
 #[test]

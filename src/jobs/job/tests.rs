@@ -2,11 +2,10 @@
 
 use super::*;
 use crate::jobs::{MAX_CATCH_UP, MAX_CONCURRENT, MAX_GRACE};
-use crate::node::SystemClock;
 
-fn job(name: &str) -> Result<Job<SystemClock>, JobsError> {
+fn job(name: &str) -> Result<Job, JobsError> {
     let schedule = Schedule::every(Duration::from_secs(60))?;
-    Job::new(name, schedule, async |run: JobContext<SystemClock>| {
+    Job::new(name, schedule, async |run: JobContext| {
         run.check()?;
         Err(JobError::new("no work"))
     })
@@ -20,7 +19,10 @@ fn a_name_is_one_jobs() {
     assert_eq!(twice, JobsError::Duplicate { name: "report".to_owned() });
     assert!(twice.to_string().contains("another name"), "{twice}");
     jobs.add(job("Report").unwrap()).unwrap();
-    assert_eq!(jobs.iter().map(|job| job.name().as_str()).collect::<Vec<_>>(), ["report", "Report"]);
+    assert_eq!(
+        jobs.iter().map(|job| job.name().as_str()).collect::<Vec<_>>(),
+        ["report", "Report"]
+    );
     assert!(job("").unwrap_err().to_string().contains("1 to 64 bytes"));
 }
 

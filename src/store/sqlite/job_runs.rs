@@ -6,15 +6,17 @@
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::fence::FLOOR;
 use super::rows::{as_token, as_wall, count, millis, signed, token as token_at, unreadable};
 use super::transaction::{Done, unavailable, write};
-use super::{FENCE, SqliteOutbox, SqliteStore, is_fenced};
+use super::{SqliteOutbox, SqliteStore};
 use crate::id::Token;
 use crate::probe::{mutant, reach};
 use crate::store::job_runs::{BeginLook, kept_reason};
+use crate::store::rules::is_fenced;
 use crate::store::{
-    Begun, Finished, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates, RunEnd, RunRecord,
-    RunSpan, RunState, Running, Skip, SkipReason, Step, StoreError, TakenOver,
+    Begun, Checked, Finished, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates, RunEnd,
+    RunRecord, RunSpan, RunState, Running, Skip, SkipReason, Step, StoreError, TakenOver,
 };
 use crate::time::WallTime;
 
@@ -58,15 +60,16 @@ impl SqliteOutbox {
         token: Token,
         jobs: &[JobName],
         now: WallTime,
-    ) -> Result<TakenOver, StoreError> {
+    ) -> Result<Checked<TakenOver>, StoreError> {
         write(&self.connection, |tx| {
-            let floor = tx.prepare_cached(FENCE)?.query_row([], |row| token_at(row, 0))?;
+            let floor = tx.prepare_cached(FLOOR)?.query_row([], |row| token_at(row, 0))?;
             if is_fenced(token, floor) {
-                return Ok(Done::Unchanged(TakenOver::Fenced { floor }));
+                return Ok(Done::Unchanged(Checked::Fenced { floor }));
             }
             let mut registered = Vec::new();
             for job in jobs {
-                let new = tx.prepare_cached(REGISTER)?.execute(params![job.as_str(), millis(now)])?;
+                let new =
+                    tx.prepare_cached(REGISTER)?.execute(params![job.as_str(), millis(now)])?;
                 if mutant!(TickLostAtHandover) {
                     let moved = params![job.as_str(), millis(now), None::<i64>];
                     tx.prepare_cached(MOVE)?.execute(moved)?;
@@ -81,7 +84,7 @@ impl SqliteOutbox {
                 tx.prepare_cached(INTERRUPT)?.execute([signed(token), millis(now)])?;
             }
             let changed = !(registered.is_empty() && interrupted.is_empty());
-            let taken = TakenOver::Done { registered, interrupted, now };
+            let taken = Checked::Passed(TakenOver { registered, interrupted, now });
             Ok(if changed { Done::Changed(taken) } else { Done::Unchanged(taken) })
         })
     }
@@ -107,14 +110,14 @@ impl SqliteOutbox {
         from: WallTime,
         step: &Step,
         now: WallTime,
-    ) -> Result<Begun, StoreError> {
+    ) -> Result<Checked<Begun>, StoreError> {
         write(&self.connection, |tx| {
             let look = look(tx, job)?;
             if is_fenced(token, look.floor) {
                 if token < look.floor {
                     reach!("job_begin_rejected_stale_token");
                 }
-                return Ok(Done::Unchanged(Begun::Fenced { floor: look.floor }));
+                return Ok(Done::Unchanged(Checked::Fenced { floor: look.floor }));
             }
             if mutant!(TickFiredAgain) {
                 for instant in step.run.into_iter().chain(step.skip.map(|skip| skip.last)) {
@@ -122,10 +125,10 @@ impl SqliteOutbox {
                     tx.execute(sql, params![job.as_str(), millis(instant)])?;
                 }
             } else if let Some(answer) = look.refusal(token, from, step, now) {
-                return Ok(Done::Unchanged(answer));
+                return Ok(Done::Unchanged(Checked::Passed(answer)));
             }
             record(tx, token, job, step, now)?;
-            Ok(Done::Changed(Begun::Recorded))
+            Ok(Done::Changed(Checked::Passed(Begun::Recorded)))
         })
     }
 
@@ -140,15 +143,15 @@ impl SqliteOutbox {
         instant: WallTime,
         end: &RunEnd,
         now: WallTime,
-    ) -> Result<Finished, StoreError> {
+    ) -> Result<Checked<Finished>, StoreError> {
         let (ended, reason) = match end {
             RunEnd::Done => (RunState::Done, None),
             RunEnd::Failed { reason } => (RunState::Failed, Some(kept_reason(reason))),
         };
         write(&self.connection, |tx| {
-            let floor = tx.prepare_cached(FENCE)?.query_row([], |row| token_at(row, 0))?;
+            let floor = tx.prepare_cached(FLOOR)?.query_row([], |row| token_at(row, 0))?;
             if is_fenced(token, floor) {
-                return Ok(Done::Unchanged(Finished::Fenced { floor }));
+                return Ok(Done::Unchanged(Checked::Fenced { floor }));
             }
             let run = tx
                 .prepare_cached(RUN)?
@@ -161,13 +164,13 @@ impl SqliteOutbox {
                     let name = job.as_str();
                     let finish = params![name, millis(instant), ended as i64, millis(now), reason];
                     tx.prepare_cached(FINISH)?.execute(finish)?;
-                    Ok(Done::Changed(Finished::Recorded))
+                    Ok(Done::Changed(Checked::Passed(Finished::Recorded)))
                 }
                 // Said twice.
                 Some((by, state)) if by == token && state == ended => {
-                    Ok(Done::Unchanged(Finished::Recorded))
+                    Ok(Done::Unchanged(Checked::Passed(Finished::Recorded)))
                 }
-                _ => Ok(Done::Unchanged(Finished::NotRunning)),
+                _ => Ok(Done::Unchanged(Checked::Passed(Finished::NotRunning))),
             }
         })
     }
@@ -299,7 +302,7 @@ impl JobRuns for SqliteStore {
         &self,
         token: Token,
         jobs: &[JobName],
-    ) -> Result<TakenOver, StoreError> {
+    ) -> Result<Checked<TakenOver>, StoreError> {
         let jobs = jobs.to_vec();
         self.with(move |outbox, now| outbox.take_over_jobs(token, &jobs, now)).await
     }
@@ -315,7 +318,7 @@ impl JobRuns for SqliteStore {
         job: &JobName,
         from: WallTime,
         step: &Step,
-    ) -> Result<Begun, StoreError> {
+    ) -> Result<Checked<Begun>, StoreError> {
         let (job, step) = (job.clone(), *step);
         self.with(move |outbox, now| outbox.begin_run(token, &job, from, &step, now)).await
     }
@@ -326,16 +329,12 @@ impl JobRuns for SqliteStore {
         job: &JobName,
         instant: WallTime,
         end: RunEnd,
-    ) -> Result<Finished, StoreError> {
+    ) -> Result<Checked<Finished>, StoreError> {
         let job = job.clone();
         self.with(move |outbox, now| outbox.finish_run(token, &job, instant, &end, now)).await
     }
 
-    async fn job_history(
-        &self,
-        job: &JobName,
-        limit: usize,
-    ) -> Result<Vec<RunRecord>, StoreError> {
+    async fn job_history(&self, job: &JobName, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         let job = job.clone();
         self.with(move |outbox, _| outbox.job_history(&job, limit)).await
     }

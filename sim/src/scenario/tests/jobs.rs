@@ -56,7 +56,10 @@ fn jobs_that_cannot_be_are_refused() {
     );
     refused(&format!("{HEAD}{WORK}jobs = 3\n"), &["\"jobs\" is a number", "expected a list"]);
     jobs_refused("{ runs = \"1s\" }", &["a job has no \"every\"", "add every = \"3s\""]);
-    jobs_refused("{ every = \"1ms\" }", &["\"every\" is out of range", "expected \"100ms\" to \"1h\""]);
+    jobs_refused(
+        "{ every = \"1ms\" }",
+        &["\"every\" is out of range", "expected \"100ms\" to \"1h\""],
+    );
     jobs_refused("{ every = \"1s\", evry = \"1s\" }", &["unknown key \"evry\" in a job"]);
     jobs_refused(
         "{ every = \"1s\", misfire = \"catch up\" }",

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fencepost::store::{
-    Begun, Finished, JobName, JobRuns, JobStates, RunEnd, RunRecord, Running, Step, StoreError,
-    TakenOver,
+    Begun, Checked, Finished, JobName, JobRuns, JobStates, RunEnd, RunRecord, Running, Step,
+    StoreError, TakenOver,
 };
 use fencepost::{Token, WallTime};
 
@@ -34,10 +34,10 @@ impl JobQuestion {
 /// What the database answers.
 #[allow(missing_docs)] // the results are the trait's
 pub enum JobAnswer {
-    TakenOver(TakenOver),
+    TakenOver(Checked<TakenOver>),
     States(JobStates),
-    Begun(Begun),
-    Finished(Finished),
+    Begun(Checked<Begun>),
+    Finished(Checked<Finished>),
 }
 
 /// The testbed's own books of the jobs, kept from the answers alone.
@@ -71,10 +71,10 @@ impl Database {
             JobQuestion::TakeOver { token, jobs } => {
                 let taken = books.outbox.take_over_jobs(*token, jobs, now)?;
                 match &taken {
-                    TakenOver::Done { registered, interrupted, .. } => {
+                    Checked::Passed(TakenOver { registered, interrupted, .. }) => {
                         self.taken_over(&mut books.jobs, *token, registered, interrupted, now);
                     }
-                    TakenOver::Fenced { floor } => self.fenced(*token, *floor),
+                    Checked::Fenced { floor } => self.fenced(*token, *floor),
                 }
                 JobAnswer::TakenOver(taken)
             }
@@ -82,9 +82,11 @@ impl Database {
             JobQuestion::Begin { token, job, from, step } => {
                 let begun = books.outbox.begin_run(*token, job, *from, step, now)?;
                 match begun {
-                    Begun::Recorded => self.begun(&mut books.jobs, *token, JobNo::of(job), *step),
-                    Begun::Fenced { floor } => self.fenced(*token, floor),
-                    Begun::Moved { .. } | Begun::TooEarly { .. } => {}
+                    Checked::Passed(Begun::Recorded) => {
+                        self.begun(&mut books.jobs, *token, JobNo::of(job), *step);
+                    }
+                    Checked::Passed(Begun::Moved { .. } | Begun::TooEarly { .. }) => {}
+                    Checked::Fenced { floor } => self.fenced(*token, floor),
                 }
                 JobAnswer::Begun(begun)
             }
@@ -92,14 +94,14 @@ impl Database {
                 let finished = books.outbox.finish_run(*token, job, *instant, end, now)?;
                 let run = JobRun { job: JobNo::of(job), instant: *instant };
                 match finished {
-                    Finished::Recorded => {
+                    Checked::Passed(Finished::Recorded) => {
                         if books.jobs.running.remove(&(run, *token)) {
                             let (token, done) = (*token, *end == RunEnd::Done);
                             self.job(JobEvent::Finished { run, token, done });
                         }
                     }
-                    Finished::Fenced { floor } => self.fenced(*token, floor),
-                    Finished::NotRunning => {}
+                    Checked::Passed(Finished::NotRunning) => {}
+                    Checked::Fenced { floor } => self.fenced(*token, floor),
                 }
                 JobAnswer::Finished(finished)
             }
@@ -195,7 +197,7 @@ impl JobRuns for RemoteStore {
         &self,
         token: Token,
         jobs: &[JobName],
-    ) -> Result<TakenOver, StoreError> {
+    ) -> Result<Checked<TakenOver>, StoreError> {
         let jobs = jobs.to_vec();
         expect!(self.ask_for_jobs(JobQuestion::TakeOver { token, jobs }).await, TakenOver)
     }
@@ -210,7 +212,7 @@ impl JobRuns for RemoteStore {
         job: &JobName,
         from: WallTime,
         step: &Step,
-    ) -> Result<Begun, StoreError> {
+    ) -> Result<Checked<Begun>, StoreError> {
         let (job, step) = (job.clone(), *step);
         expect!(self.ask_for_jobs(JobQuestion::Begin { token, job, from, step }).await, Begun)
     }
@@ -221,7 +223,7 @@ impl JobRuns for RemoteStore {
         job: &JobName,
         instant: WallTime,
         end: RunEnd,
-    ) -> Result<Finished, StoreError> {
+    ) -> Result<Checked<Finished>, StoreError> {
         let job = job.clone();
         expect!(self.ask_for_jobs(JobQuestion::Finish { token, job, instant, end }).await, Finished)
     }

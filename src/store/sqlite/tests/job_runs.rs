@@ -3,8 +3,8 @@
 use super::super::job_runs;
 use super::*;
 use crate::store::{
-    Begun, Finished, JOB_HISTORY_KEPT, JobName, JobState, RunEnd, RunSpan, RunState, Running, Skip,
-    SkipReason, Step, TakenOver,
+    Begun, Checked, Finished, JOB_HISTORY_KEPT, JobName, JobState, RunEnd, RunSpan, RunState,
+    Running, Skip, SkipReason, Step, TakenOver,
 };
 
 fn name() -> JobName {
@@ -16,7 +16,12 @@ fn run(instant: u64) -> Step {
 }
 
 fn skip(first: u64, last: u64) -> Option<Skip> {
-    Some(Skip { first: at(first), last: at(last), count: last - first + 1, why: SkipReason::Misfire })
+    Some(Skip {
+        first: at(first),
+        last: at(last),
+        count: last - first + 1,
+        why: SkipReason::Misfire,
+    })
 }
 
 /// A store whose floor is 5, with a job that was registered at 100.
@@ -24,16 +29,50 @@ fn with_job() -> SqliteOutbox {
     let mut outbox = outbox();
     let taken = outbox.take_over_jobs(Token(5), &[name()], at(100)).unwrap();
     let registered = vec![name()];
-    assert_eq!(taken, TakenOver::Done { registered, interrupted: Vec::new(), now: at(100) });
+    assert_eq!(taken, taken_over(registered, Vec::new(), 100));
     outbox
 }
 
-fn begin(outbox: &mut SqliteOutbox, token: u64, from: u64, step: Step, now: u64) -> Begun {
+fn taken_over(
+    registered: Vec<JobName>,
+    interrupted: Vec<(JobName, Running)>,
+    now: u64,
+) -> Checked<TakenOver> {
+    Checked::Passed(TakenOver { registered, interrupted, now: at(now) })
+}
+
+fn try_begin(
+    outbox: &mut SqliteOutbox,
+    token: u64,
+    from: u64,
+    step: Step,
+    now: u64,
+) -> Checked<Begun> {
     outbox.begin_run(Token(token), &name(), at(from), &step, at(now)).unwrap()
 }
 
-fn finish(outbox: &mut SqliteOutbox, token: u64, instant: u64, end: RunEnd) -> Finished {
+fn begin(outbox: &mut SqliteOutbox, token: u64, from: u64, step: Step, now: u64) -> Begun {
+    passed(try_begin(outbox, token, from, step, now))
+}
+
+fn try_finish(
+    outbox: &mut SqliteOutbox,
+    token: u64,
+    instant: u64,
+    end: RunEnd,
+) -> Checked<Finished> {
     outbox.finish_run(Token(token), &name(), at(instant), &end, at(900)).unwrap()
+}
+
+fn finish(outbox: &mut SqliteOutbox, token: u64, instant: u64, end: RunEnd) -> Finished {
+    passed(try_finish(outbox, token, instant, end))
+}
+
+fn passed<T: std::fmt::Debug>(answer: Checked<T>) -> T {
+    match answer {
+        Checked::Passed(answer) => answer,
+        Checked::Fenced { floor } => panic!("the floor is {floor}"),
+    }
 }
 
 fn state(outbox: &mut SqliteOutbox) -> JobState {
@@ -52,8 +91,7 @@ fn a_new_job_begins_with_the_moment_of_its_registration() {
     // A later holder finds it where it stands.
     raise(&mut outbox, 6);
     let taken = outbox.take_over_jobs(Token(6), &[name()], at(200)).unwrap();
-    let (registered, interrupted) = (Vec::new(), Vec::new());
-    assert_eq!(taken, TakenOver::Done { registered, interrupted, now: at(200) });
+    assert_eq!(taken, taken_over(Vec::new(), Vec::new(), 200));
     assert_eq!(state(&mut outbox).cursor, at(100));
     let other = JobName::new("other").unwrap();
     assert_eq!(outbox.job_states(&[other], at(7)).unwrap().jobs, [None]);
@@ -77,7 +115,7 @@ fn an_instant_begins_once_whatever_the_clock_does() {
     assert_eq!(begin(&mut outbox, 5, 110, run(120), 120), Begun::Recorded);
     let unknown = JobName::new("other").unwrap();
     let begun = outbox.begin_run(Token(5), &unknown, at(0), &run(5), at(9)).unwrap();
-    assert_eq!(begun, Begun::Moved { cursor: None });
+    assert_eq!(begun, Checked::Passed(Begun::Moved { cursor: None }));
     let nothing = Step { skip: None, run: None };
     assert_eq!(begin(&mut outbox, 5, 120, nothing, 130), Begun::Moved { cursor: Some(at(120)) });
 }
@@ -89,10 +127,12 @@ fn only_the_holder_of_the_floor_begins_and_ends() {
     raise(&mut outbox, 7);
     let floor = Token(7);
     for token in [5, 6, 8] {
-        assert_eq!(begin(&mut outbox, token, 110, run(120), 125), Begun::Fenced { floor });
-        assert_eq!(finish(&mut outbox, token, 110, RunEnd::Done), Finished::Fenced { floor });
+        let begun = try_begin(&mut outbox, token, 110, run(120), 125);
+        assert_eq!(begun, Checked::Fenced { floor });
+        let finished = try_finish(&mut outbox, token, 110, RunEnd::Done);
+        assert_eq!(finished, Checked::Fenced { floor });
         let taken = outbox.take_over_jobs(Token(token), &[name()], at(130)).unwrap();
-        assert_eq!(taken, TakenOver::Fenced { floor });
+        assert_eq!(taken, Checked::Fenced { floor });
     }
     // And not another's run.
     assert_eq!(finish(&mut outbox, 7, 110, RunEnd::Done), Finished::NotRunning);
@@ -104,12 +144,11 @@ fn a_new_holder_ends_what_earlier_ones_left_running() {
     assert_eq!(begin(&mut outbox, 5, 100, run(110), 115), Begun::Recorded);
     // Its own it leaves alone.
     let own = outbox.take_over_jobs(Token(5), &[name()], at(116)).unwrap();
-    assert!(matches!(own, TakenOver::Done { interrupted, .. } if interrupted.is_empty()));
+    assert_eq!(own, taken_over(Vec::new(), Vec::new(), 116));
     raise(&mut outbox, 6);
     let running = Running { instant: at(110), token: Token(5) };
     let taken = outbox.take_over_jobs(Token(6), &[name()], at(200)).unwrap();
-    let (registered, interrupted) = (Vec::new(), vec![(name(), running)]);
-    assert_eq!(taken, TakenOver::Done { registered, interrupted, now: at(200) });
+    assert_eq!(taken, taken_over(Vec::new(), vec![(name(), running)], 200));
     // It ran, nobody knows until when, and does not run again.
     let expected = JobState { cursor: at(110), running: Vec::new(), newest: None };
     assert_eq!(state(&mut outbox), expected);
@@ -182,7 +221,8 @@ fn looking_at_jobs_uses_the_indexes() {
     for (sql, index) in queries {
         let plan = statements::plan_of(&outbox, sql);
         assert!(plan.contains(index), "{sql}: {plan}");
-        let scans = plan.split("; ").any(|line| line.starts_with("SCAN job_run") && !line.contains(index));
+        let scans =
+            plan.split("; ").any(|line| line.starts_with("SCAN job_run") && !line.contains(index));
         assert!(!scans, "{sql}: {plan}");
     }
 }
@@ -203,12 +243,18 @@ fn planted_bugs_fire_again_and_lose_instants() {
     planted(Mutant::TickFiredAgain, |outbox| {
         assert_eq!(begin(outbox, 5, 100, run(110), 115), Begun::Recorded);
         assert_eq!(finish(outbox, 5, 110, RunEnd::Done), Finished::Recorded);
-        assert_eq!(outbox.job_states(&[name()], at(105)).unwrap().jobs[0].as_ref().unwrap().cursor, at(105));
+        assert_eq!(
+            outbox.job_states(&[name()], at(105)).unwrap().jobs[0].as_ref().unwrap().cursor,
+            at(105)
+        );
         assert_eq!(begin(outbox, 5, 105, run(110), 110), Begun::Recorded);
         assert_eq!(state(outbox).running.len(), 1);
     });
     planted(Mutant::TickLostAtHandover, |outbox| {
         outbox.take_over_jobs(Token(5), &[name()], at(300)).unwrap();
-        assert_eq!(outbox.job_states(&[name()], at(0)).unwrap().jobs[0].as_ref().unwrap().cursor, at(300));
+        assert_eq!(
+            outbox.job_states(&[name()], at(0)).unwrap().jobs[0].as_ref().unwrap().cursor,
+            at(300)
+        );
     });
 }
