@@ -23,7 +23,9 @@ pub mod probe;
 pub mod store;
 mod time;
 
+pub use cluster::{ClusterService, ClusterStatus, Leadership};
 pub use id::{
     Boot, Generation, Identity, Incarnation, InvalidName, MAX_NODE_NAME_LEN, NodeId, Term, Token,
 };
-pub use time::{Clock, Instant, WallTime};
+pub use node::ClusterConfig;
+pub use time::{Clock, Instant, SystemClock, WallTime};

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use audit::{audit, by_token, delivered, payload, wall};
 use cluster::Cluster;
-use fencepost::store::{MessageId, MessageState, SqliteOutbox};
+use fencepost::store::{MessageId, MessageState, NewMessage, SqliteOutbox};
 use rustix::process::Signal;
 
+#[path = "address.rs"]
+mod address;
 #[path = "processes/audit.rs"]
 mod audit;
 #[path = "processes/cluster.rs"]
@@ -38,7 +40,9 @@ fn tell(summary: &str) {
 fn enqueue_all(outbox: &mut SqliteOutbox) {
     for number in 1..=MESSAGES {
         let id = MessageId::new(&format!("m-{number:0>4}")).unwrap();
-        outbox.enqueue(&id, payload(id.as_str()).as_bytes(), wall()).unwrap();
+        outbox
+            .enqueue(&[NewMessage::new(id.clone(), payload(id.as_str()).as_bytes())], wall())
+            .unwrap();
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use fencepost::WallTime;
 use fencepost::probe::{self, Mutant, REACH_POINTS};
+use fencepost::store::{NewMessage, OrderingKey};
 use madsim::runtime::Runtime;
 use rand::{Rng, RngExt};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -22,7 +23,7 @@ use crate::scenario::Scenario;
 use crate::streams::stream;
 use crate::world::World;
 use crate::world::clocks::Clocks;
-use crate::world::database::{self, Database, SharedBooks};
+use crate::world::database::{self, Database, SharedBooks, message_id, ordering_key};
 use crate::world::disks::Disks;
 use crate::world::links::Links;
 use crate::world::sinks::POISON;
@@ -183,6 +184,7 @@ impl Run<'_> {
                 books,
                 cluster: Arc::clone(&self.world.cluster),
                 random: stream(self.plan.seed, "workload", 0),
+                keys: stream(self.plan.seed, "ordering keys", 0),
             };
             running.push(madsim::task::spawn(application.write()));
         }
@@ -236,9 +238,17 @@ struct Application {
     books: SharedBooks,
     cluster: Arc<Cluster>,
     random: Xoshiro256PlusPlus,
+    /// A stream of its own, so that keys change no payload.
+    keys: Xoshiro256PlusPlus,
 }
 
 impl Application {
+    /// What the next message is ordered by.
+    fn key(&mut self) -> Option<OrderingKey> {
+        let keys = self.workload.handling.keys;
+        (keys > 0).then(|| ordering_key(self.keys.random_range(1..=keys)))
+    }
+
     async fn write(mut self) {
         for number in 1..=self.workload.messages {
             let message = MessageNo(number);
@@ -248,8 +258,10 @@ impl Application {
                 payload.splice(0..0, POISON.iter().copied());
             }
             let now: WallTime = self.cluster.clocks.wall(self.cluster.places.database());
-            self.cluster.recorder.record(Kind::Enqueued { message });
-            let written = database::lock(&self.books).enqueue(message, &payload, now);
+            let new =
+                NewMessage { key: self.key(), ..NewMessage::new(message_id(message), payload) };
+            let recorder = &self.cluster.recorder;
+            let written = database::lock(&self.books).enqueue(&[new], now, recorder);
             written.expect("SQLite in memory can be written");
             self.cluster.timer.sleep(self.workload.every).await;
         }

@@ -11,7 +11,8 @@ use fencepost::NodeId;
 use fencepost::election::Timing;
 
 use crate::faults::plan::{
-    DiskMode, Fault, Harm, Latency, Network, Plan, PlannedFault, Shape, Target, Transport, Workload,
+    DiskMode, Fault, Handling, Harm, Latency, Network, Plan, PlannedFault, Shape, Target,
+    Transport, Workload,
 };
 use crate::history::{History, Kind, MessageKind, Phase, SimTime};
 use crate::oracles::SinkKind;
@@ -75,6 +76,7 @@ impl Case {
                 messages: 1,
                 every: Duration::from_millis(1),
                 sink: SinkKind::Dedup { window: Duration::from_secs(300) },
+                handling: Handling::default(),
             }),
             horizon: Duration::from_secs(12),
             heal: Duration::from_secs(15),

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::coordinator::ElectionCommand;
 use super::guard::{Leadership, LeaseState};
 use super::observe::{NodeEvent, Observer};
 use super::watched::Watched;
-use crate::election::Roll;
-use crate::id::{Generation, Identity, NodeId, Term, Token};
+use crate::id::{Identity, NodeId, Token};
 use crate::probe::{mutant, reach};
 use crate::store::{Activated, Store, StoreError};
 use crate::time::Clock;
@@ -20,29 +20,6 @@ pub const ACTIVATION_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long to wait between two attempts to raise the fence.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-
-/// What the application's side asks of the election.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ElectionCommand {
-    /// The store did not let the leader of `term` raise its fence.
-    Outranked {
-        /// The term.
-        term: Term,
-        /// The floor.
-        floor: Term,
-        /// The store's generation.
-        generation: Generation,
-    },
-    /// Give the leadership of `term` up.
-    Resign {
-        /// The term.
-        term: Term,
-    },
-    /// The roll that stands in the store.
-    Roll(Arc<Roll>),
-    /// The node stops, and has stopped acting.
-    Leave,
-}
 
 /// Turns each lease into a guard by raising the store's fence to the lease's token.
 pub struct Activation<S, C: Clock> {

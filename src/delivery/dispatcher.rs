@@ -7,29 +7,48 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use super::sink::{SendError, Sink, Stamp};
+use super::backoff::Backoff;
+use super::sink::{Promise, Sink, Stamp};
 use crate::cluster::{ClusterStatus, Leadership, LeadershipLost, Watched};
 use crate::id::Token;
-use crate::probe::{mutant, reach};
-use crate::store::{Claim, MessageState, Outgoing, Proof, Settled, Settlement, Store, StoreError};
-use crate::time::{Clock, Instant};
+use crate::probe::mutant;
+use crate::store::{Checked, Outgoing, Store};
+use crate::time::Clock;
+
+/// How many messages to take from one look, at most: what is looked up and not delivered is looked
+/// up again.
+const LOOK: usize = 32;
 
 /// How the dispatcher works.
 #[derive(Debug, Clone)]
 pub struct DispatcherConfig {
     /// How long to wait before looking again when there was nothing to deliver.
     pub poll: Duration,
-    /// How many messages to take from one look.
+    /// How many messages are claimed in one transaction, sent one after the other, and settled in
+    /// one transaction; at least 1. So many can be in doubt after a crash. For a sink that can
+    /// neither deduplicate nor answer questions it counts as 1, because each doubt is a person's work
+    /// then.
     pub batch: usize,
     /// How long to wait before a store or sink that did not answer is asked again.
     pub retry: Duration,
+    /// How long a message waits that its sink refused for now.
+    pub backoff: Backoff,
+    /// After so many such refusals a message is a dead letter.
+    pub attempts_max: u64,
 }
 
 impl Default for DispatcherConfig {
+    /// Tries for about a day before a message is a dead letter.
     fn default() -> Self {
-        Self { poll: Duration::from_millis(250), batch: 32, retry: Duration::from_millis(100) }
+        Self {
+            poll: Duration::from_millis(250),
+            batch: 16,
+            retry: Duration::from_millis(100),
+            backoff: Backoff::default(),
+            attempts_max: 300,
+        }
     }
 }
 
@@ -37,11 +56,11 @@ impl Default for DispatcherConfig {
 pub struct Dispatcher<S, K, C: Clock> {
     pub(super) store: Arc<S>,
     pub(super) sink: Arc<K>,
-    clock: C,
-    config: DispatcherConfig,
+    pub(super) clock: C,
+    pub(super) config: DispatcherConfig,
     guard: Arc<Watched<Option<Leadership<C>>>>,
     /// Read by nothing but a planted bug: status is no permission.
-    status: Arc<Watched<ClusterStatus>>,
+    pub(super) status: Arc<Watched<ClusterStatus>>,
     stop: Arc<Watched<bool>>,
 }
 
@@ -52,6 +71,8 @@ pub(super) struct Session<C> {
     pub(super) round: u32,
     /// Whether there may be doubts to settle.
     pub(super) doubts: bool,
+    /// Claims without an answer. Read by nothing but a planted bug, under the next token.
+    pub(super) unanswered: Vec<Outgoing>,
 }
 
 impl<C: Clock> Session<C> {
@@ -98,7 +119,10 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             // Rounds go on under the same token: the sink may know the last one.
             let mut current = match session.take() {
                 Some(session) if session.token() == guard.token() => session,
-                _ => Session { guard, round: 0, doubts: true },
+                earlier => {
+                    let unanswered = earlier.map(|session| session.unanswered).unwrap_or_default();
+                    Session { guard, round: 0, doubts: true, unanswered }
+                }
             };
             if let Err(lost) = self.lead(&mut current).await {
                 info!(%lost, "dispatcher stands back");
@@ -129,26 +153,32 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     async fn lead(&self, session: &mut Session<C>) -> Result<(), LeadershipLost> {
         self.sweep(session).await?;
         session.doubts = true;
+        if mutant!(AmbiguousWriteReplayed) {
+            self.replay(session).await?;
+        }
+        // Doubts of a plain sink are a person's work: one at a time.
+        let plain = self.sink.promise() == Promise::Plain;
+        let batch = if plain { 1 } else { self.config.batch.max(1) };
         while !self.stopping() {
             session.guard.check()?;
             if session.doubts {
                 session.doubts = self.settle_doubts(session).await?;
             }
-            let batch = match self.store.pending(self.config.batch).await {
-                Ok(batch) => batch,
+            let found = match self.store.pending(LOOK.max(batch)).await {
+                Ok(found) => found,
                 Err(error) => {
                     debug!(%error, "cannot look for messages");
                     Vec::new()
                 }
             };
-            if batch.is_empty() {
+            if found.is_empty() {
                 self.rest(session, self.config.poll).await;
             }
-            for message in batch {
+            for messages in found.chunks(batch) {
                 if self.stopping() {
                     break;
                 }
-                self.deliver(session, &message).await?;
+                self.deliver(session, messages).await?;
             }
         }
         Ok(())
@@ -159,174 +189,15 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         loop {
             session.guard.check()?;
             match self.store.sweep(session.token()).await {
-                Ok(Some(swept)) => {
+                Ok(Checked::Passed(swept)) => {
                     info!(token = %session.token(), swept, "dispatching");
                     return Ok(());
                 }
-                Ok(None) => return Err(session.lost()),
+                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
                 Err(error) => debug!(%error, "cannot sweep yet"),
             }
             self.pause(session).await;
         }
-    }
-
-    async fn deliver(
-        &self,
-        session: &mut Session<C>,
-        message: &Outgoing,
-    ) -> Result<(), LeadershipLost> {
-        // Without a sink to send to there is no point in a claim.
-        if !self.sink_is_ready(message).await {
-            self.rest(session, self.config.retry).await;
-            return Ok(());
-        }
-        let Some(send_by) = self.claim(session, message).await? else { return Ok(()) };
-        loop {
-            if !self.sink_is_ready(message).await {
-                self.rest(session, self.config.retry).await;
-                if self.stopping() {
-                    return self.give_back(session, message).await;
-                }
-                session.guard.check()?;
-                continue;
-            }
-            if let Err(lost) = session.guard.check() {
-                reach!("guard_lost_before_send");
-                return Err(lost);
-            }
-            if self.clock.now() >= send_by {
-                let reason = "the sink's deduplication window ended before it could be sent";
-                return self.doubt(session, message, reason.into()).await;
-            }
-            match self.sink.send(message, session.stamp()).await {
-                Ok(()) => return self.settle(session, message, Settlement::Delivered).await,
-                Err(SendError::Rejected(reason)) => {
-                    warn!(id = %message.id, reason, "the recipient refuses the message");
-                    return self.settle(session, message, Settlement::Failed { reason }).await;
-                }
-                Err(SendError::Fenced { highest }) => {
-                    reach!("send_refused_by_sink_fence");
-                    info!(id = %message.id, stamp = %session.stamp(), %highest, "fenced by the sink");
-                    return Err(session.lost());
-                }
-                Err(SendError::Unknown(reason)) => {
-                    reach!("send_outcome_unknown");
-                    return self.doubt(session, message, reason).await;
-                }
-                Err(SendError::NotSent(reason)) => debug!(id = %message.id, reason, "not sent"),
-                Err(SendError::NotNow(reason)) => {
-                    reach!("send_refused_for_now");
-                    debug!(id = %message.id, reason, "refused for now");
-                }
-            }
-            self.rest(session, self.config.retry).await;
-            if self.stopping() {
-                return self.give_back(session, message).await;
-            }
-        }
-    }
-
-    async fn sink_is_ready(&self, message: &Outgoing) -> bool {
-        let ready = self.sink.ready().await;
-        if let Err(error) = &ready {
-            debug!(id = %message.id, %error, "the sink is not ready");
-        }
-        ready.is_ok()
-    }
-
-    /// Claims the message. `None`: there is nothing to claim any more. Else the instant before which
-    /// it must be sent.
-    async fn claim(
-        &self,
-        session: &mut Session<C>,
-        message: &Outgoing,
-    ) -> Result<Option<Instant>, LeadershipLost> {
-        let attempt = message.next_attempt();
-        loop {
-            session.guard.check()?;
-            // Read before the question, so that the answer's "within" is never stretched.
-            let asked = self.clock.now();
-            match self.store.claim(session.token(), &attempt, self.clock.wall()).await {
-                Ok(Claim::Granted { send_within }) => {
-                    let never = Instant(u64::MAX);
-                    return Ok(Some(send_within.map_or(never, |within| asked + within)));
-                }
-                Ok(Claim::Fenced { .. }) => return Err(session.lost()),
-                Ok(Claim::NotPending { state }) => {
-                    debug!(id = %message.id, ?state, "nothing to claim");
-                    // A window that ended before the claim makes a doubt.
-                    session.doubts |= state == Some(MessageState::InDoubt);
-                    return Ok(None);
-                }
-                // Whether it was claimed or not: asking again under the same token tells, and
-                // nothing is sent before it does.
-                Err(error) => {
-                    match &error {
-                        StoreError::Unknown(_) => reach!("claim_outcome_unknown"),
-                        StoreError::Unavailable(_) => reach!("claim_failed"),
-                    }
-                    debug!(id = %message.id, %error, "claim unanswered");
-                }
-            }
-            self.pause(session).await;
-        }
-    }
-
-    /// Writes down what became of a claimed message, until the store has answered.
-    ///
-    /// Not an act that needs the guard: the store's fence decides whether it still counts.
-    async fn settle(
-        &self,
-        session: &Session<C>,
-        message: &Outgoing,
-        settlement: Settlement,
-    ) -> Result<(), LeadershipLost> {
-        let attempt = message.next_attempt();
-        loop {
-            match self.store.settle(session.token(), &attempt, settlement.clone()).await {
-                Ok(Settled::Now(state)) => {
-                    debug!(id = %message.id, state = state.name(), "settled");
-                    return Ok(());
-                }
-                Ok(Settled::Fenced { .. }) => return Err(session.lost()),
-                Ok(Settled::Refused { state }) => {
-                    warn!(id = %message.id, ?state, "settlement refused: a person may have settled it");
-                    return Ok(());
-                }
-                Err(error) => {
-                    match &error {
-                        StoreError::Unknown(_) => reach!("settle_outcome_unknown"),
-                        StoreError::Unavailable(_) => reach!("settle_failed"),
-                    }
-                    debug!(id = %message.id, %error, "settlement unanswered");
-                }
-            }
-            session.guard.check()?;
-            self.pause(session).await;
-        }
-    }
-
-    async fn doubt(
-        &self,
-        session: &mut Session<C>,
-        message: &Outgoing,
-        reason: String,
-    ) -> Result<(), LeadershipLost> {
-        info!(id = %message.id, reason, "in doubt");
-        session.doubts = true;
-        self.settle(session, message, Settlement::InDoubt { reason }).await
-    }
-
-    /// The node stops, and the claimed message was certainly never sent, or refused whenever it was:
-    /// whoever leads next may send it.
-    async fn give_back(
-        &self,
-        session: &Session<C>,
-        message: &Outgoing,
-    ) -> Result<(), LeadershipLost> {
-        let reason = "the node stopped before the sink took it".into();
-        self.settle(session, message, Settlement::InDoubt { reason }).await?;
-        self.resolve(session, &message.next_attempt(), Proof::NeverSent).await
     }
 
     /// Waits before a call that must be answered is repeated; not past the end of the guard.
@@ -339,7 +210,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     }
 
     /// Waits, at most `at_most`, but not past the end of the guard nor past the stop signal.
-    async fn rest(&self, session: &Session<C>, at_most: Duration) {
+    pub(super) async fn rest(&self, session: &Session<C>, at_most: Duration) {
         tokio::select! {
             biased;
             () = self.stop_signal() => {}
@@ -348,35 +219,11 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         }
     }
 
-    fn stopping(&self) -> bool {
+    pub(super) fn stopping(&self) -> bool {
         self.stop.get()
     }
 
-    async fn stop_signal(&self) {
+    pub(super) async fn stop_signal(&self) {
         self.stop.wait_for(|stop| stop.then_some(())).await;
-    }
-
-    /// A planted bug, and the story that this project started from: "am I the leader?", then act.
-    async fn run_founding_design(self) {
-        while !self.stopping() {
-            let status = self.status.get();
-            if status.believes_to_lead() {
-                let stamp = Stamp { token: status.term.into(), round: 0 };
-                for message in self.store.pending(self.config.batch).await.unwrap_or_default() {
-                    if self.sink.send(&message, stamp).await.is_ok() {
-                        let delivered = Settlement::Delivered;
-                        let _ = self
-                            .store
-                            .settle(stamp.token, &message.next_attempt(), delivered)
-                            .await;
-                    }
-                }
-            }
-            tokio::select! {
-                biased;
-                () = self.stop_signal() => {}
-                () = self.clock.sleep(self.config.poll) => {}
-            }
-        }
     }
 }

@@ -6,7 +6,7 @@ use super::dispatcher::{Dispatcher, Session};
 use super::sink::{Promise, Sink, SinkError};
 use crate::cluster::LeadershipLost;
 use crate::probe::reach;
-use crate::store::{Attempt, Doubt, MessageState, Proof, Settled, Store};
+use crate::store::{Attempt, Checked, Doubt, MessageState, Proof, Settled, Store};
 use crate::time::Clock;
 
 /// How many doubts are settled between two looks for pending messages.
@@ -85,7 +85,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     }
 
     /// Settles a doubt in the store, until the store has answered.
-    pub(super) async fn resolve(
+    async fn resolve(
         &self,
         session: &Session<C>,
         attempt: &Attempt,
@@ -93,7 +93,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     ) -> Result<(), LeadershipLost> {
         loop {
             match self.store.resolve(session.token(), attempt, proof.clone()).await {
-                Ok(Settled::Now(state)) => {
+                Ok(Checked::Passed(Settled::Now(state))) => {
                     match state {
                         MessageState::Pending => reach!("in_doubt_resent"),
                         MessageState::Delivered => reach!("in_doubt_proved_delivered"),
@@ -102,9 +102,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     info!(id = %attempt.id, state = state.name(), ?proof, "doubt settled");
                     return Ok(());
                 }
-                Ok(Settled::Fenced { .. }) => return Err(session.lost()),
+                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
                 // An earlier, unanswered call did it; or a person did.
-                Ok(Settled::Refused { state }) => {
+                Ok(Checked::Passed(Settled::Refused { state })) => {
                     debug!(id = %attempt.id, ?state, "no doubt left to settle");
                     return Ok(());
                 }

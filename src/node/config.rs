@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::cluster_config::ClusterConfig;
 use crate::delivery::DispatcherConfig;
 use crate::delivery::sinks::SinkConfig;
 use crate::election::Config;
@@ -145,6 +146,19 @@ impl NodeConfig {
             sink,
             delivery,
         })
+    }
+
+    /// What the cluster service is told.
+    pub fn cluster_config(&self) -> ClusterConfig {
+        let (cluster, voters) = (self.cluster.clone(), self.voters.clone());
+        let Config { me, observer, priority, ref timing, .. } = self.election;
+        let config = match observer {
+            true => ClusterConfig::observer(cluster, me, voters),
+            false => ClusterConfig::voter(cluster, me, voters),
+        };
+        let mut config = config.priority(priority).timing(timing.clone());
+        (config.listen, config.data) = (self.listen, self.data.clone());
+        config
     }
 
     /// How the dispatcher shall work.

@@ -103,10 +103,18 @@ mutants! {
     TornStatus = 32, "torn_status", ["S1"];
     /// A voter campaigns without asking whether it would be elected.
     NoPreVote = 33, "no_pre_vote", ["V1"];
+    /// A message is sent first, and claimed and marked when the recipient has it.
+    SentThenMarked = 38, "sent_then_marked", ["D5", "D1"];
+    /// A send without an answer is repeated at once, under a new idempotency key.
+    RetriedUnderNewKey = 39, "retried_under_new_key", ["D1", "D3"];
+    /// An in-doubt message is sent again after the sink's deduplication window.
+    WindowIgnored = 40, "window_ignored", ["D1", "D3"];
     /// Whose term is below the floor does not learn the floor, neither from the roll nor when refused.
     FloorNeverLearned = 41, "floor_never_learned", ["V4", "V1"];
     /// "Am I the leader?" is asked of the status, then the message is sent and marked.
     FoundingDesign = 42, "founding_design", ["L2", "D1"];
+    /// A claim without an answer is replayed under the next token, as if nothing had happened since.
+    AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"];
     /// When all were wiped, nobody starts the cluster anew.
     NeverStartsAnew = 44, "never_starts_anew", ["V1", "V2"];
     /// The roll call lists nodes, not boots.

@@ -1,7 +1,8 @@
 //! Stands in for a store where there is none: leadership only.
 
 use super::{
-    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Roll, Settled, Settlement, Store, StoreError,
+    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, NewMessage, Outbox,
+    Outgoing, Permit, Proof, Roll, Settled, Settlement, StoreError,
 };
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::time::WallTime;
@@ -16,7 +17,7 @@ fn refuse<T>() -> Result<T, StoreError> {
     Err(StoreError::Unavailable("this cluster has no store".into()))
 }
 
-impl Store for Unfenced {
+impl Fence for Unfenced {
     fn is_fence(&self) -> bool {
         false
     }
@@ -37,8 +38,14 @@ impl Store for Unfenced {
     async fn call_roll(&self, _: Generation, _: &[Boot]) -> Result<Roll, StoreError> {
         refuse()
     }
+}
 
-    async fn sweep(&self, _: Token) -> Result<Option<u64>, StoreError> {
+impl Outbox for Unfenced {
+    async fn enqueue(&self, _: &[NewMessage]) -> Result<Vec<Enqueued>, EnqueueError> {
+        refuse().map_err(EnqueueError::Store)
+    }
+
+    async fn sweep(&self, _: Token) -> Result<Checked<u64>, StoreError> {
         refuse()
     }
 
@@ -46,11 +53,20 @@ impl Store for Unfenced {
         refuse()
     }
 
-    async fn claim(&self, _: Token, _: &Attempt, _: WallTime) -> Result<Claim, StoreError> {
+    async fn claim(
+        &self,
+        _: &Permit,
+        _: &[Attempt],
+        _: WallTime,
+    ) -> Result<Checked<Vec<Claim>>, StoreError> {
         refuse()
     }
 
-    async fn settle(&self, _: Token, _: &Attempt, _: Settlement) -> Result<Settled, StoreError> {
+    async fn settle(
+        &self,
+        _: Token,
+        _: &[(Attempt, Settlement)],
+    ) -> Result<Checked<Vec<Settled>>, StoreError> {
         refuse()
     }
 
@@ -58,7 +74,12 @@ impl Store for Unfenced {
         refuse()
     }
 
-    async fn resolve(&self, _: Token, _: &Attempt, _: Proof) -> Result<Settled, StoreError> {
+    async fn resolve(
+        &self,
+        _: Token,
+        _: &Attempt,
+        _: Proof,
+    ) -> Result<Checked<Settled>, StoreError> {
         refuse()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use fencepost::store::{Entry, MessageId, MessageState, SqliteOutbox};
+use fencepost::store::{Entry, MessageId, MessageState, NewMessage, SqliteOutbox};
 use rustix::process::Signal;
 
 use crate::audit::{audit, by_token, delivered, payload, wall};
@@ -31,7 +31,10 @@ fn enqueue_until(mut outbox: SqliteOutbox, over: &AtomicBool) -> usize {
         let last = over.load(Ordering::Relaxed);
         let id = MessageId::new(&format!("d-{number:0>5}")).unwrap();
         // The file may be locked for a while; an id can be enqueued again.
-        while outbox.enqueue(&id, payload(id.as_str()).as_bytes(), wall()).is_err() {
+        while outbox
+            .enqueue(&[NewMessage::new(id.clone(), payload(id.as_str()).as_bytes())], wall())
+            .is_err()
+        {
             sleep(PACE);
         }
         if last {

@@ -7,7 +7,7 @@ use std::ops::Add;
 use std::time::Duration;
 
 use fencepost::election::{Config, Effect, Election, HardState, Input, Message};
-use fencepost::store::{MessageId, Outgoing, Settlement, SqliteOutbox};
+use fencepost::store::{MessageId, NewMessage, Outgoing, Permit, Settlement, SqliteOutbox};
 use fencepost::{Generation, Instant, NodeId, Token, WallTime};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -133,7 +133,7 @@ pub(super) fn run(voters: u32, messages: u32, horizon: Duration, seed: u64) -> T
             Due::Arrive(index, message) => (index, Input::Message(message)),
             Due::Enqueue(number) => {
                 let id = MessageId::new(&format!("m{number}")).expect("a short word");
-                outbox.enqueue(&id, &[0; 32], now).expect("SQLite in memory");
+                outbox.enqueue(&[NewMessage::new(id, [0; 32])], now).expect("SQLite in memory");
                 continue;
             }
             Due::Ask(step) => {
@@ -181,17 +181,19 @@ pub(super) fn run(voters: u32, messages: u32, horizon: Duration, seed: u64) -> T
 fn serve(step: Step, outbox: &mut SqliteOutbox, token: Token) -> Step {
     let now = WallTime { unix_ms: 1 };
     match step {
-        Step::Look => Step::Claim(outbox.pending(32).expect("SQLite in memory")),
+        Step::Look => Step::Claim(outbox.pending(32, now).expect("SQLite in memory")),
         Step::Claim(batch) if batch.is_empty() => Step::Look,
         Step::Claim(batch) => {
             let attempt = batch[0].next_attempt();
-            outbox.claim(token, &attempt, now, now).expect("SQLite in memory");
+            outbox.claim(&Permit { token }, &[attempt], now, now).expect("SQLite in memory");
             Step::Send(batch)
         }
         Step::Send(batch) => Step::Settle(batch),
         Step::Settle(mut batch) => {
             let attempt = batch.remove(0).next_attempt();
-            outbox.settle(token, &attempt, &Settlement::Delivered, now).expect("SQLite in memory");
+            outbox
+                .settle(token, &[(attempt, Settlement::Delivered)], now)
+                .expect("SQLite in memory");
             if batch.is_empty() { Step::Look } else { Step::Claim(batch) }
         }
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 // chance: it measures; a run never sees it
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::faults::plan::{DiskMode, Network, Plan, Transport, Workload};
+use crate::faults::plan::{DiskMode, Handling, Network, Plan, Transport, Workload};
 use crate::oracles::SinkKind;
 use crate::run::{RunOptions, Verdict, run_plan};
 use crate::search::fresh;
@@ -57,6 +57,7 @@ impl Load {
             messages: self.messages,
             every: HORIZON / (self.messages + 1),
             sink: SinkKind::Dedup { window: Duration::from_secs(300) },
+            handling: Handling::default(),
         });
         Plan {
             scenario: self.name.to_owned(),

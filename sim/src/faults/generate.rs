@@ -11,8 +11,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::pick::{chance, one_of, uniform, uniform_duration, uniform_i64};
 use super::plan::{
-    DiskMode, DiskTrouble, Fault, Harm, Plan, PlannedFault, ServiceTrouble, Size, Start, Workload,
-    node, observer,
+    DiskMode, DiskTrouble, Fault, Handling, Harm, Plan, PlannedFault, ServiceTrouble, Size, Start,
+    Workload, node, observer,
 };
 use super::{draw, lists, overlap};
 use crate::scenario::units::Between;
@@ -98,7 +98,13 @@ fn workload(spec: &WorkloadSpec, seed: u64) -> Option<Workload> {
     let every = uniform_duration(&mut rng, spec.every);
     let last = spec.sinks.len() as u64 - 1;
     let sink = spec.sinks[uniform(&mut rng, 0, last) as usize];
-    (messages > 0).then_some(Workload { messages, every, sink })
+    let mut rng = stream(seed, "plan/handling", 0);
+    let handling = Handling {
+        keys: uniform_u32(&mut rng, spec.keys),
+        batch: uniform_u32(&mut rng, spec.batch),
+        attempts: uniform_u32(&mut rng, spec.attempts),
+    };
+    (messages > 0).then_some(Workload { messages, every, sink, handling })
 }
 
 fn uniform_u32(rng: &mut Xoshiro256PlusPlus, range: Between<u32>) -> u32 {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fencepost::NodeId;
-use fencepost::node::STOP_LIMIT;
+use fencepost::cluster::STOP_LIMIT;
 use madsim::net::NetSim;
 use madsim::runtime::Handle;
 use tokio::sync::oneshot;

@@ -240,4 +240,24 @@ pub struct Workload {
     pub every: Duration,
     /// What the sink can do.
     pub sink: SinkKind,
+    /// How they are ordered and delivered.
+    pub handling: Handling,
+}
+
+/// How messages are ordered and delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handling {
+    /// How many ordering keys they carry; zero: none.
+    pub keys: u32,
+    /// How many messages a leader claims at once; at least one.
+    pub batch: u32,
+    /// After how many known failures a message is a dead letter; at least one.
+    pub attempts: u32,
+}
+
+impl Default for Handling {
+    /// No order, one after the other, and no dead letters in any run of a common length.
+    fn default() -> Self {
+        Self { keys: 0, batch: 1, attempts: 1_000 }
+    }
 }

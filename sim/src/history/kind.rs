@@ -267,6 +267,8 @@ pub enum Kind {
     Enqueued {
         /// The message.
         message: MessageNo,
+        /// The number of its ordering key, if it has one.
+        key: Option<u32>,
     },
     /// The floor was raised, or confirmed to the holder that had raised it.
     Activated {

@@ -82,6 +82,8 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     });
                 } else if from == MessageState::InDoubt && proof != Some(ProofKind::NeverSent) {
                     story.sends.iter_mut().for_each(|send| send.cleared = true);
+                } else if proof == Some(ProofKind::NeverSent) {
+                    story.given_back();
                 }
             }
             _ => {}

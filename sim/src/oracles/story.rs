@@ -70,8 +70,22 @@ impl Story {
         match to {
             MessageState::Pending => self.never_sent(token),
             MessageState::Delivered => ended == Some(SendOutcome::Accepted),
-            MessageState::Failed => ended == Some(SendOutcome::Rejected),
+            // Refused for good, or given up: then no attempt may have had an effect.
+            MessageState::Failed => {
+                let certain =
+                    !self.sends.iter().any(|send| send.may_have_had_effect() && !send.cleared);
+                ended == Some(SendOutcome::Rejected)
+                    || ended.is_some() && self.never_sent(token) && certain
+            }
             MessageState::Claimed | MessageState::InDoubt => true,
+        }
+    }
+
+    /// What is certainly not sent begins its window anew, unless an earlier attempt may have had its
+    /// effect.
+    pub fn given_back(&mut self) {
+        if !self.sends.iter().any(Send::may_have_had_effect) {
+            self.first_claimed = None;
         }
     }
 

@@ -185,7 +185,7 @@ impl Script {
     // -- delivery
 
     pub fn enqueued(self, message: u32) -> Self {
-        self.push(Kind::Enqueued { message: MessageNo(message) })
+        self.push(Kind::Enqueued { message: MessageNo(message), key: None })
     }
 
     /// In the generation of the last roll call.

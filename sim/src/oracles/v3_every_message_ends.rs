@@ -3,14 +3,15 @@
 //!
 //! Liveness of the service, and of the recipient's view (DESIGN section 6). A plain sink cannot be
 //! asked, so there doubt remains, parked for a person. A deduplicating sink leaves doubt only when
-//! its window was over, parked as well; a fenced sink never.
+//! its window was over, parked as well; a fenced sink never. What stands behind a parked message of
+//! its ordering key waits for the same person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::report::Report;
 use super::{Oracle, Setting, SinkKind, Violation};
-use crate::history::{History, Kind, MessageNo, MessageState, SimTime};
+use crate::history::{History, Kind, MessageNo, MessageState, ProofKind, SimTime};
 
 /// No message is forgotten.
 pub const ORACLE: Oracle = Oracle {
@@ -29,7 +30,10 @@ const PARKING_MAX: Duration = Duration::from_secs(2);
 #[derive(Default)]
 struct Fate {
     enqueued: bool,
+    key: Option<u32>,
     first_claimed: Option<SimTime>,
+    /// It was released to be sent again.
+    released: bool,
     /// When it last came in doubt.
     doubted: SimTime,
     /// It was said where it stands at the end.
@@ -44,14 +48,27 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut messages: BTreeMap<MessageNo, Fate> = BTreeMap::new();
     let mut end = None;
     let mut last_guard = SimTime(0);
+    // Messages end in the order in which they were written.
+    let mut parked_keys = BTreeSet::new();
     for (index, event) in history.besides_messages() {
         match event.kind {
             // What comes in while the nodes are being shut down is not theirs to deliver.
-            Kind::Enqueued { message } if end.is_none() => {
-                messages.entry(message).or_default().enqueued = true;
+            Kind::Enqueued { message, key } if end.is_none() => {
+                let fate = messages.entry(message).or_default();
+                (fate.enqueued, fate.key) = (true, key);
             }
             Kind::Claimed { message, .. } => {
                 messages.entry(message).or_default().first_claimed.get_or_insert(event.at);
+            }
+            // A window begins with the first claim that may have led to an effect.
+            Kind::Moved { message, proof: Some(ProofKind::NeverSent), .. } => {
+                let fate = messages.entry(message).or_default();
+                if !fate.released {
+                    fate.first_claimed = None;
+                }
+            }
+            Kind::Moved { message, proof: Some(_), to: MessageState::Pending, .. } => {
+                messages.entry(message).or_default().released = true;
             }
             Kind::Moved { message, to: MessageState::InDoubt, .. } => {
                 messages.entry(message).or_default().doubted = event.at;
@@ -60,8 +77,13 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::Final { message, state, parked } => {
                 let fate = messages.entry(message).or_default();
                 fate.told = true;
+                let waits = fate.key.is_some_and(|key| parked_keys.contains(&key));
+                if parked {
+                    parked_keys.extend(fate.key);
+                }
                 let flaw = match state {
                     MessageState::Delivered | MessageState::Failed => None,
+                    MessageState::Pending if waits => None,
                     MessageState::Pending => Some("still pending"),
                     MessageState::Claimed => Some("still claimed"),
                     MessageState::InDoubt => {

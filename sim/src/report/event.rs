@@ -141,7 +141,8 @@ pub fn text(kind: &Kind) -> String {
         Kind::SendEnded { token, message, outcome, .. } => {
             format!("send of {message} with token {token} ended: {outcome:?}")
         }
-        Kind::Enqueued { message } => format!("{message} written"),
+        Kind::Enqueued { message, key: None } => format!("{message} written"),
+        Kind::Enqueued { message, key: Some(key) } => format!("{message} written, of key k{key}"),
         Kind::Activated { generation, token, holder, again } => {
             let verb = if *again { "confirmed at" } else { "raised to" };
             format!("floor {verb} {token} for {holder} in generation {generation}")
@@ -192,7 +193,8 @@ mod tests {
         let line = |kind| line(&Event { at: SimTime(1_200_000_000), kind });
         assert_eq!(line(Kind::Paused { node: node(2) }), "      1.200000 s  n2    stands still");
         let message = MessageNo(17);
-        assert_eq!(line(Kind::Enqueued { message }), "      1.200000 s  db    m17 written");
+        let written = line(Kind::Enqueued { message, key: None });
+        assert_eq!(written, "      1.200000 s  db    m17 written");
         let moved = line(Kind::Moved {
             token: Token(3),
             message,

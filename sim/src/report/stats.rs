@@ -205,7 +205,7 @@ mod tests {
         let stats = Stats::of(&outcome(vec![
             (1, elected(1)),
             (2, Kind::GuardIssued { holder, token }),
-            (3, Kind::Enqueued { message }),
+            (3, Kind::Enqueued { message, key: None }),
             (4, Kind::Effect { message, key, token, node: node(1) }),
             (5, fault("pause")),
             (5, Kind::Paused { node: node(1) }),

@@ -23,6 +23,7 @@ pub(crate) mod timing;
 mod topology;
 pub mod units;
 mod validate;
+mod workload;
 
 #[cfg(test)]
 mod tests;
@@ -93,6 +94,12 @@ pub struct WorkloadSpec {
     pub every: Between<Duration>,
     /// The kinds of sink of which each seed draws one; at least one.
     pub sinks: Vec<SinkKind>,
+    /// How many ordering keys the messages carry; zero: none.
+    pub keys: Between<u32>,
+    /// How many messages a leader claims at once; at least one.
+    pub batch: Between<u32>,
+    /// After how many known failures a message is a dead letter; at least one.
+    pub attempts: Between<u32>,
 }
 
 /// One line of `faults`.

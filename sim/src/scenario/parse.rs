@@ -1,29 +1,20 @@
 //! The sections of a scenario file.
 
-use std::time::Duration;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::field::{Section, Value, count, duration, fixed, names, positive, signed, text};
-use super::problem::{Problem, Problems, suggest};
+use super::field::{Section, Value, duration, positive, signed, text};
+use super::problem::{Problem, Problems};
 use super::{
-    DEFAULT_HEAL, Expect, Scenario, TimingSpec, WorkloadSpec, cluster, expect, fault, network,
-    swarm, timing, validate,
+    DEFAULT_HEAL, Expect, Scenario, TimingSpec, cluster, expect, fault, network, swarm, timing,
+    validate, workload,
 };
 use crate::faults::plan::Network;
-use crate::oracles::SinkKind;
 
 const SECTIONS: &[&str] = &[
     "name", "about", "seed", "cluster", "timing", "network", "workload", "horizon", "heal",
     "stable", "faults", "swarm", "expect",
 ];
-
-/// How long a dedup sink remembers a key if the scenario does not say.
-const DEFAULT_WINDOW: Duration = Duration::from_secs(300);
-
-/// The most messages of one run: a slip of the keyboard must not fill the memory.
-const MAX_MESSAGES: u32 = 100_000;
 
 /// Reads a scenario, or says everything that is wrong with it.
 pub(super) fn parse(source: &str) -> Result<Scenario, Vec<Problem>> {
@@ -70,7 +61,7 @@ fn document_of<'t>(
         None => Some(Network::default()),
     };
     let workload = match root.get("workload") {
-        Some(value) => workload(value, problems).map(Some),
+        Some(value) => workload::parse(value, problems).map(Some),
         None => Some(None),
     };
     let horizon = root.need("horizon", "\"60s\"", problems);
@@ -148,65 +139,4 @@ fn seed(value: &Value, problems: &mut Problems) -> Option<u64> {
         );
     }
     seed
-}
-
-fn workload(value: &Value, problems: &mut Problems) -> Option<WorkloadSpec> {
-    let section = Section::of("the workload", value, problems)?;
-    section.only(&["messages", "every", "sink", "window"], problems);
-    let messages = section.need("messages", "200", problems);
-    let messages = messages.and_then(|value| {
-        let messages = count("messages", value, problems)?;
-        if messages.high <= MAX_MESSAGES {
-            return Some(messages);
-        }
-        let help = "a run that takes seconds has some hundreds";
-        let label = format!("expected at most {MAX_MESSAGES}");
-        problems.add(value.span(), "too many messages for one run", label, help);
-        None
-    });
-    let every = section.duration_or("every", Duration::from_millis(50), problems);
-    let window = section.duration_or("window", DEFAULT_WINDOW, problems);
-    let window = window.and_then(|window| fixed("window", window, &section, problems));
-    let sinks = match section.get("sink") {
-        Some(value) => sinks(value, window.unwrap_or(DEFAULT_WINDOW), problems),
-        None => Some(vec![SinkKind::Dedup { window: window.unwrap_or(DEFAULT_WINDOW) }]),
-    };
-    if let (Some(value), Some(sinks)) = (section.get("window"), &sinks)
-        && !sinks.iter().any(|sink| matches!(sink, SinkKind::Dedup { .. }))
-    {
-        problems.add(
-            value.span(),
-            "only a dedup sink has a window",
-            "not a dedup sink",
-            "leave it out, or write sink = \"dedup\"",
-        );
-    }
-    Some(WorkloadSpec { messages: messages?, every: every?, sinks: sinks? })
-}
-
-fn sinks(value: &Value, window: Duration, problems: &mut Problems) -> Option<Vec<SinkKind>> {
-    const NAMES: [&str; 3] = ["dedup", "fenced", "plain"];
-    let named = names("sink", value, problems)?;
-    if named.is_empty() {
-        problems.add(value.span(), "no sink", "expected a sink", suggest("", NAMES));
-        return None;
-    }
-    let mut sinks = Some(Vec::new());
-    for (name, at) in named {
-        let sink = match name {
-            "dedup" => SinkKind::Dedup { window },
-            "fenced" => SinkKind::Fenced,
-            "plain" => SinkKind::Plain,
-            _ => {
-                let message = format!("sink = \"{name}\" is unknown");
-                problems.add(at, message, "not a kind of sink", suggest(name, NAMES));
-                sinks = None;
-                continue;
-            }
-        };
-        if let Some(sinks) = &mut sinks {
-            sinks.push(sink);
-        }
-    }
-    sinks
 }

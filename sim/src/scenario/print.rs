@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::Expect;
 use super::units::duration;
-use crate::faults::plan::Plan;
+use crate::faults::plan::{Handling, Plan};
 use crate::oracles::SinkKind;
 
 /// Writes the plan as a scenario file, and what is expected of it.
@@ -64,11 +64,22 @@ fn write(out: &mut impl Write, plan: &Plan, expect: &Expect) -> fmt::Result {
         write!(out, "workload = {{ messages = {}, every = \"{every}\", ", workload.messages)?;
         match workload.sink {
             SinkKind::Dedup { window } => {
-                writeln!(out, "sink = \"dedup\", window = \"{}\" }}", duration(window))?;
+                write!(out, "sink = \"dedup\", window = \"{}\"", duration(window))?;
             }
-            SinkKind::Fenced => writeln!(out, "sink = \"fenced\" }}")?,
-            SinkKind::Plain => writeln!(out, "sink = \"plain\" }}")?,
+            SinkKind::Fenced => write!(out, "sink = \"fenced\"")?,
+            SinkKind::Plain => write!(out, "sink = \"plain\"")?,
         }
+        let (handling, usual) = (workload.handling, Handling::default());
+        for (key, value, usual) in [
+            ("keys", handling.keys, usual.keys),
+            ("batch", handling.batch, usual.batch),
+            ("attempts", handling.attempts, usual.attempts),
+        ] {
+            if value != usual {
+                write!(out, ", {key} = {value}")?;
+            }
+        }
+        writeln!(out, " }}")?;
     }
     writeln!(out, "horizon = \"{}\"", duration(plan.horizon))?;
     writeln!(out, "heal = \"{}\"", duration(plan.heal))?;

@@ -149,7 +149,7 @@ mod tests {
     fn history(numbers: &[u32]) -> History {
         let mut history = History::default();
         for number in numbers {
-            let kind = Kind::Enqueued { message: MessageNo(*number) };
+            let kind = Kind::Enqueued { message: MessageNo(*number), key: None };
             history.push(SimTime(u64::from(*number)), kind);
         }
         history
@@ -172,8 +172,9 @@ mod tests {
 
     #[test]
     fn the_first_event_that_differs_is_found_wherever_it_is() {
-        let line =
-            |number: u32| Some(format!("{number} Enqueued {{ message: MessageNo({number}) }}"));
+        let line = |number: u32| {
+            Some(format!("{number} Enqueued {{ message: MessageNo({number}), key: None }}"))
+        };
         let here = history(&[1, 2, 3]);
         for (there, index, before, ours, theirs) in [
             (&[4, 5][..], 0, None, line(1), line(4)),

@@ -27,7 +27,7 @@ fn scenario(more: &str) -> Scenario {
 fn outcome(seed: u64, verdict: Verdict) -> RunOutcome {
     let mut history = History::default();
     let message = MessageNo(1);
-    history.push(SimTime(seed), Kind::Enqueued { message });
+    history.push(SimTime(seed), Kind::Enqueued { message, key: None });
     let token = fencepost::Token(1);
     history.push(SimTime(seed), Kind::Effect { message, key: message, token, node: node(1) });
     RunOutcome { seed, verdict, history, reach: [0; REACH_POINTS.len()] }

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fencepost::Instant;
+use fencepost::delivery::{Backoff, DispatcherConfig};
 use madsim::plugin::simulator;
 use madsim::runtime::Handle;
 use madsim::time::TimeHandle;
@@ -21,7 +23,7 @@ use super::sinks::SinkServer;
 use super::timer::Timer;
 use super::voters::{Cluster, Switches, address};
 use crate::faults::inject::Injector;
-use crate::faults::plan::{DiskMode, Plan};
+use crate::faults::plan::{DiskMode, Handling, Plan};
 use crate::history::Kind;
 use crate::streams::stream;
 
@@ -47,6 +49,7 @@ impl World {
             timing: plan.timing.clone(),
             transport: plan.transport,
             sink: plan.workload.map(|workload| workload.sink),
+            dispatcher: dispatcher(plan.workload.map(|workload| workload.handling)),
             timer: timer.clone(),
             links: simulator::<Links>(),
             clocks: simulator::<Clocks>(),
@@ -111,6 +114,17 @@ impl World {
         machines.extend([database.id(), sink.id()]);
         let injector = Injector::new(Arc::clone(&cluster), handle, machines, plan.disk);
         Self { cluster, books, injector }
+    }
+}
+
+/// How the nodes deliver. A message that is refused for now waits no longer than a run takes to heal.
+fn dispatcher(handling: Option<Handling>) -> DispatcherConfig {
+    let handling = handling.unwrap_or_default();
+    DispatcherConfig {
+        batch: handling.batch as usize,
+        backoff: Backoff { first: Duration::from_millis(100), max: Duration::from_secs(2) },
+        attempts_max: handling.attempts.into(),
+        ..DispatcherConfig::default()
     }
 }
 

@@ -4,12 +4,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::store::{
-    Activated, Attempt, Claim, Doubt, Enqueued, MessageId, MessageState, Outgoing, Proof, Roll,
-    Settled, Settlement, SqliteOutbox, Store, StoreError,
+    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, MessageId,
+    MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Roll, Settled,
+    Settlement, SqliteOutbox, StoreError,
 };
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
@@ -27,7 +28,18 @@ pub struct Books {
     pub outbox: SqliteOutbox,
     floor: Token,
     generation: Generation,
-    messages: BTreeMap<MessageNo, (MessageState, Token)>,
+    /// In the order in which they were written, which is that of their numbers.
+    messages: BTreeMap<MessageNo, Booked>,
+}
+
+/// What the books say of a message.
+#[derive(Clone, Copy)]
+struct Booked {
+    state: MessageState,
+    /// Who claimed it last.
+    token: Token,
+    /// The number of its ordering key.
+    key: Option<u32>,
 }
 
 /// The books, reached by the database's own task and by the testbed.
@@ -44,49 +56,64 @@ impl Books {
         Ok(Self { outbox, floor, generation, messages: BTreeMap::new() })
     }
 
-    /// The application writes a message.
+    /// Messages are written. What is new goes into the books and the history.
     ///
     /// # Errors
     /// SQLite says so.
     pub fn enqueue(
         &mut self,
-        message: MessageNo,
-        payload: &[u8],
+        messages: &[NewMessage],
         now: WallTime,
-    ) -> Result<(), StoreError> {
-        let enqueued = self.outbox.enqueue(&message_id(message), payload, now);
-        assert_eq!(enqueued, Ok(Enqueued::Added), "each message is written once");
-        self.messages.insert(message, (MessageState::Pending, Token::default()));
-        Ok(())
+        recorder: &Recorder,
+    ) -> Result<Vec<Enqueued>, EnqueueError> {
+        let answers = self.outbox.enqueue(messages, now)?;
+        for (NewMessage { id, key, .. }, answer) in messages.iter().zip(&answers) {
+            if *answer == Enqueued::Added {
+                let (message, key) = (message_no(id), key.as_ref().map(key_no));
+                let (state, token) = (MessageState::Pending, Token::default());
+                self.messages.insert(message, Booked { state, token, key });
+                recorder.record(Kind::Enqueued { message, key });
+            }
+        }
+        Ok(answers)
     }
 
-    /// Whether every message is where it may stay for good: delivered, failed, or parked.
+    /// Whether every message is where it may stay for good: delivered, failed, parked, or behind one
+    /// of its key that is in doubt.
     ///
     /// # Errors
     /// SQLite says so.
     pub fn is_settled(&mut self) -> Result<bool, StoreError> {
-        let open = |(state, _): &(MessageState, Token)| {
-            matches!(state, MessageState::Pending | MessageState::Claimed)
-        };
-        let doubt = |(state, _): &(MessageState, Token)| *state == MessageState::InDoubt;
-        if self.messages.values().any(open) {
-            return Ok(false);
+        let mut doubtful_keys = BTreeSet::new();
+        let mut doubts = false;
+        for booked in self.messages.values() {
+            let waits = booked.key.is_some_and(|key| doubtful_keys.contains(&key));
+            match booked.state {
+                MessageState::Pending if waits => {}
+                MessageState::Pending | MessageState::Claimed => return Ok(false),
+                MessageState::InDoubt => {
+                    doubts = true;
+                    doubtful_keys.extend(booked.key);
+                }
+                MessageState::Delivered | MessageState::Failed => {}
+            }
         }
         // Only the database knows what is parked.
-        Ok(!self.messages.values().any(doubt) || self.outbox.doubts(1)?.is_empty())
+        Ok(!doubts || self.outbox.doubts(1)?.is_empty())
     }
 }
 
-/// What a node asks of the database: the calls of [`Store`].
+/// What a node asks of the database: the calls of [`Fence`] and [`Outbox`].
 #[allow(missing_docs)] // the arguments are the trait's
 pub enum Question {
     Activate { generation: Generation, token: Token, holder: Identity },
     Roll,
     CallRoll { seen: Generation, boots: Vec<Boot> },
     Sweep { token: Token },
+    Enqueue { messages: Vec<NewMessage> },
     Pending { limit: usize },
-    Claim { token: Token, attempt: Attempt, wall: WallTime },
-    Settle { token: Token, attempt: Attempt, settlement: Settlement },
+    Claim { permit: Permit, attempts: Vec<Attempt>, wall: WallTime },
+    Settle { token: Token, settlements: Vec<(Attempt, Settlement)> },
     Doubts { limit: usize },
     Resolve { token: Token, attempt: Attempt, proof: Proof },
 }
@@ -103,10 +130,12 @@ impl Question {
 pub enum Answer {
     Activated(Activated),
     Roll(Roll),
-    Swept(Option<u64>),
+    Swept(Checked<u64>),
+    Enqueued(Result<Vec<Enqueued>, EnqueueError>),
     Pending(Vec<Outgoing>),
-    Claim(Claim),
-    Settled(Settled),
+    Claimed(Checked<Vec<Claim>>),
+    Settled(Checked<Vec<Settled>>),
+    Resolved(Checked<Settled>),
     Doubts(Vec<Doubt>),
     Failed(StoreError),
 }
@@ -123,6 +152,17 @@ pub fn message_no(id: &MessageId) -> MessageNo {
 /// The id of a workload message.
 pub fn message_id(number: MessageNo) -> MessageId {
     MessageId::new(&number.to_string()).expect("a short word")
+}
+
+/// The number of an ordering key of the workload.
+fn key_no(key: &OrderingKey) -> u32 {
+    let number = key.as_str().strip_prefix('k').and_then(|number| number.parse().ok());
+    number.expect("the workload names its keys k1, k2, …")
+}
+
+/// The ordering key of that number.
+pub fn ordering_key(number: u32) -> OrderingKey {
+    OrderingKey::new(&format!("k{number}")).expect("a short word")
 }
 
 /// The database's process.
@@ -195,43 +235,57 @@ impl Database {
             Question::Sweep { token } => {
                 let swept = books.outbox.sweep(*token, now)?;
                 match swept {
-                    Some(count) => self.swept(books, *token, count),
-                    None => self.fenced(*token, books.floor),
+                    Checked::Passed(count) => self.swept(books, *token, count),
+                    Checked::Fenced { floor } => self.fenced(*token, floor),
                 }
                 Answer::Swept(swept)
             }
-            Question::Pending { limit } => Answer::Pending(books.outbox.pending(*limit)?),
-            Question::Claim { token, attempt, wall } => {
-                let id = &attempt.id;
-                let claim = books.outbox.claim(*token, attempt, *wall, now)?;
-                match claim {
-                    Claim::Granted { .. } => self.claimed(books, *token, id),
-                    Claim::Fenced { floor } => self.fenced(*token, floor),
-                    // A window that is over puts a pending message back in doubt.
-                    Claim::NotPending { state: Some(state) } => {
-                        self.moved(books, *token, id, state, None);
-                    }
-                    Claim::NotPending { state: None } => {}
-                }
-                Answer::Claim(claim)
+            Question::Enqueue { messages } => {
+                Answer::Enqueued(books.enqueue(messages, now, &self.recorder))
             }
-            Question::Settle { token, attempt, settlement } => {
-                let settled = books.outbox.settle(*token, attempt, settlement, now)?;
-                self.settled(books, *token, &attempt.id, settled, None);
-                Answer::Settled(settled)
+            Question::Pending { limit } => Answer::Pending(books.outbox.pending(*limit, now)?),
+            Question::Claim { permit, attempts, wall } => {
+                let token = permit.token;
+                let answer = books.outbox.claim(permit, attempts, *wall, now)?;
+                match &answer {
+                    Checked::Passed(claims) => {
+                        for (Attempt { id, .. }, claim) in attempts.iter().zip(claims) {
+                            self.claim_answered(books, token, id, *claim);
+                        }
+                    }
+                    Checked::Fenced { floor } => self.fenced(token, *floor),
+                }
+                Answer::Claimed(answer)
+            }
+            Question::Settle { token, settlements } => {
+                let answer = books.outbox.settle(*token, settlements, now)?;
+                match &answer {
+                    Checked::Passed(settled) => {
+                        for ((Attempt { id, .. }, _), settled) in settlements.iter().zip(settled) {
+                            self.settled(books, *token, id, *settled);
+                        }
+                    }
+                    Checked::Fenced { floor } => self.fenced(*token, *floor),
+                }
+                Answer::Settled(answer)
             }
             Question::Doubts { limit } => Answer::Doubts(books.outbox.doubts(*limit)?),
             Question::Resolve { token, attempt, proof } => {
-                let settled = books.outbox.resolve(*token, attempt, proof, now)?;
+                let answer = books.outbox.resolve(*token, attempt, proof, now)?;
                 let kind = match proof {
                     Proof::SinkHasIt => Some(ProofKind::SinkHasIt),
                     Proof::SinkLacksIt => Some(ProofKind::SinkLacksIt),
                     Proof::Deduplicated { .. } => Some(ProofKind::Deduplicated),
-                    Proof::NeverSent => Some(ProofKind::NeverSent),
                     Proof::Park { .. } => None,
                 };
-                self.settled(books, *token, &attempt.id, settled, kind);
-                Answer::Settled(settled)
+                match answer {
+                    Checked::Passed(Settled::Now(state)) => {
+                        self.moved(books, *token, &attempt.id, state, kind);
+                    }
+                    Checked::Passed(Settled::Refused { .. }) => {}
+                    Checked::Fenced { floor } => self.fenced(*token, floor),
+                }
+                Answer::Resolved(answer)
             }
         })
     }
@@ -248,9 +302,9 @@ impl Database {
 
     fn swept(&self, books: &mut Books, token: Token, count: u64) {
         let mut seen = 0;
-        for (&message, (state, by)) in &mut books.messages {
-            if *state == MessageState::Claimed && *by < token {
-                *state = MessageState::InDoubt;
+        for (&message, booked) in &mut books.messages {
+            if booked.state == MessageState::Claimed && booked.token < token {
+                booked.state = MessageState::InDoubt;
                 seen += 1;
                 let (from, to) = (MessageState::Claimed, MessageState::InDoubt);
                 self.recorder.record(Kind::Moved { token, message, from, to, proof: None });
@@ -259,27 +313,36 @@ impl Database {
         assert_eq!(seen, count, "a sweep moves what earlier tokens claimed, and only that");
     }
 
-    fn claimed(&self, books: &mut Books, token: Token, id: &MessageId) {
-        let message = message_no(id);
-        let entry = books.messages.get_mut(&message).expect("only what was written is claimed");
-        if *entry != (MessageState::Claimed, token) {
-            *entry = (MessageState::Claimed, token);
-            self.recorder.record(Kind::Claimed { token, message });
+    fn claim_answered(&self, books: &mut Books, token: Token, id: &MessageId, claim: Claim) {
+        match claim {
+            Claim::Granted { .. } => {
+                let message = message_no(id);
+                let booked =
+                    books.messages.get_mut(&message).expect("only what was written is claimed");
+                if (booked.state, booked.token) != (MessageState::Claimed, token) {
+                    (booked.state, booked.token) = (MessageState::Claimed, token);
+                    self.recorder.record(Kind::Claimed { token, message });
+                }
+            }
+            // A window that is over puts a pending message back in doubt.
+            Claim::Refused { state: Some(state) } => self.moved(books, token, id, state, None),
+            Claim::Refused { state: None } => {}
         }
     }
 
-    fn settled(
-        &self,
-        books: &mut Books,
-        token: Token,
-        id: &MessageId,
-        settled: Settled,
-        proof: Option<ProofKind>,
-    ) {
-        match settled {
-            Settled::Now(state) => self.moved(books, token, id, state, proof),
-            Settled::Fenced { floor } => self.fenced(token, floor),
-            Settled::Refused { .. } => {}
+    /// What is pending again was certainly not sent, by its holder's own word: through doubt, by
+    /// proof, in one transaction.
+    fn settled(&self, books: &mut Books, token: Token, id: &MessageId, settled: Settled) {
+        let Settled::Now(state) = settled else { return };
+        let claimed = books
+            .messages
+            .get(&message_no(id))
+            .is_some_and(|booked| booked.state == MessageState::Claimed);
+        if state == MessageState::Pending && claimed {
+            self.moved(books, token, id, MessageState::InDoubt, None);
+            self.moved(books, token, id, state, Some(ProofKind::NeverSent));
+        } else {
+            self.moved(books, token, id, state, None);
         }
     }
 
@@ -293,8 +356,8 @@ impl Database {
         proof: Option<ProofKind>,
     ) {
         let message = message_no(id);
-        let entry = books.messages.get_mut(&message).expect("only what was written is moved");
-        let from = std::mem::replace(&mut entry.0, to);
+        let booked = books.messages.get_mut(&message).expect("only what was written is moved");
+        let from = std::mem::replace(&mut booked.state, to);
         if from != to {
             self.recorder.record(Kind::Moved { token, message, from, to, proof });
         }
@@ -321,7 +384,7 @@ impl Database {
         assert_eq!((fence.floor, fence.generation), kept, "fence: database and books");
         for row in rows {
             let message = message_no(&row.id);
-            assert_eq!(row.state, books.messages[&message].0, "{message}: database and books");
+            assert_eq!(row.state, books.messages[&message].state, "{message}: database and books");
             recorder.record(Kind::Final { message, state: row.state, parked: row.parked });
         }
         Ok(())
@@ -365,7 +428,7 @@ macro_rules! expect {
     };
 }
 
-impl Store for RemoteStore {
+impl Fence for RemoteStore {
     async fn activate(
         &self,
         generation: Generation,
@@ -382,8 +445,16 @@ impl Store for RemoteStore {
     async fn call_roll(&self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {
         expect!(self.ask(Question::CallRoll { seen, boots: boots.to_vec() }).await, Roll)
     }
+}
 
-    async fn sweep(&self, token: Token) -> Result<Option<u64>, StoreError> {
+impl Outbox for RemoteStore {
+    async fn enqueue(&self, messages: &[NewMessage]) -> Result<Vec<Enqueued>, EnqueueError> {
+        let answer = self.ask(Question::Enqueue { messages: messages.to_vec() }).await;
+        let answer: Result<_, StoreError> = expect!(answer, Enqueued);
+        answer?
+    }
+
+    async fn sweep(&self, token: Token) -> Result<Checked<u64>, StoreError> {
         expect!(self.ask(Question::Sweep { token }).await, Swept)
     }
 
@@ -393,27 +464,29 @@ impl Store for RemoteStore {
 
     async fn claim(
         &self,
-        token: Token,
-        attempt: &Attempt,
+        permit: &Permit,
+        attempts: &[Attempt],
         wall: WallTime,
-    ) -> Result<Claim, StoreError> {
-        self.recorder.record(Kind::ClaimStarted {
-            node: self.node,
-            token,
-            message: message_no(&attempt.id),
-            reading: self.clocks.reading(self.client.here),
-        });
-        expect!(self.ask(Question::Claim { token, attempt: attempt.clone(), wall }).await, Claim)
+    ) -> Result<Checked<Vec<Claim>>, StoreError> {
+        for Attempt { id, .. } in attempts {
+            self.recorder.record(Kind::ClaimStarted {
+                node: self.node,
+                token: permit.token,
+                message: message_no(id),
+                reading: self.clocks.reading(self.client.here),
+            });
+        }
+        let (permit, attempts) = (permit.clone(), attempts.to_vec());
+        expect!(self.ask(Question::Claim { permit, attempts, wall }).await, Claimed)
     }
 
     async fn settle(
         &self,
         token: Token,
-        attempt: &Attempt,
-        settlement: Settlement,
-    ) -> Result<Settled, StoreError> {
-        let attempt = attempt.clone();
-        expect!(self.ask(Question::Settle { token, attempt, settlement }).await, Settled)
+        settlements: &[(Attempt, Settlement)],
+    ) -> Result<Checked<Vec<Settled>>, StoreError> {
+        let settlements = settlements.to_vec();
+        expect!(self.ask(Question::Settle { token, settlements }).await, Settled)
     }
 
     async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
@@ -425,10 +498,8 @@ impl Store for RemoteStore {
         token: Token,
         attempt: &Attempt,
         proof: Proof,
-    ) -> Result<Settled, StoreError> {
-        expect!(
-            self.ask(Question::Resolve { token, attempt: attempt.clone(), proof }).await,
-            Settled
-        )
+    ) -> Result<Checked<Settled>, StoreError> {
+        let attempt = attempt.clone();
+        expect!(self.ask(Question::Resolve { token, attempt, proof }).await, Resolved)
     }
 }

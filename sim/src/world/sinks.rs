@@ -183,6 +183,20 @@ impl SinkServer {
     }
 }
 
+/// The message and the idempotency key that an id shows. They are the same, unless a planted bug
+/// made a new key: `m7#2`.
+fn message_and_key(id: &MessageId) -> (MessageNo, MessageNo) {
+    let Some((message, fresh)) = id.as_str().split_once('#') else {
+        return (message_no(id), message_no(id));
+    };
+    let message = MessageId::new(message).map_or(MessageNo(0), |id| message_no(&id));
+    let fresh: u32 = fresh.parse().unwrap_or(0);
+    (message, MessageNo(message.0 + NEW_KEYS * (fresh + 1)))
+}
+
+/// More than the messages of any run: keys beyond are no message's.
+const NEW_KEYS: u32 = 1_000_000;
+
 /// The sink as a node sees it: far away, behind a connection.
 pub struct RemoteSink {
     /// What it can do.
@@ -241,16 +255,17 @@ impl Sink for RemoteSink {
     }
 
     async fn send(&self, message: &Outgoing, stamp: Stamp) -> Result<(), SendError> {
-        let (token, number, node) = (stamp.token, message_no(&message.id), self.node);
+        let (token, node) = (stamp.token, self.node);
+        let (number, key) = message_and_key(&message.id);
         self.recorder.record(Kind::SendStarted {
             node,
             token,
             message: number,
-            key: number,
+            key,
             reading: self.clocks.reading(self.client.here),
         });
         let poison = message.payload.starts_with(POISON);
-        let question = Question::Send { message: number, key: number, stamp, node, poison };
+        let question = Question::Send { message: number, key, stamp, node, poison };
         match self.ask(question).await {
             Some(Answer::Done | Answer::Has(_)) => {
                 self.ended(token, number, SendOutcome::Accepted);

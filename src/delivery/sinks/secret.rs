@@ -36,6 +36,7 @@ pub enum SecretError {
     NoLine(PathBuf),
 }
 
+#[cfg(not(madsim))]
 impl SecretSource {
     /// Reads it.
     ///
@@ -59,6 +60,7 @@ impl SecretSource {
     }
 }
 
+#[cfg(not(madsim))]
 fn is_secret(text: &str) -> bool {
     (1..=MAX_SECRET_LEN).contains(&text.len()) && !text.chars().any(char::is_control)
 }

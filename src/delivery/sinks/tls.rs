@@ -14,10 +14,8 @@ pub(super) fn client(ca: Option<&Path>) -> Result<ClientConfig, SinkOpenError> {
     let mut roots = RootCertStore::empty();
     match ca {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => add(&mut roots, path).map_err(|why| SinkOpenError::Certificates {
-            path: path.to_owned(),
-            why,
-        })?,
+        Some(path) => add(&mut roots, path)
+            .map_err(|why| SinkOpenError::Certificates { path: path.to_owned(), why })?,
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)

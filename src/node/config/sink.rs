@@ -95,7 +95,8 @@ impl Draft<'_> {
                 "write `file = \"…\"` here, or a table [sink.webhook] or [sink.smtp]",
             )),
             SinkTable { file, webhook, smtp } => {
-                let second = smtp.as_ref().map(Spanned::span).or(webhook.as_ref().map(Spanned::span));
+                let second =
+                    smtp.as_ref().map(Spanned::span).or(webhook.as_ref().map(Spanned::span));
                 let what = match file {
                     Some(_) => "a sink is a file or something else, not both",
                     None => "a sink is a webhook or a mail server, not both",
@@ -133,8 +134,10 @@ impl Draft<'_> {
                     name.span(),
                     format!("{header} is a secret"),
                     "would be written down here",
-                    format!("write `secret_headers.{header} = {{ env = \"A_VARIABLE\" }}`, or \
-                             `{{ file = \"…\" }}`"),
+                    format!(
+                        "write `secret_headers.{header} = {{ env = \"A_VARIABLE\" }}`, or \
+                             `{{ file = \"…\" }}`"
+                    ),
                 ));
             }
             config.headers.push((header, self.header_value(value)?));
@@ -180,11 +183,7 @@ impl Draft<'_> {
         Ok(url)
     }
 
-    fn promise(
-        &self,
-        table: &WebhookTable,
-        timeout: Duration,
-    ) -> Result<Promise, ConfigFileError> {
+    fn promise(&self, table: &WebhookTable, timeout: Duration) -> Result<Promise, ConfigFileError> {
         const KNOWN: [&str; 3] = ["plain", "dedup", "fenced"];
         let promise = table.promise.as_ref().map_or("plain", |text| text.get_ref());
         let at = table.promise.as_ref().map_or_else(|| table.url.span(), Spanned::span);
@@ -345,7 +344,9 @@ impl Draft<'_> {
     fn mail_address(&self, text: &Spanned<String>) -> Result<String, ConfigFileError> {
         let address = self.plain_text(text)?;
         // Only what no address is without: what a server takes, it decides.
-        if address.split_once('@').is_some_and(|(user, domain)| !user.is_empty() && !domain.is_empty())
+        if address
+            .split_once('@')
+            .is_some_and(|(user, domain)| !user.is_empty() && !domain.is_empty())
         {
             return Ok(address);
         }

@@ -12,13 +12,14 @@ use super::transaction::{Done, unavailable, write};
 use crate::election::MAX_VOTERS;
 use crate::id::{Boot, Generation, Identity, Term, Token};
 use crate::probe::mutant;
-use crate::store::{Activated, Roll, StoreError};
+use crate::store::{Activated, BindError, FenceRow, Roll, StoreError};
 use crate::time::WallTime;
 
 /// A generation that the store is never in is bound as NULL, which equals nothing.
 const RAISE: &str = "UPDATE fence SET floor = ?1, holder = ?2, raised_ms = ?3
     WHERE floor < ?1 AND generation = ?4";
-pub(super) const FENCE: &str = "SELECT floor, holder, generation, cluster, raised_ms FROM fence";
+const FENCE: &str = "SELECT floor, holder, generation, cluster, raised_ms FROM fence";
+pub(super) const FLOOR: &str = "SELECT floor FROM fence";
 /// One statement, so that floor, generation and roll are those of one moment. In the order of
 /// [`NodeId`](crate::id::NodeId), which is that of the bytes.
 pub(super) const ROLL: &str =
@@ -29,41 +30,6 @@ const ENTER_BOOT: &str = "INSERT INTO roll (node, nonce) VALUES (?1, ?2)";
 /// another's: nobody holds what was raised before.
 const NEXT_GENERATION: &str = "UPDATE fence SET generation = ?1, holder = ''";
 const BIND: &str = "UPDATE fence SET cluster = ?1";
-
-/// The fence as people and audits see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fence {
-    /// The highest token that was ever activated; 0 before the first.
-    pub floor: Token,
-    /// Who activated it, unless the generation began after that.
-    pub holder: Option<Identity>,
-    /// The generation that the store is in.
-    pub generation: Generation,
-    /// The cluster that the store belongs to, once it is bound to one.
-    pub cluster: Option<String>,
-    /// When the floor was raised last, by the store's clock.
-    pub raised: Option<WallTime>,
-}
-
-/// A store that was not bound to a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BindError {
-    /// It belongs to another cluster. Two clusters elect without knowing of each other, so in one
-    /// store each would fence the other out.
-    #[error("the store belongs to cluster {theirs:?}, not to {ours:?}")]
-    OtherCluster {
-        /// The name that was to be bound.
-        ours: String,
-        /// The name that the store keeps.
-        theirs: String,
-    },
-    /// A cluster has a name.
-    #[error("the name of the cluster that the store shall belong to is empty")]
-    NoName,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 impl SqliteOutbox {
     /// Raises the floor to `token` for `holder`, if it is lower and the store is in `generation`.
@@ -91,7 +57,7 @@ impl SqliteOutbox {
             let mine = stands.generation == generation
                 && stands.floor == token
                 && stands.holder == Some(holder);
-            let Fence { floor, generation, .. } = stands;
+            let FenceRow { floor, generation, .. } = stands;
             let behind = Activated::Behind { floor, generation };
             Ok(Done::Unchanged(if mine { Activated::Raised } else { behind }))
         })
@@ -136,7 +102,7 @@ impl SqliteOutbox {
     ///
     /// # Errors
     /// The store failed.
-    pub fn fence(&mut self) -> Result<Fence, StoreError> {
+    pub fn fence(&mut self) -> Result<FenceRow, StoreError> {
         read_fence(&self.connection).map_err(unavailable)
     }
 
@@ -187,9 +153,14 @@ fn column(generation: Generation) -> Option<i64> {
     i64::try_from(generation.number).ok().filter(|_| generation.roll == 0)
 }
 
-fn read_fence(connection: &Connection) -> rusqlite::Result<Fence> {
+/// The floor, which every write looks at first.
+pub(super) fn floor(connection: &Connection) -> rusqlite::Result<Token> {
+    connection.prepare_cached(FLOOR)?.query_row([], |row| token(row, 0))
+}
+
+fn read_fence(connection: &Connection) -> rusqlite::Result<FenceRow> {
     connection.prepare_cached(FENCE)?.query_row([], |row| {
-        Ok(Fence {
+        Ok(FenceRow {
             floor: token(row, 0)?,
             holder: holder(row, 1)?,
             generation: generation_at(row, 2)?,

@@ -3,87 +3,115 @@
 //! SQLite keeps signed 64-bit integers. Tokens fit, as far as they are activated; times that do not
 //! are past any that matters and become the last one that does.
 
-use std::time::Duration;
-
 use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{Connection, Error, Row};
+use rusqlite::{Connection, Error, OptionalExtension, params};
 
 use crate::id::{Boot, Generation, Identity, Incarnation, Token};
-use crate::store::{MessageId, MessageState};
+use crate::store::rules::Row;
+use crate::store::{MessageId, MessageState, OrderingKey};
 use crate::time::WallTime;
 
-/// The fence and one message in one look, because it is what every write begins with.
-pub(super) const LOOK: &str =
-    "SELECT floor, seq, state, token, parked, first_claimed_ms, send_until_ms, attempts
-    FROM fence LEFT JOIN outbox ON id = ?1";
+pub(super) const LOOK: &str = "SELECT state, parked, token, attempts, failures, not_before_ms,
+        first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason, seq, ordering_key
+    FROM outbox WHERE id = ?1";
+pub(super) const PUT: &str = "UPDATE outbox SET state = ?2, parked = ?3, token = ?4, attempts = ?5,
+        failures = ?6, not_before_ms = ?7, first_claimed_ms = ?8, send_until_ms = ?9,
+        changed_ms = ?10, claimer_wall_ms = ?11, reason = ?12
+    WHERE seq = ?1";
+pub(super) const IS_BEHIND: &str = "SELECT EXISTS (SELECT 1 FROM outbox
+    WHERE ordering_key = ?1 AND seq < ?2 AND state IN (0, 1, 4))";
 
-/// What a transaction must know before it writes.
-pub(super) struct Look {
-    pub(super) floor: Token,
-    pub(super) message: Option<Message>,
-}
-
-/// A message as far as its next state depends on it.
-pub(super) struct Message {
+/// A message that a transaction looked up: what the rules decide about, and its place.
+pub(super) struct Found {
+    pub(super) row: Row,
     pub(super) seq: i64,
-    pub(super) state: MessageState,
-    pub(super) token: Option<Token>,
-    pub(super) parked: bool,
-    pub(super) first_claimed: Option<i64>,
-    pub(super) send_until: Option<i64>,
-    /// How often it was claimed: the number of the last attempt.
-    pub(super) attempts: u64,
+    key: Option<String>,
 }
 
-impl Message {
-    /// When a window that began with the first claim ends.
-    pub(super) fn window_end(&self, window: Duration) -> Option<i64> {
-        let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-        self.first_claimed.map(|first| first.saturating_add(window))
+impl Found {
+    /// Whether no earlier message of its key is pending, claimed or in doubt.
+    pub(super) fn is_first(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let (Some(key), MessageState::Pending) = (&self.key, self.row.state) else {
+            return Ok(true);
+        };
+        let behind: bool = connection
+            .prepare_cached(IS_BEHIND)?
+            .query_row(params![key, self.seq], |row| row.get(0))?;
+        Ok(!behind)
     }
 }
 
-/// Reads the fence and the message.
-pub(super) fn look(connection: &Connection, id: &MessageId) -> rusqlite::Result<Look> {
-    connection.prepare_cached(LOOK)?.query_row([id.as_str()], |row| {
-        let message = match row.get(1)? {
-            None => None,
-            Some(seq) => Some(Message {
-                seq,
-                state: state(row, 2)?,
-                token: row.get::<_, Option<i64>>(3)?.map(as_token),
-                parked: row.get(4)?,
-                first_claimed: row.get(5)?,
-                send_until: row.get(6)?,
-                attempts: count(row, 7)?,
-            }),
-        };
-        Ok(Look { floor: token(row, 0)?, message })
+/// Looks a message up.
+pub(super) fn find(connection: &Connection, id: &MessageId) -> rusqlite::Result<Option<Found>> {
+    connection
+        .prepare_cached(LOOK)?
+        .query_row([id.as_str()], |row| {
+            Ok(Found { row: changing(row)?, seq: row.get(11)?, key: row.get(12)? })
+        })
+        .optional()
+}
+
+/// The columns that ever change, which are the first of a query.
+pub(super) fn changing(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        state: state(row, 0)?,
+        parked: row.get(1)?,
+        token: row.get::<_, Option<i64>>(2)?.map(as_token),
+        attempts: count(row, 3)?,
+        failures: count(row, 4)?,
+        not_before: Some(as_wall(row.get(5)?)).filter(|due| due.unix_ms > 0),
+        first_claimed: row.get::<_, Option<i64>>(6)?.map(as_wall),
+        send_until: row.get::<_, Option<i64>>(7)?.map(as_wall),
+        changed: as_wall(row.get(8)?),
+        claimer_wall: row.get::<_, Option<i64>>(9)?.map(as_wall),
+        reason: row.get(10)?,
     })
 }
 
-/// The time left until `end`; zero once it is reached.
-pub(super) fn left(end: i64, now: WallTime) -> Duration {
-    Duration::from_millis(u64::try_from(end.saturating_sub(millis(now))).unwrap_or(0))
+/// Writes what was decided.
+pub(super) fn put(connection: &Connection, seq: i64, row: &Row) -> rusqlite::Result<()> {
+    let written = params![
+        seq,
+        row.state as i64,
+        row.parked,
+        row.token.map(signed),
+        number(row.attempts),
+        number(row.failures),
+        row.not_before.map_or(0, millis),
+        row.first_claimed.map(millis),
+        row.send_until.map(millis),
+        millis(row.changed),
+        row.claimer_wall.map(millis),
+        row.reason,
+    ];
+    connection.prepare_cached(PUT)?.execute(written).map(drop)
 }
 
-pub(super) fn state(row: &Row<'_>, index: usize) -> rusqlite::Result<MessageState> {
+pub(super) fn state(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<MessageState> {
     let number = row.get::<_, i64>(index)?;
     let state = usize::try_from(number).ok().and_then(|n| MessageState::ALL.get(n));
     state.copied().ok_or_else(|| unreadable(index, Type::Integer, FromSqlError::OutOfRange(number)))
 }
 
-pub(super) fn id(row: &Row<'_>, index: usize) -> rusqlite::Result<MessageId> {
+pub(super) fn id(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<MessageId> {
     MessageId::new(row.get_ref(index)?.as_str()?)
         .map_err(|error| unreadable(index, Type::Text, FromSqlError::other(error)))
 }
 
-pub(super) fn token(row: &Row<'_>, index: usize) -> rusqlite::Result<Token> {
+pub(super) fn key(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Option<OrderingKey>> {
+    let Some(text) = row.get_ref(index)?.as_str_or_null()? else { return Ok(None) };
+    match OrderingKey::new(text) {
+        Ok(key) => Ok(Some(key)),
+        Err(error) => Err(unreadable(index, Type::Text, FromSqlError::other(error))),
+    }
+}
+
+pub(super) fn token(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Token> {
     row.get(index).map(as_token)
 }
 
 /// Whoever [`Identity`]'s text names; nobody if it is empty.
-pub(super) fn holder(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Identity>> {
+pub(super) fn holder(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Option<Identity>> {
     let text = row.get_ref(index)?.as_str()?;
     let identity = || {
         let (node, incarnation) = text.rsplit_once('/')?;
@@ -97,19 +125,19 @@ pub(super) fn holder(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Ide
 }
 
 /// One row of the roll.
-pub(super) fn boot(row: &Row<'_>, node: usize, nonce: usize) -> rusqlite::Result<Boot> {
+pub(super) fn boot(row: &rusqlite::Row<'_>, node: usize, nonce: usize) -> rusqlite::Result<Boot> {
     let name = row.get_ref(node)?.as_str()?;
     let name =
         name.parse().map_err(|error| unreadable(node, Type::Text, FromSqlError::other(error)))?;
     Ok(Boot { node: name, nonce: row.get::<_, i64>(nonce)?.cast_unsigned() })
 }
 
-pub(super) fn generation(row: &Row<'_>, index: usize) -> rusqlite::Result<Generation> {
+pub(super) fn generation(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Generation> {
     count(row, index).map(Generation::stored)
 }
 
 /// A number that is never negative.
-pub(super) fn count(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
+pub(super) fn count(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(index).map(i64::unsigned_abs)
 }
 
@@ -123,6 +151,10 @@ pub(super) fn as_wall(number: i64) -> WallTime {
 
 pub(super) fn signed(token: Token) -> i64 {
     i64::try_from(token.0).unwrap_or(i64::MAX)
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 pub(super) fn millis(time: WallTime) -> i64 {

@@ -14,7 +14,7 @@ use crate::store::{MessageState, StoreError};
 
 /// What leads from each version to the next; the first makes the tables of an empty database. Files
 /// have these versions, so a step that was released is never changed: a change is a further step.
-const STEPS: &[&str] = &[TABLES, GENERATIONS];
+const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -70,6 +70,30 @@ const GENERATIONS: &str = "
         node  TEXT NOT NULL PRIMARY KEY,
         nonce INTEGER NOT NULL              -- the bits of an unsigned number
     ) STRICT, WITHOUT ROWID;
+";
+
+/// Version 3: order, retries, and what people decided.
+///
+/// Lots of messages from before are all 0: they are one worker's, and delivered like the others.
+const DELIVERY: &str = "
+    ALTER TABLE outbox ADD COLUMN ordering_key TEXT;                        -- delivered in order; NULL: any time
+    ALTER TABLE outbox ADD COLUMN lot INTEGER NOT NULL DEFAULT 0;           -- of key or id, for sharing: 0 to 255
+    ALTER TABLE outbox ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;      -- how often it was refused for now
+    ALTER TABLE outbox ADD COLUMN not_before_ms INTEGER NOT NULL DEFAULT 0; -- when it is due again
+    CREATE INDEX outbox_keys ON outbox (ordering_key, seq)
+        WHERE ordering_key IS NOT NULL AND state IN (0, 1, 4);
+
+    CREATE TABLE verdict (
+        no         INTEGER PRIMARY KEY,        -- in the order in which they were passed
+        seq        INTEGER NOT NULL,           -- that of the outbox
+        at_ms      INTEGER NOT NULL,
+        by_whom    TEXT NOT NULL,
+        attempt    INTEGER NOT NULL,           -- how often the message had been claimed
+        from_state INTEGER NOT NULL,
+        to_state   INTEGER NOT NULL,
+        why        TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX verdict_of_message ON verdict (seq);
 ";
 
 // The numbers in the SQL of this directory are those of the states. A partial index is only used

@@ -1,11 +1,12 @@
-//! The SQLite store as an async [`Store`].
+//! The SQLite store as an async [`Store`](crate::store::Store).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::SqliteOutbox;
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::store::{
-    Activated, Attempt, Claim, Doubt, Outgoing, Proof, Roll, Settled, Settlement, Store, StoreError,
+    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, NewMessage, Outbox,
+    Outgoing, Permit, Proof, Roll, Settled, Settlement, StoreError,
 };
 use crate::time::WallTime;
 
@@ -25,8 +26,8 @@ impl SqliteStore {
         Self { outbox: Arc::new(Mutex::new(outbox)), wall: Arc::new(wall) }
     }
 
-    /// Runs `work` with the outbox and the time of its clock: for all that [`Store`] has no word
-    /// for, such as enqueueing and counting.
+    /// Runs `work` with the outbox and the time of its clock: for all that the
+    /// traits have no word for, such as counting.
     pub async fn with<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteOutbox, WallTime) -> R + Send + 'static,
@@ -42,7 +43,7 @@ impl SqliteStore {
     }
 }
 
-impl Store for SqliteStore {
+impl Fence for SqliteStore {
     async fn activate(
         &self,
         generation: Generation,
@@ -60,33 +61,39 @@ impl Store for SqliteStore {
         let boots = boots.to_vec();
         self.with(move |outbox, _| outbox.call_roll(seen, &boots)).await
     }
+}
 
-    async fn sweep(&self, token: Token) -> Result<Option<u64>, StoreError> {
+impl Outbox for SqliteStore {
+    async fn enqueue(&self, messages: &[NewMessage]) -> Result<Vec<Enqueued>, EnqueueError> {
+        let messages = messages.to_vec();
+        self.with(move |outbox, now| outbox.enqueue(&messages, now)).await
+    }
+
+    async fn sweep(&self, token: Token) -> Result<Checked<u64>, StoreError> {
         self.with(move |outbox, now| outbox.sweep(token, now)).await
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
-        self.with(move |outbox, _| outbox.pending(limit)).await
+        self.with(move |outbox, now| outbox.pending(limit, now)).await
     }
 
     async fn claim(
         &self,
-        token: Token,
-        attempt: &Attempt,
+        permit: &Permit,
+        attempts: &[Attempt],
         wall: WallTime,
-    ) -> Result<Claim, StoreError> {
-        let attempt = attempt.clone();
-        self.with(move |outbox, now| outbox.claim(token, &attempt, wall, now)).await
+    ) -> Result<Checked<Vec<Claim>>, StoreError> {
+        let (permit, attempts) = (permit.clone(), attempts.to_vec());
+        self.with(move |outbox, now| outbox.claim(&permit, &attempts, wall, now)).await
     }
 
     async fn settle(
         &self,
         token: Token,
-        attempt: &Attempt,
-        settlement: Settlement,
-    ) -> Result<Settled, StoreError> {
-        let attempt = attempt.clone();
-        self.with(move |outbox, now| outbox.settle(token, &attempt, &settlement, now)).await
+        settlements: &[(Attempt, Settlement)],
+    ) -> Result<Checked<Vec<Settled>>, StoreError> {
+        let settlements = settlements.to_vec();
+        self.with(move |outbox, now| outbox.settle(token, &settlements, now)).await
     }
 
     async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
@@ -98,7 +105,7 @@ impl Store for SqliteStore {
         token: Token,
         attempt: &Attempt,
         proof: Proof,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<Checked<Settled>, StoreError> {
         let attempt = attempt.clone();
         self.with(move |outbox, now| outbox.resolve(token, &attempt, &proof, now)).await
     }

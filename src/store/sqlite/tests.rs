@@ -3,14 +3,22 @@
 mod claims;
 mod doubt;
 mod fence;
+mod order;
+mod oversight;
 #[cfg(madsim)]
 mod planted;
+mod retries;
 mod schema;
 mod statements;
 
 use super::*;
-use crate::id::{Boot, Generation, Identity, Incarnation, Term};
-use crate::store::{Activated, Doubt, Roll};
+use crate::id::{Boot, Generation, Identity, Incarnation, Term, Token};
+use crate::store::{
+    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Entry, FenceRow,
+    MAX_PAYLOAD_LEN, MessageId, MessageState, NewMessage, OrderingKey, Permit, Proof, Roll,
+    Settled, Settlement,
+};
+use crate::time::WallTime;
 
 pub(super) fn at(unix_ms: u64) -> WallTime {
     WallTime { unix_ms }
@@ -31,7 +39,7 @@ fn in_doubt(reason: &str) -> Settlement {
 /// A store whose floor is 5, with the pending message "m".
 fn outbox() -> SqliteOutbox {
     let mut outbox = SqliteOutbox::in_memory().unwrap();
-    assert_eq!(outbox.enqueue(&message("m"), b"hello", at(1)), Ok(Enqueued::Added));
+    assert_eq!(enqueue(&mut outbox, "m", b"hello", at(1)), Ok(Enqueued::Added));
     raise(&mut outbox, 5);
     outbox
 }
@@ -62,17 +70,72 @@ pub(super) fn next(outbox: &mut SqliteOutbox, name: &str) -> Attempt {
     attempt
 }
 
-fn claim(outbox: &mut SqliteOutbox, token: u64, now: u64) -> Claim {
+/// The claim of one attempt.
+fn claim_one(
+    outbox: &mut SqliteOutbox,
+    token: Token,
+    attempt: &Attempt,
+    now: WallTime,
+) -> Result<Checked<Claim>, StoreError> {
+    let claims = outbox.claim(&Permit { token }, std::slice::from_ref(attempt), at(777), now)?;
+    Ok(only(claims))
+}
+
+/// The settlement of one attempt.
+fn settle_one(
+    outbox: &mut SqliteOutbox,
+    token: Token,
+    attempt: &Attempt,
+    settlement: &Settlement,
+    now: WallTime,
+) -> Result<Checked<Settled>, StoreError> {
+    let settled = outbox.settle(token, &[(attempt.clone(), settlement.clone())], now)?;
+    Ok(only(settled))
+}
+
+fn only<T>(answers: Checked<Vec<T>>) -> Checked<T> {
+    match answers {
+        Checked::Passed(mut answers) => {
+            assert_eq!(answers.len(), 1);
+            Checked::Passed(answers.remove(0))
+        }
+        Checked::Fenced { floor } => Checked::Fenced { floor },
+    }
+}
+
+pub(super) fn enqueue(
+    outbox: &mut SqliteOutbox,
+    name: &str,
+    payload: &[u8],
+    now: WallTime,
+) -> Result<Enqueued, EnqueueError> {
+    let enqueued = outbox.enqueue(&[NewMessage::new(message(name), payload)], now)?;
+    Ok(enqueued[0])
+}
+
+fn no_claim(state: Option<MessageState>) -> Checked<Claim> {
+    Checked::Passed(Claim::Refused { state })
+}
+
+fn refused(state: Option<MessageState>) -> Checked<Settled> {
+    Checked::Passed(Settled::Refused { state })
+}
+
+fn now_at(state: MessageState) -> Checked<Settled> {
+    Checked::Passed(Settled::Now(state))
+}
+
+fn claim(outbox: &mut SqliteOutbox, token: u64, now: u64) -> Checked<Claim> {
     let attempt = next(outbox, "m");
-    outbox.claim(Token(token), &attempt, at(777), at(now)).unwrap()
+    claim_one(outbox, Token(token), &attempt, at(now)).unwrap()
 }
 
-fn settle(outbox: &mut SqliteOutbox, token: u64, settlement: &Settlement) -> Settled {
+fn settle(outbox: &mut SqliteOutbox, token: u64, settlement: &Settlement) -> Checked<Settled> {
     let attempt = current(outbox, "m");
-    outbox.settle(Token(token), &attempt, settlement, at(20)).unwrap()
+    settle_one(outbox, Token(token), &attempt, settlement, at(20)).unwrap()
 }
 
-fn resolve(outbox: &mut SqliteOutbox, token: u64, proof: &Proof, now: u64) -> Settled {
+fn resolve(outbox: &mut SqliteOutbox, token: u64, proof: &Proof, now: u64) -> Checked<Settled> {
     let attempt = current(outbox, "m");
     outbox.resolve(Token(token), &attempt, proof, at(now)).unwrap()
 }
@@ -83,5 +146,8 @@ fn only_entry(outbox: &mut SqliteOutbox) -> Entry {
     entries.remove(0)
 }
 
-const GRANTED: Claim = Claim::Granted { send_within: None };
-const DOUBTFUL: Settled = Settled::Now(MessageState::InDoubt);
+const GRANTED: Checked<Claim> = Checked::Passed(Claim::Granted { send_within: None });
+const DOUBTFUL: Checked<Settled> = Checked::Passed(Settled::Now(MessageState::InDoubt));
+
+/// When everything is due.
+const LATER: WallTime = WallTime { unix_ms: 1 << 40 };

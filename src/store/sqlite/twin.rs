@@ -1,7 +1,7 @@
 //! The SQLite store against its twin: the same rules, written down a second time, dumbly and in
 //! memory. Random operations with random tokens, ids and clocks must be answered alike and lead to
 //! the same rows; and whatever the answers, no token but the floor changes a row (F1), states change
-//! only along the known ways (D4), and the floor outlives every roll call (F4).
+//! only along the known ways (D4), messages of one key keep their order, and the floor outlives every roll call (F4).
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,11 @@ use proptest::prelude::*;
 
 use super::tests::{at, boot, current, message, next, node};
 use super::*;
-use crate::id::{Boot, Generation, Term};
-use crate::store::{Activated, Counts, Doubt, Roll};
+use crate::id::{Boot, Generation, Term, Token};
+use crate::store::{
+    Activated, Attempt, Checked, Claim, Counts, Doubt, Enqueued, Entry, MessageState, NewMessage,
+    OrderingKey, Permit, Proof, Roll, Ruling, Settled, Settlement, Verdict,
+};
 
 use MessageState::{Claimed, Delivered, Failed, InDoubt, Pending};
 
@@ -22,13 +25,17 @@ enum Op {
     /// The generation that was seen; numbers of nodes, and their nonces.
     CallRoll(u64, Vec<(u64, u64)>),
     Sweep(u64),
-    /// The last number says how many attempts ago the call was meant for.
-    Claim(u64, usize, u64),
-    Settle(u64, usize, Settlement, u64),
+    /// The last number of each says how many attempts ago the call was meant for.
+    Claim(u64, Vec<(usize, u64)>),
+    Settle(u64, Vec<(usize, Settlement, u64)>),
     Resolve(u64, usize, Proof, u64),
+    Judge(usize, Ruling, Option<u64>),
 }
 
-const IDS: [&str; 3] = ["a", "b", "c"];
+const IDS: [&str; 4] = ["a", "b", "c", "d"];
+
+/// Some of the messages have a key, and are ordered by it.
+const KEYS: [Option<&str>; 4] = [None, Some("k"), Some("k"), Some("k")];
 
 /// Stands for the floor of the moment, so that not every operation is refused.
 const FLOOR: u64 = 99;
@@ -66,14 +73,25 @@ fn ops() -> impl Strategy<Value = Vec<(u64, Op)>> {
         Just(Settlement::Failed { reason: "no such street".into() }),
         Just(Settlement::InDoubt { reason: "timeout".into() }),
         Just(Settlement::InDoubt { reason: "stopped".into() }),
+        Just(Settlement::GivenBack { reason: "stopped".into() }),
+        (0..30u64).prop_map(|ms| Settlement::Retry {
+            reason: "busy".into(),
+            after: Duration::from_millis(ms)
+        }),
     ];
     let proof = prop_oneof![
         Just(Proof::SinkHasIt),
         Just(Proof::SinkLacksIt),
-        Just(Proof::NeverSent),
         Just(Proof::Park { reason: "the sink cannot tell".into() }),
         (0..100u64).prop_map(|ms| Proof::Deduplicated { window: Duration::from_millis(ms) }),
     ];
+    let ruling = prop_oneof![
+        Just(Ruling::Delivered),
+        Just(Ruling::Failed),
+        Just(Ruling::Resend),
+        Just(Ruling::Requeue),
+    ];
+    let attempt = prop_oneof![2 => Just(None), 1 => (0..4u64).prop_map(Some)];
     let late = prop_oneof![8 => Just(0u64), 1 => Just(1u64)];
     let op = prop_oneof![
         2 => id.clone().prop_map(Op::Enqueue),
@@ -81,10 +99,12 @@ fn ops() -> impl Strategy<Value = Vec<(u64, Op)>> {
         1 => (generation, prop::collection::vec((1..4u64, nonce), 0..4))
             .prop_map(|(seen, boots)| Op::CallRoll(seen, boots)),
         1 => token.clone().prop_map(Op::Sweep),
-        5 => (token.clone(), id.clone(), late.clone()).prop_map(|(t, i, l)| Op::Claim(t, i, l)),
-        4 => (token.clone(), id.clone(), settlement, late.clone())
-            .prop_map(|(t, i, s, l)| Op::Settle(t, i, s, l)),
-        5 => (token, id, proof, late).prop_map(|(t, i, p, l)| Op::Resolve(t, i, p, l)),
+        6 => (token.clone(), prop::collection::vec((id.clone(), late.clone()), 1..4))
+            .prop_map(|(t, claims)| Op::Claim(t, claims)),
+        5 => (token.clone(), prop::collection::vec((id.clone(), settlement, late.clone()), 1..4))
+            .prop_map(|(t, said)| Op::Settle(t, said)),
+        5 => (token, id.clone(), proof, late).prop_map(|(t, i, p, l)| Op::Resolve(t, i, p, l)),
+        2 => (id, ruling, attempt).prop_map(|(i, r, a)| Op::Judge(i, r, a)),
     ];
     // Mostly forwards, now and then a step back.
     let now = prop_oneof![4 => 0..20u64, 1 => 100..120u64];
@@ -98,13 +118,6 @@ fn ops() -> impl Strategy<Value = Vec<(u64, Op)>> {
     })
 }
 
-/// A row of the twin: an entry, and the one column that an entry does not show.
-#[derive(Debug, Clone)]
-struct TwinRow {
-    entry: Entry,
-    send_until: Option<u64>,
-}
-
 #[derive(Debug, Default)]
 struct Twin {
     floor: u64,
@@ -112,12 +125,12 @@ struct Twin {
     holder: u64,
     generation: u64,
     roll: Vec<Boot>,
-    rows: Vec<TwinRow>,
+    rows: Vec<Entry>,
 }
 
 impl Twin {
-    fn find(&mut self, id: usize) -> Option<&mut TwinRow> {
-        self.rows.iter_mut().find(|row| row.entry.id.as_str() == IDS[id])
+    fn find(&mut self, id: usize) -> Option<&mut Entry> {
+        self.rows.iter_mut().find(|row| row.id.as_str() == IDS[id])
     }
 
     fn may_write(&self, token: u64) -> bool {
@@ -132,30 +145,47 @@ impl Twin {
                 format!("{:?}", self.activate(generation, token, holder))
             }
             Op::CallRoll(seen, boots) => format!("{:?}", self.call_roll(seen, boots)),
-            Op::Sweep(token) => format!("{:?}", self.sweep(token, now)),
-            Op::Claim(token, ..) if !self.may_write(token) => {
-                format!("{:?}", Claim::Fenced { floor })
-            }
-            Op::Settle(token, ..) | Op::Resolve(token, ..) if !self.may_write(token) => {
-                format!("{:?}", Settled::Fenced { floor })
-            }
-            Op::Claim(_, id, late) | Op::Settle(_, id, _, late) | Op::Resolve(_, id, _, late)
-                if late > 0 =>
+            Op::Judge(id, ruling, attempt) => format!("{:?}", self.judge(id, ruling, attempt, now)),
+            Op::Sweep(token)
+            | Op::Claim(token, _)
+            | Op::Settle(token, _)
+            | Op::Resolve(token, ..)
+                if !self.may_write(token) =>
             {
-                let state = self.find(id).map(|row| row.entry.state);
-                match op {
-                    Op::Claim(..) => format!("{:?}", Claim::NotPending { state }),
-                    _ => format!("{:?}", Settled::Refused { state }),
-                }
+                format!("{:?}", Checked::<()>::Fenced { floor })
             }
-            Op::Claim(token, id, _) => format!("{:?}", self.claim(token, id, now)),
-            Op::Settle(token, id, settlement, _) => {
-                format!("{:?}", self.settle(token, id, settlement, now))
+            Op::Sweep(token) => format!("{:?}", Checked::Passed(self.sweep(token, now))),
+            Op::Claim(token, claims) => {
+                // All attempts are meant as they stand before the batch.
+                let numbers: Vec<_> = claims.iter().map(|(id, _)| self.next(*id)).collect();
+                let claim = |((id, late), number): (&(usize, u64), u64)| match late {
+                    0 => self.claim(token, *id, number, now),
+                    _ => Claim::Refused { state: self.find(*id).map(|row| row.state) },
+                };
+                let answers: Vec<_> = claims.iter().zip(numbers).map(claim).collect();
+                format!("{:?}", Checked::Passed(answers))
             }
-            Op::Resolve(token, id, proof, _) => {
-                format!("{:?}", self.resolve(token, id, &proof, now))
+            Op::Settle(token, said) => {
+                let settle = |(id, settlement, late): (usize, Settlement, u64)| match late {
+                    0 => self.settle(token, id, settlement, now),
+                    _ => Settled::Refused { state: self.find(id).map(|row| row.state) },
+                };
+                let answers: Vec<_> = said.into_iter().map(settle).collect();
+                format!("{:?}", Checked::Passed(answers))
+            }
+            Op::Resolve(_, id, _, late) if late > 0 => {
+                let state = self.find(id).map(|row| row.state);
+                format!("{:?}", Checked::Passed(Settled::Refused { state }))
+            }
+            Op::Resolve(_, id, proof, _) => {
+                format!("{:?}", Checked::Passed(self.resolve(id, &proof, now)))
             }
         }
+    }
+
+    /// The attempt that a claim is about.
+    fn next(&mut self, id: usize) -> u64 {
+        self.find(id).map_or(1, |row| row.attempts + u64::from(row.state != Claimed))
     }
 
     fn activate(&mut self, generation: u64, token: u64, holder: u64) -> Activated {
@@ -193,133 +223,176 @@ impl Twin {
 
     fn enqueue(&mut self, id: usize, now: u64) -> Enqueued {
         if let Some(row) = self.find(id) {
-            return Enqueued::Exists(row.entry.state);
+            return Enqueued::Exists(row.state);
         }
-        let entry = Entry {
+        self.rows.push(Entry {
             id: message(IDS[id]),
+            key: KEYS[id].map(key),
             state: Pending,
             token: None,
             parked: false,
             reason: None,
             attempts: 0,
+            failures: 0,
             enqueued: at(now),
             first_claimed: None,
+            not_before: None,
+            send_until: None,
             changed: at(now),
             claimer_wall: None,
-        };
-        self.rows.push(TwinRow { entry, send_until: None });
+        });
         Enqueued::Added
     }
 
-    fn sweep(&mut self, token: u64, now: u64) -> Option<u64> {
-        if !self.may_write(token) {
-            return None;
-        }
+    fn sweep(&mut self, token: u64, now: u64) -> u64 {
         let mut swept = 0;
-        for TwinRow { entry, .. } in &mut self.rows {
-            if let (Claimed, Some(claimer)) = (entry.state, entry.token)
+        for row in &mut self.rows {
+            if let (Claimed, Some(claimer)) = (row.state, row.token)
                 && claimer < Token(token)
             {
-                entry.state = InDoubt;
+                row.state = InDoubt;
                 let why =
                     format!("claimed by {claimer}, whose holder was deposed; outcome unknown");
-                entry.reason = Some(why);
-                entry.changed = at(now);
+                row.reason = Some(why);
+                row.changed = at(now);
                 swept += 1;
             }
         }
-        Some(swept)
+        swept
     }
 
-    fn claim(&mut self, token: u64, id: usize, now: u64) -> Claim {
-        let Some(row) = self.find(id) else { return Claim::NotPending { state: None } };
+    fn is_behind(&self, id: usize) -> bool {
+        let before = self.rows.iter().take_while(|row| row.id.as_str() != IDS[id]);
+        let mut of_key = before.filter(|row| row.key.is_some() && row.key == KEYS[id].map(key));
+        of_key.any(|row| !matches!(row.state, Delivered | Failed))
+    }
+
+    fn claim(&mut self, token: u64, id: usize, number: u64, now: u64) -> Claim {
+        let behind = self.is_behind(id);
+        let Some(row) = self.find(id) else { return Claim::Refused { state: None } };
         let send_within =
-            row.send_until.map(|until| Duration::from_millis(until.saturating_sub(now)));
-        let entry = &mut row.entry;
-        if entry.state == Claimed && entry.token == Some(Token(token)) {
+            row.send_until.map(|until| Duration::from_millis(until.unix_ms.saturating_sub(now)));
+        if row.state == Claimed && row.token == Some(Token(token)) && row.attempts == number {
             return Claim::Granted { send_within };
         }
-        if entry.state != Pending {
-            return Claim::NotPending { state: Some(entry.state) };
+        if row.state != Pending || row.attempts + 1 != number || behind {
+            return Claim::Refused { state: Some(row.state) };
         }
-        entry.changed = at(now);
+        row.changed = at(now);
         if send_within == Some(Duration::ZERO) {
-            window_over(entry);
-            return Claim::NotPending { state: Some(InDoubt) };
+            window_over(row);
+            return Claim::Refused { state: Some(InDoubt) };
         }
-        entry.state = Claimed;
-        entry.token = Some(Token(token));
-        entry.attempts += 1;
-        entry.first_claimed.get_or_insert(at(now));
-        entry.claimer_wall = Some(at(now + 7));
+        row.state = Claimed;
+        row.token = Some(Token(token));
+        row.attempts += 1;
+        row.not_before = None;
+        row.first_claimed.get_or_insert(at(now));
+        row.claimer_wall = Some(at(now + 7));
         Claim::Granted { send_within }
     }
 
     fn settle(&mut self, token: u64, id: usize, settlement: Settlement, now: u64) -> Settled {
+        let Some(row) = self.find(id) else { return Settled::Refused { state: None } };
+        let own = row.token == Some(Token(token));
+        let open = own && row.state == Claimed;
         let (target, reason) = match settlement {
             Settlement::Delivered => (Delivered, None),
             Settlement::Failed { reason } => (Failed, Some(reason)),
             Settlement::InDoubt { reason } => (InDoubt, Some(reason)),
+            Settlement::GivenBack { reason } => (Pending, Some(reason)),
+            Settlement::Retry { reason, after } => {
+                if open {
+                    row.failures += 1;
+                    row.not_before = Some(at(now + u64::try_from(after.as_millis()).unwrap()));
+                }
+                (Pending, Some(reason))
+            }
         };
-        let Some(TwinRow { entry, .. }) = self.find(id) else {
-            return Settled::Refused { state: None };
-        };
-        let own = entry.token == Some(Token(token));
-        if own && entry.state == Claimed {
-            entry.state = target;
-            entry.changed = at(now);
+        if open {
+            row.state = target;
+            row.changed = at(now);
+            if target == Pending && row.send_until.is_none() {
+                row.first_claimed = None;
+            }
             if reason.is_some() {
-                entry.reason = reason;
+                row.reason = reason;
             }
         }
-        if own && entry.state == target {
+        if own && row.state == target {
             Settled::Now(target)
         } else {
-            Settled::Refused { state: Some(entry.state) }
+            Settled::Refused { state: Some(row.state) }
         }
     }
 
-    fn resolve(&mut self, token: u64, id: usize, proof: &Proof, now: u64) -> Settled {
+    fn resolve(&mut self, id: usize, proof: &Proof, now: u64) -> Settled {
         let Some(row) = self.find(id) else { return Settled::Refused { state: None } };
-        let entry = &mut row.entry;
-        if entry.state != InDoubt {
-            return Settled::Refused { state: Some(entry.state) };
+        if row.state != InDoubt {
+            return Settled::Refused { state: Some(row.state) };
         }
-        let before = entry.clone();
+        let before = row.clone();
         match proof {
-            Proof::SinkHasIt => entry.state = Delivered,
+            Proof::SinkHasIt => row.state = Delivered,
             Proof::SinkLacksIt => {
-                entry.state = Pending;
+                row.state = Pending;
                 row.send_until = None;
             }
-            Proof::NeverSent if entry.token == Some(Token(token)) && !entry.parked => {
-                entry.state = Pending;
-            }
-            Proof::NeverSent => return Settled::Refused { state: Some(InDoubt) },
-            Proof::Deduplicated { .. } | Proof::Park { .. } if entry.parked => {}
+            Proof::Deduplicated { .. } | Proof::Park { .. } if row.parked => {}
             Proof::Deduplicated { window } => {
-                let first = entry.first_claimed.expect("what is in doubt was claimed").unix_ms;
+                let first = row.first_claimed.expect("what is in doubt was claimed").unix_ms;
                 let until = first + u64::try_from(window.as_millis()).unwrap();
                 if now < until {
-                    entry.state = Pending;
-                    row.send_until = Some(until);
+                    row.state = Pending;
+                    row.send_until = Some(at(until));
                 } else {
-                    window_over(entry);
+                    window_over(row);
                 }
             }
             Proof::Park { reason } => {
-                entry.parked = true;
-                entry.reason = Some(reason.clone());
+                row.parked = true;
+                row.reason = Some(reason.clone());
             }
         }
-        if entry.state != InDoubt {
-            entry.parked = false;
+        if row.state != InDoubt {
+            row.parked = false;
         }
-        if *entry != before {
-            entry.changed = at(now);
+        if *row != before {
+            row.changed = at(now);
         }
-        Settled::Now(entry.state)
+        Settled::Now(row.state)
     }
+
+    /// Where the message stands then; none if the verdict is not passed.
+    fn judge(
+        &mut self,
+        id: usize,
+        ruling: Ruling,
+        attempt: Option<u64>,
+        now: u64,
+    ) -> Option<MessageState> {
+        let row = self.find(id)?;
+        let (from, to) = match ruling {
+            Ruling::Delivered => (InDoubt, Delivered),
+            Ruling::Failed => (InDoubt, Failed),
+            Ruling::Resend => (InDoubt, Pending),
+            Ruling::Requeue => (Failed, Pending),
+        };
+        let named = attempt.map(|attempt| attempt == row.attempts);
+        if row.state != from || !named.unwrap_or(row.parked || from == Failed) {
+            return None;
+        }
+        (row.state, row.parked, row.changed) = (to, false, at(now));
+        if to == Pending {
+            (row.failures, row.not_before) = (0, None);
+            (row.first_claimed, row.send_until) = (None, None);
+        }
+        Some(to)
+    }
+}
+
+fn key(key: &str) -> OrderingKey {
+    OrderingKey::new(key).unwrap()
 }
 
 fn numbered((number, nonce): (u64, u64)) -> Boot {
@@ -342,10 +415,13 @@ fn ago(attempt: Attempt, late: u64) -> Attempt {
 }
 
 fn run(outbox: &mut SqliteOutbox, now: u64, op: &Op) -> String {
-    let id = |id: usize| message(IDS[id]);
     let at_now = at(now);
     match op.clone() {
-        Op::Enqueue(m) => format!("{:?}", outbox.enqueue(&id(m), b"payload", at_now).unwrap()),
+        Op::Enqueue(m) => {
+            let new = NewMessage::new(message(IDS[m]), *b"payload");
+            let new = NewMessage { key: KEYS[m].map(key), ..new };
+            format!("{:?}", outbox.enqueue(&[new], at_now).unwrap()[0])
+        }
         Op::Activate(generation, token, holder) => {
             let (generation, holder) = (Generation::stored(generation), node("n", holder));
             format!("{:?}", outbox.activate(generation, Token(token), holder, at_now).unwrap())
@@ -355,24 +431,33 @@ fn run(outbox: &mut SqliteOutbox, now: u64, op: &Op) -> String {
             format!("{:?}", outbox.call_roll(Generation::stored(seen), &boots).ok())
         }
         Op::Sweep(token) => format!("{:?}", outbox.sweep(Token(token), at_now).unwrap()),
-        Op::Claim(token, m, late) => {
-            let attempt = ago(next(outbox, IDS[m]), late);
-            format!("{:?}", outbox.claim(Token(token), &attempt, at(now + 7), at_now).unwrap())
+        Op::Claim(token, claims) => {
+            let attempt = |(m, late): &(usize, u64)| ago(next(outbox, IDS[*m]), *late);
+            let attempts: Vec<_> = claims.iter().map(attempt).collect();
+            let permit = Permit { token: Token(token) };
+            format!("{:?}", outbox.claim(&permit, &attempts, at(now + 7), at_now).unwrap())
         }
-        Op::Settle(token, m, settlement, late) => {
-            let attempt = ago(current(outbox, IDS[m]), late);
-            format!("{:?}", outbox.settle(Token(token), &attempt, &settlement, at_now).unwrap())
+        Op::Settle(token, said) => {
+            let attempt = |(m, settlement, late)| (ago(current(outbox, IDS[m]), late), settlement);
+            let said: Vec<_> = said.into_iter().map(attempt).collect();
+            format!("{:?}", outbox.settle(Token(token), &said, at_now).unwrap())
         }
         Op::Resolve(token, m, proof, late) => {
             let attempt = ago(current(outbox, IDS[m]), late);
             format!("{:?}", outbox.resolve(Token(token), &attempt, &proof, at_now).unwrap())
         }
+        Op::Judge(m, ruling, attempt) => {
+            let (id, by, why) = (message(IDS[m]), "Ada".into(), "known".into());
+            let passed = outbox.judge(&Verdict { id, attempt, ruling, by, why }, at_now);
+            format!("{:?}", passed.ok().map(|passed| passed.to))
+        }
     }
 }
 
+/// Whose write a token must allow; a verdict needs none.
 fn token_of(op: &Op) -> Option<u64> {
     match *op {
-        Op::Enqueue(_) | Op::Activate(..) | Op::CallRoll(..) => None,
+        Op::Enqueue(_) | Op::Activate(..) | Op::CallRoll(..) | Op::Judge(..) => None,
         Op::Sweep(token)
         | Op::Claim(token, ..)
         | Op::Settle(token, ..)
@@ -380,12 +465,15 @@ fn token_of(op: &Op) -> Option<u64> {
     }
 }
 
-/// D4, where a store may also park what it was asked to claim too late.
-fn may_follow(old: &Entry, new: &Entry) -> bool {
+/// D4, where a store may also park what it was asked to claim too late, a batch may say several
+/// things of one message, and a person may requeue a dead letter.
+fn may_follow(op: &Op, old: &Entry, new: &Entry) -> bool {
+    let judged = matches!(op, Op::Judge(..));
     match (old.state, new.state) {
         (old, new) if old == new => true,
-        (Pending, Claimed) | (Claimed, Delivered | Failed | InDoubt) => true,
+        (Pending, Claimed) | (Claimed, Delivered | Failed | InDoubt | Pending) => !judged,
         (InDoubt, Pending | Delivered) => true,
+        (InDoubt, Failed) | (Failed, Pending) => judged,
         (Pending, InDoubt) => new.parked,
         _ => false,
     }
@@ -406,10 +494,9 @@ proptest! {
             let entries = outbox.entries(None).unwrap();
             prop_assert!(allowed || entries == rows, "F1: {op:?} changed {rows:?} to {entries:?}");
             for (old, new) in rows.iter().zip(&entries) {
-                prop_assert!(may_follow(old, new), "D4: {op:?} changed {old:?} to {new:?}");
+                prop_assert!(may_follow(&op, old, new), "D4: {op:?} changed {old:?} to {new:?}");
             }
-            let expected: Vec<Entry> = twin.rows.iter().map(|row| row.entry.clone()).collect();
-            prop_assert_eq!(&entries, &expected);
+            prop_assert_eq!(&entries, &twin.rows);
             rows = entries;
 
             let roll = outbox.roll().unwrap();
@@ -417,9 +504,19 @@ proptest! {
             prop_assert_eq!(roll, twin.roll());
         }
 
-        let pending: Vec<_> = rows.iter().filter(|e| e.state == Pending).map(|e| &e.id).collect();
-        let found = outbox.pending(usize::MAX).unwrap();
-        prop_assert_eq!(found.iter().map(|m| &m.id).collect::<Vec<_>>(), pending);
+        let now = at(60);
+        let due = |(index, entry): &(usize, &Entry)| {
+            let of_key = |e: &&Entry| e.key.is_some() && e.key == entry.key;
+            let mut earlier = rows[..*index].iter().filter(of_key);
+            entry.state == Pending
+                && entry.not_before.is_none_or(|due| due <= now)
+                && earlier.all(|e| matches!(e.state, Delivered | Failed))
+        };
+        let pending: Vec<_> =
+            rows.iter().enumerate().filter(due).map(|(_, e)| (&e.id, e.attempts + 1, e.failures)).collect();
+        let found = outbox.pending(usize::MAX, now).unwrap();
+        let found: Vec<_> = found.iter().map(|m| (&m.id, m.attempt, m.failures)).collect();
+        prop_assert_eq!(found, pending);
         let doubt = |e: &Entry| (e.state == InDoubt && !e.parked).then(|| Doubt {
             attempt: Attempt { id: e.id.clone(), number: e.attempts },
             token: e.token.unwrap(),

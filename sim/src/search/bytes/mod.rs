@@ -21,7 +21,9 @@ use fencepost::election::Timing;
 
 use self::grid::{CALM_PPM, LATENCIES, WINDOWS, nearest, pick};
 use crate::faults::generate;
-use crate::faults::plan::{DiskMode, Latency, Network, Noise, Plan, Shape, Transport, Workload};
+use crate::faults::plan::{
+    DiskMode, Handling, Latency, Network, Noise, Plan, Shape, Transport, Workload,
+};
 use crate::oracles::SinkKind;
 use crate::scenario::{DEFAULT_HEAL, Scenario};
 
@@ -70,6 +72,7 @@ pub fn plan_of(bytes: &[u8]) -> Option<Plan> {
             messages: (1 + messages % MESSAGES_MAX).into(),
             every: grid::time(every),
             sink,
+            handling: Handling::default(),
         }),
         horizon: Duration::from_secs((1 + horizon % HORIZON_MAX).into()),
         heal: DEFAULT_HEAL,

@@ -4,7 +4,7 @@ use fencepost::election::Timing;
 
 use super::numbers::nanos;
 use super::weaken::{severity, total};
-use crate::faults::plan::{DiskMode, Network, Plan, Start, Transport};
+use crate::faults::plan::{DiskMode, Handling, Network, Plan, Start, Transport};
 use crate::oracles::SinkKind;
 
 /// The size of a plan: what stands first counts before all that follows.
@@ -52,6 +52,8 @@ fn oddities(plan: &Plan) -> u32 {
         SinkKind::Fenced => 1,
         SinkKind::Plain => 2,
     });
+    let usual = Handling::default();
+    let handling = plan.workload.map_or(usual, |workload| workload.handling);
     let odd = [
         plan.disk != DiskMode::Kept,
         plan.transport != Transport::Links,
@@ -60,6 +62,9 @@ fn oddities(plan: &Plan) -> u32 {
         !plan.network.links.is_empty(),
         plan.timing != Timing::default(),
         plan.stable,
+        handling.keys != usual.keys,
+        handling.batch != usual.batch,
+        handling.attempts != usual.attempts,
     ];
     sink + odd.into_iter().map(u32::from).sum::<u32>()
 }

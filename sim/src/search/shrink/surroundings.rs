@@ -10,7 +10,7 @@ use super::aim::Sighting;
 use super::numbers::{below, rounded_up, shorter};
 use super::weaken::{named, renamed};
 use crate::faults::plan::{
-    DiskMode, Fault, Network, Noise, Plan, PlannedFault, Start, Transport, Workload, node,
+    DiskMode, Fault, Handling, Network, Noise, Plan, PlannedFault, Start, Transport, Workload, node,
 };
 use crate::oracles::SinkKind;
 
@@ -25,7 +25,8 @@ const VOTERS: [u32; 3] = [1, 3, 5];
 
 /// What can be made less, one after the other; the boldest attempt at each comes first.
 pub(super) const KNOBS: &[fn(&Plan, &Sighting) -> Vec<Plan>] = &[
-    horizon, messages, voters, observers, disk, transport, sink, noise, latency, timing, stability,
+    horizon, messages, voters, observers, disk, transport, sink, handling, noise, latency, timing,
+    stability,
 ];
 
 /// Over soon after it broke; then still sooner, down to the last fault's beginning.
@@ -65,6 +66,21 @@ fn sink(plan: &Plan, _: &Sighting) -> Vec<Plan> {
         Some(SinkKind::Fenced) => vec![with(DEDUP)],
         Some(SinkKind::Plain) => vec![with(DEDUP), with(SinkKind::Fenced)],
     }
+}
+
+/// No keys, one message at a time, no dead letters.
+fn handling(plan: &Plan, _: &Sighting) -> Vec<Plan> {
+    let Some(workload) = plan.workload else { return Vec::new() };
+    let (is, usual) = (workload.handling, Handling::default());
+    let simpler = [
+        Handling { keys: usual.keys, ..is },
+        Handling { batch: usual.batch, ..is },
+        Handling { attempts: usual.attempts, ..is },
+    ];
+    let simpler = simpler.into_iter().filter(|handling| *handling != is);
+    let with =
+        |handling| Plan { workload: Some(Workload { handling, ..workload }), ..plan.clone() };
+    simpler.map(with).collect()
 }
 
 /// Fewer voters. Faults lose those that are gone, or meet others in their place. Deployments count

@@ -14,7 +14,7 @@ fn id(name: &str) -> MessageId {
 }
 
 fn message(name: &str, payload: &[u8]) -> Outgoing {
-    Outgoing { id: id(name), attempt: 1, payload: payload.into() }
+    Outgoing { id: id(name), attempt: 1, failures: 0, payload: payload.into() }
 }
 
 /// A directory for a sink's files, removed at the end.

@@ -189,10 +189,7 @@ impl Client {
 
 impl Connection {
     /// Waits for `work`, and lets the connection do what there is to do.
-    async fn drive<R>(
-        driver: &mut Option<Pin<Box<Driver>>>,
-        work: impl Future<Output = R>,
-    ) -> R {
+    async fn drive<R>(driver: &mut Option<Pin<Box<Driver>>>, work: impl Future<Output = R>) -> R {
         let mut work = std::pin::pin!(work);
         poll_fn(|context| {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
@@ -224,10 +221,7 @@ impl Connection {
         Self::drive(driver, look).await.is_ok()
     }
 
-    async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Failure> {
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
         let Self { sender, driver, .. } = self;
         Self::drive(driver, sender.try_send_request(request)).await.map_err(|mut error| {
             // A request that is handed back was not begun.

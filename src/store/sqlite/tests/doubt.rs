@@ -6,26 +6,23 @@ use super::*;
 fn claims_of_the_deposed_are_in_doubt_and_say_so() {
     let mut outbox = outbox();
     claim(&mut outbox, 5, 10);
-    assert_eq!(outbox.sweep(Token(5), at(11)), Ok(Some(0)));
+    assert_eq!(outbox.sweep(Token(5), at(11)), Ok(Checked::Passed(0)));
     raise(&mut outbox, 6);
     let claimed = Some(MessageState::Claimed);
-    assert_eq!(claim(&mut outbox, 6, 12), Claim::NotPending { state: claimed });
-    assert_eq!(settle(&mut outbox, 6, &Settlement::Delivered), Settled::Refused { state: claimed });
-    assert_eq!(outbox.sweep(Token(6), at(13)), Ok(Some(1)));
-    assert_eq!(outbox.sweep(Token(6), at(13)), Ok(Some(0)));
+    assert_eq!(claim(&mut outbox, 6, 12), no_claim(claimed));
+    assert_eq!(settle(&mut outbox, 6, &Settlement::Delivered), refused(claimed));
+    assert_eq!(outbox.sweep(Token(6), at(13)), Ok(Checked::Passed(1)));
+    assert_eq!(outbox.sweep(Token(6), at(13)), Ok(Checked::Passed(0)));
     let doubt = Doubt {
         attempt: Attempt { id: message("m"), number: 1 },
         token: Token(5),
         reason: "claimed by 5, whose holder was deposed; outcome unknown".into(),
     };
     assert_eq!(outbox.doubts(9), Ok(vec![doubt]));
-    let doubtful = Some(MessageState::InDoubt);
-    let never = resolve(&mut outbox, 6, &Proof::NeverSent, 14);
-    assert_eq!(never, Settled::Refused { state: doubtful }, "it was not the resolver's claim");
-    let pending = Settled::Now(MessageState::Pending);
+    let pending = now_at(MessageState::Pending);
     assert_eq!(resolve(&mut outbox, 6, &Proof::SinkLacksIt, 14), pending);
     let again = resolve(&mut outbox, 6, &Proof::SinkLacksIt, 14);
-    assert_eq!(again, Settled::Refused { state: Some(MessageState::Pending) });
+    assert_eq!(again, refused(Some(MessageState::Pending)));
     assert_eq!(claim(&mut outbox, 6, 15), GRANTED);
     assert_eq!(only_entry(&mut outbox).attempts, 2);
 }
@@ -35,10 +32,9 @@ fn a_claim_that_was_never_sent_is_given_back() {
     let mut outbox = outbox();
     claim(&mut outbox, 5, 10);
     for _ in 0..2 {
-        assert_eq!(settle(&mut outbox, 5, &in_doubt("stopped")), DOUBTFUL);
+        let given_back = Settlement::GivenBack { reason: "stopped".into() };
+        assert_eq!(settle(&mut outbox, 5, &given_back), now_at(MessageState::Pending));
     }
-    let given_back = resolve(&mut outbox, 5, &Proof::NeverSent, 11);
-    assert_eq!(given_back, Settled::Now(MessageState::Pending));
     let entry = only_entry(&mut outbox);
     assert_eq!((entry.token, entry.reason.as_deref()), (Some(Token(5)), Some("stopped")));
 }
@@ -52,18 +48,18 @@ fn a_late_word_about_an_earlier_attempt_changes_nothing() {
         claim(&mut outbox, 5, 10);
         settle(&mut outbox, 5, &in_doubt("timeout"));
         if current(&mut outbox, "m").number == 1 {
-            let pending = Settled::Now(MessageState::Pending);
+            let pending = now_at(MessageState::Pending);
             assert_eq!(resolve(&mut outbox, 5, &Proof::SinkLacksIt, 11), pending);
         }
     }
     let late = outbox.resolve(Token(5), &first, &Proof::SinkLacksIt, at(12));
-    assert_eq!(late, Ok(Settled::Refused { state: Some(MessageState::InDoubt) }));
+    assert_eq!(late, Ok(refused(Some(MessageState::InDoubt))));
     resolve(&mut outbox, 5, &Proof::SinkLacksIt, 13);
-    let late = outbox.claim(Token(5), &first, at(1), at(14));
-    assert_eq!(late, Ok(Claim::NotPending { state: Some(MessageState::Pending) }));
+    let late = claim_one(&mut outbox, Token(5), &first, at(14));
+    assert_eq!(late, Ok(no_claim(Some(MessageState::Pending))));
     claim(&mut outbox, 5, 15);
-    let late = outbox.settle(Token(5), &first, &Settlement::Delivered, at(16));
-    assert_eq!(late, Ok(Settled::Refused { state: Some(MessageState::Claimed) }));
+    let late = settle_one(&mut outbox, Token(5), &first, &Settlement::Delivered, at(16));
+    assert_eq!(late, Ok(refused(Some(MessageState::Claimed))));
 }
 
 #[test]
@@ -73,11 +69,11 @@ fn a_deduplication_window_counts_from_the_first_claim() {
     for now in [1_000, 1_060] {
         claim(&mut outbox, 5, now);
         settle(&mut outbox, 5, &in_doubt("timeout"));
-        assert_eq!(resolve(&mut outbox, 5, &window, now), Settled::Now(MessageState::Pending));
+        assert_eq!(resolve(&mut outbox, 5, &window, now), now_at(MessageState::Pending));
     }
-    let granted = Claim::Granted { send_within: Some(Duration::from_millis(1)) };
+    let granted = Checked::Passed(Claim::Granted { send_within: Some(Duration::from_millis(1)) });
     assert_eq!(claim(&mut outbox, 5, 1_099), granted);
-    let late = Claim::Granted { send_within: Some(Duration::ZERO) };
+    let late = Checked::Passed(Claim::Granted { send_within: Some(Duration::ZERO) });
     assert_eq!(claim(&mut outbox, 5, 1_200), late, "whoever has the claim may be sending");
     settle(&mut outbox, 5, &in_doubt("timeout"));
     for _ in 0..2 {
@@ -93,7 +89,7 @@ fn a_deduplication_window_counts_from_the_first_claim() {
         "a stepped clock unparks nothing"
     );
     let proved = resolve(&mut outbox, 5, &Proof::SinkHasIt, 2_000);
-    assert_eq!(proved, Settled::Now(MessageState::Delivered));
+    assert_eq!(proved, now_at(MessageState::Delivered));
     assert!(!only_entry(&mut outbox).parked);
 }
 
@@ -103,7 +99,7 @@ fn a_released_message_is_parked_when_its_window_ends_before_it_is_claimed() {
     claim(&mut outbox, 5, 1_000);
     settle(&mut outbox, 5, &in_doubt("timeout"));
     resolve(&mut outbox, 5, &Proof::Deduplicated { window: Duration::from_millis(100) }, 1_001);
-    let over = Claim::NotPending { state: Some(MessageState::InDoubt) };
+    let over = no_claim(Some(MessageState::InDoubt));
     for _ in 0..2 {
         assert_eq!(claim(&mut outbox, 5, 1_100), over);
     }
@@ -120,6 +116,4 @@ fn a_parked_message_keeps_the_first_reason() {
     }
     let parked = outbox.entries(Some(MessageState::InDoubt)).unwrap();
     assert_eq!(parked[0].reason.as_deref(), Some("first"));
-    let never = resolve(&mut outbox, 5, &Proof::NeverSent, 12);
-    assert_eq!(never, Settled::Refused { state: Some(MessageState::InDoubt) });
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::election::MAX_VOTERS;
-use crate::store::{BindError, Fence};
+use crate::store::{BindError, FenceRow};
 
 fn activate(
     outbox: &mut SqliteOutbox,
@@ -47,13 +47,13 @@ fn only_the_floor_writes() {
     for token in [0, 4, 6, u64::MAX] {
         let mut outbox = outbox();
         let floor = Token(5);
-        assert_eq!(claim(&mut outbox, token, 10), Claim::Fenced { floor });
+        assert_eq!(claim(&mut outbox, token, 10), Checked::Fenced { floor });
         assert_eq!(claim(&mut outbox, 5, 10), GRANTED);
         let before = only_entry(&mut outbox);
-        assert_eq!(settle(&mut outbox, token, &Settlement::Delivered), Settled::Fenced { floor });
+        assert_eq!(settle(&mut outbox, token, &Settlement::Delivered), Checked::Fenced { floor });
         let proved = resolve(&mut outbox, token, &Proof::SinkHasIt, 10);
-        assert_eq!(proved, Settled::Fenced { floor });
-        assert_eq!(outbox.sweep(Token(token), at(10)), Ok(None));
+        assert_eq!(proved, Checked::Fenced { floor });
+        assert_eq!(outbox.sweep(Token(token), at(10)), Ok(Checked::Fenced { floor }));
         assert_eq!(only_entry(&mut outbox), before);
     }
 }
@@ -61,9 +61,9 @@ fn only_the_floor_writes() {
 #[test]
 fn before_the_first_activation_nobody_writes() {
     let mut outbox = SqliteOutbox::in_memory().unwrap();
-    outbox.enqueue(&message("m"), b"", at(1)).unwrap();
-    assert_eq!(claim(&mut outbox, 0, 1), Claim::Fenced { floor: Token(0) });
-    assert_eq!(outbox.sweep(Token(0), at(1)), Ok(None));
+    enqueue(&mut outbox, "m", b"", at(1)).unwrap();
+    assert_eq!(claim(&mut outbox, 0, 1), Checked::Fenced { floor: Token(0) });
+    assert_eq!(outbox.sweep(Token(0), at(1)), Ok(Checked::Fenced { floor: Token(0) }));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn the_first_cluster_keeps_the_store() {
     assert_eq!(refused.to_string(), said);
     outbox.call_roll(Generation::NONE, &three()).unwrap();
     raise(&mut outbox, 6);
-    let fence = Fence {
+    let fence = FenceRow {
         floor: Token(6),
         holder: Some(node("n1", 1)),
         generation: Generation::stored(1),

@@ -23,15 +23,15 @@ fn without_the_fence_check_a_stale_token_writes() {
     with_mutant(Some(Mutant::NoFenceCheck), || {
         let mut outbox = outbox();
         assert_eq!(claim(&mut outbox, 4, 10), GRANTED);
-        let delivered = Settled::Now(MessageState::Delivered);
+        let delivered = now_at(MessageState::Delivered);
         assert_eq!(settle(&mut outbox, 4, &Settlement::Delivered), delivered);
-        assert_eq!(outbox.sweep(Token(4), at(10)), Ok(Some(0)));
+        assert_eq!(outbox.sweep(Token(4), at(10)), Ok(Checked::Passed(0)));
         assert_eq!(reached("claim_rejected_stale_token"), 0);
     });
     with_mutant(None, || {
         let mut outbox = outbox();
-        assert_eq!(claim(&mut outbox, 4, 10), Claim::Fenced { floor: Token(5) });
-        assert_eq!(claim(&mut outbox, 6, 10), Claim::Fenced { floor: Token(5) });
+        assert_eq!(claim(&mut outbox, 4, 10), Checked::Fenced { floor: Token(5) });
+        assert_eq!(claim(&mut outbox, 6, 10), Checked::Fenced { floor: Token(5) });
         assert_eq!(reached("claim_rejected_stale_token"), 1);
     });
 }
@@ -41,15 +41,15 @@ fn the_founding_design_marks_what_it_never_claimed() {
     let mark = |outbox: &mut SqliteOutbox| settle(outbox, 4, &Settlement::Delivered);
     with_mutant(Some(Mutant::FoundingDesign), || {
         let mut outbox = outbox();
-        assert_eq!(mark(&mut outbox), Settled::Now(MessageState::Delivered));
+        assert_eq!(mark(&mut outbox), now_at(MessageState::Delivered));
         let unknown = {
             let attempt = Attempt { id: message("x"), number: 1 };
-            outbox.settle(Token(4), &attempt, &Settlement::Delivered, at(1))
+            settle_one(&mut outbox, Token(4), &attempt, &Settlement::Delivered, at(1))
         };
-        assert_eq!(unknown, Ok(Settled::Refused { state: None }));
+        assert_eq!(unknown, Ok(refused(None)));
     });
     with_mutant(None, || {
-        assert_eq!(mark(&mut outbox()), Settled::Fenced { floor: Token(5) });
+        assert_eq!(mark(&mut outbox()), Checked::Fenced { floor: Token(5) });
         assert_eq!(reached("settle_rejected_stale_token"), 1);
     });
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::schema::VERSION;
 use super::*;
+use crate::store::BindError;
 
 /// What a first version's program left behind: floor 7, one message delivered, one in doubt, one
 /// pending.
@@ -33,7 +34,7 @@ fn a_file_keeps_everything() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("outbox.db");
     let mut outbox = SqliteOutbox::open(&path).unwrap();
-    outbox.enqueue(&message("m"), b"hello", at(1)).unwrap();
+    enqueue(&mut outbox, "m", b"hello", at(1)).unwrap();
     raise(&mut outbox, 5);
     claim(&mut outbox, 5, 10);
     let before = only_entry(&mut outbox);
@@ -52,16 +53,16 @@ fn two_processes_share_a_file_and_its_fence() {
     let mut new = SqliteOutbox::open(&path).unwrap();
     raise(&mut old, 5);
     for name in ["m", "other"] {
-        new.enqueue(&message(name), b"", at(1)).unwrap();
+        enqueue(&mut new, name, b"", at(1)).unwrap();
     }
     assert_eq!(claim(&mut old, 5, 10), GRANTED);
     raise(&mut new, 6);
     let floor = Token(6);
-    assert_eq!(settle(&mut old, 5, &Settlement::Delivered), Settled::Fenced { floor });
+    assert_eq!(settle(&mut old, 5, &Settlement::Delivered), Checked::Fenced { floor });
     let other = next(&mut old, "other");
-    let stale = old.claim(Token(5), &other, at(1), at(11));
-    assert_eq!(stale, Ok(Claim::Fenced { floor }));
-    assert_eq!(new.sweep(Token(6), at(12)), Ok(Some(1)));
+    let stale = claim_one(&mut old, Token(5), &other, at(11));
+    assert_eq!(stale, Ok(Checked::Fenced { floor }));
+    assert_eq!(new.sweep(Token(6), at(12)), Ok(Checked::Passed(1)));
     assert_eq!(old.counts().unwrap().by_state, [1, 0, 0, 0, 1]);
 }
 
@@ -75,12 +76,13 @@ fn processes_that_start_at_once_all_open_the_new_file() {
                 let path = &path;
                 scope.spawn(move || {
                     let mut outbox = SqliteOutbox::open(path).unwrap();
-                    outbox.enqueue(&message(&format!("m{number}")), b"", at(1)).unwrap();
+                    enqueue(&mut outbox, &format!("m{number}"), b"", at(1)).unwrap();
                 });
             }
         });
         let mut outbox = SqliteOutbox::open(&path).unwrap();
-        let ids: BTreeSet<_> = outbox.pending(9).unwrap().into_iter().map(|m| m.id).collect();
+        let ids: BTreeSet<_> =
+            outbox.pending(9, LATER).unwrap().into_iter().map(|m| m.id).collect();
         assert_eq!(ids.len(), 4);
     }
 }
@@ -95,7 +97,7 @@ fn a_writer_that_is_shut_out_says_that_nothing_changed() {
     writer.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let blocked = shut_out.activate(Generation::NONE, Token(5), node("n1", 1), at(1));
     assert!(matches!(blocked, Err(StoreError::Unavailable(_))), "{blocked:?}");
-    assert_eq!(shut_out.pending(9), Ok(vec![]), "readers pass writers");
+    assert_eq!(shut_out.pending(9, LATER), Ok(vec![]), "readers pass writers");
     drop(writer);
     raise(&mut shut_out, 5);
 }
@@ -109,7 +111,7 @@ fn a_file_of_a_newer_version_is_left_alone() {
     drop(newer);
     let before = std::fs::read(&path).unwrap();
     let Err(StoreError::Unavailable(why)) = SqliteOutbox::open(&path) else { panic!() };
-    assert!(why.contains("outbox.db") && why.contains("schema has version 3"), "{why}");
+    assert!(why.contains("outbox.db") && why.contains("schema has version 4"), "{why}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -130,7 +132,7 @@ fn a_file_of_version_1_is_migrated_and_keeps_everything() {
     a_file_of_version_1(&path);
     for _ in 0..2 {
         let mut outbox = SqliteOutbox::open(&path).unwrap();
-        let fence = Fence {
+        let fence = FenceRow {
             floor: Token(7),
             holder: Some(node("n2", 1)),
             generation: Generation::NONE,
@@ -142,7 +144,7 @@ fn a_file_of_version_1_is_migrated_and_keeps_everything() {
         assert_eq!(outbox.counts().unwrap().by_state, [1, 0, 1, 0, 1]);
         let doubt = &outbox.doubts(9).unwrap()[0];
         assert_eq!((doubt.attempt.number, doubt.token, &*doubt.reason), (2, Token(7), "timeout"));
-        assert_eq!(outbox.pending(9).unwrap()[0].payload[..], *b"c");
+        assert_eq!(outbox.pending(9, LATER).unwrap()[0].payload[..], *b"c");
     }
     let mut outbox = SqliteOutbox::open(&path).unwrap();
     // Its holder of before still is: an upgrade is no cold start.
@@ -203,7 +205,7 @@ fn a_file_that_needs_no_migration_opens_while_another_process_writes() {
     let writer = SqliteOutbox::open(&path).unwrap();
     writer.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let began = std::time::Instant::now();
-    assert_eq!(SqliteOutbox::open(&path).unwrap().pending(9), Ok(vec![]));
+    assert_eq!(SqliteOutbox::open(&path).unwrap().pending(9, LATER), Ok(vec![]));
     assert!(began.elapsed() < BUSY_TIMEOUT);
 }
 

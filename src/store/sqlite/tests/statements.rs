@@ -2,7 +2,10 @@
 
 use rusqlite::StatementStatus;
 
-use super::super::fence::ROLL;
+use super::super::fence::{FLOOR, ROLL};
+use super::super::outbox::SWEEP;
+use super::super::transaction::{Done, write};
+use super::super::{read, rows};
 use super::*;
 
 #[test]
@@ -10,6 +13,8 @@ fn looking_for_work_uses_the_partial_indexes() {
     let outbox = SqliteOutbox::in_memory().unwrap();
     let queries = [
         (read::PENDING, "outbox_pending"),
+        (read::PENDING, "outbox_keys"),
+        (rows::IS_BEHIND, "outbox_keys"),
         (read::DOUBTS, "outbox_doubts"),
         (SWEEP, "outbox_claimed"),
     ];
@@ -37,11 +42,11 @@ fn no_statement_is_compiled_anew() {
         settle(&mut outbox, 5, &in_doubt("?"));
         outbox.doubts(9).unwrap();
         resolve(&mut outbox, 5, &Proof::SinkLacksIt, 10);
-        outbox.pending(9).unwrap();
+        outbox.pending(9, LATER).unwrap();
         outbox.sweep(Token(5), at(10)).unwrap();
         outbox.roll().unwrap();
     }
-    let used = [rows::LOOK, CLAIM, SETTLE, PROVE, SWEEP, FENCE, ROLL, read::PENDING, read::DOUBTS];
+    let used = [rows::LOOK, rows::PUT, SWEEP, FLOOR, ROLL, read::PENDING, read::DOUBTS];
     for sql in used {
         let statement = outbox.connection.prepare_cached(sql).unwrap();
         assert!(statement.get_status(StatementStatus::Run) >= 3, "not cached: {sql}");
@@ -87,8 +92,8 @@ fn a_commit_that_fails_has_an_unknown_outcome_and_blocks_nothing() {
 fn a_full_disk_changes_nothing() {
     let mut outbox = outbox();
     outbox.connection.pragma_update_and_check(None, "max_page_count", 20, |_| Ok(())).unwrap();
-    let full = outbox.enqueue(&message("big"), &[0; MAX_PAYLOAD_LEN], at(1));
+    let full = enqueue(&mut outbox, "big", &[0; MAX_PAYLOAD_LEN], at(1));
     assert!(matches!(full, Err(EnqueueError::Store(StoreError::Unavailable(_)))), "{full:?}");
     assert_eq!(outbox.state_of(&message("big")), Ok(None));
-    assert_eq!(outbox.enqueue(&message("small"), b"", at(1)), Ok(Enqueued::Added));
+    assert_eq!(enqueue(&mut outbox, "small", b"", at(1)), Ok(Enqueued::Added));
 }

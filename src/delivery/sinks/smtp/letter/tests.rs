@@ -66,10 +66,7 @@ fn a_whole_message_keeps_its_id_or_gets_one() {
     let mail = text(MailFormat::Message, "m.1", own);
     assert_eq!(mail.as_bytes(), own.strip_suffix(b"\r\n").unwrap());
     let mail = text(MailFormat::Message, "m.1", b"Subject: x\n\nMessage-ID: no header\n");
-    assert_eq!(
-        mail,
-        "Message-ID: <m=2E1@example.org>\r\nSubject: x\r\n\r\nMessage-ID: no header"
-    );
+    assert_eq!(mail, "Message-ID: <m=2E1@example.org>\r\nSubject: x\r\n\r\nMessage-ID: no header");
 }
 
 #[test]
@@ -102,7 +99,8 @@ fn bad_addresses_are_named() {
     let why = |config: SmtpConfig| Letters::new(&config).err().expect("refused").to_string();
     let bad = SmtpConfig { from: "nobody".into(), ..config(body()) };
     assert!(why(bad).contains("from \"nobody\""));
-    let bad = SmtpConfig { to: vec!["a@b".into(), "a@b\r\nRCPT TO:<c@d>".into()], ..config(body()) };
+    let bad =
+        SmtpConfig { to: vec!["a@b".into(), "a@b\r\nRCPT TO:<c@d>".into()], ..config(body()) };
     assert!(why(bad).contains("to \"a@b\\r\\n"));
     assert!(why(SmtpConfig { to: Vec::new(), ..config(body()) }).contains("recipients"));
 }

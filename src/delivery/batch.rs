@@ -1,0 +1,272 @@
+//! A batch: claimed in one transaction, sent one after the other, settled in one transaction.
+//!
+//! Each send comes after its own look at the guard. What is claimed and not sent when something comes
+//! in between is given back at once; nothing waits under a claim. What was sent and not settled when
+//! the process dies is in doubt, so a batch is the number of messages that can be.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::dispatcher::{Dispatcher, Session};
+use super::sink::{SendError, Sink};
+use crate::cluster::LeadershipLost;
+use crate::probe::{mutant, reach};
+use crate::store::{
+    Attempt, Checked, Claim, MessageState, Outgoing, Permit, Settled, Settlement, Store, StoreError,
+};
+use crate::time::{Clock, Instant};
+
+/// How long an outcome waits at most for those of the rest of its batch, besides the send under way.
+const SETTLE_WITHIN: Duration = Duration::from_millis(100);
+
+/// A message that this leader has claimed.
+pub(super) struct Claimed {
+    pub(super) message: Outgoing,
+    /// Before when it must be sent, if it was released to a deduplicating sink: then an earlier
+    /// attempt may have had its effect.
+    pub(super) send_by: Option<Instant>,
+}
+
+/// What became of attempts, to be written down together.
+type Outcomes = Vec<(Attempt, Settlement)>;
+
+impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
+    /// Delivers messages that were pending a moment ago, as far as they can be claimed.
+    pub(super) async fn deliver(
+        &self,
+        session: &mut Session<C>,
+        messages: &[Outgoing],
+    ) -> Result<(), LeadershipLost> {
+        // Without a sink to send to there is no point in a claim.
+        if !self.sink_is_ready().await {
+            self.rest(session, self.config.retry).await;
+            return Ok(());
+        }
+        if mutant!(SentThenMarked) {
+            return self.send_then_mark(session, messages).await;
+        }
+        let mut unsent = self.claim(session, messages).await?;
+        self.send_claimed(session, &mut unsent).await
+    }
+
+    /// Sends what is claimed, and says what became of each, whatever comes in between.
+    pub(super) async fn send_claimed(
+        &self,
+        session: &mut Session<C>,
+        unsent: &mut VecDeque<Claimed>,
+    ) -> Result<(), LeadershipLost> {
+        let mut outcomes = Outcomes::new();
+        let ended = self.send_all(session, unsent, &mut outcomes).await;
+        if !unsent.is_empty() {
+            reach!("batch_cut_short");
+        }
+        outcomes.extend(unsent.drain(..).map(|claimed| {
+            let reason = match ended {
+                Ok(()) => "the node stopped, or its sink was away, before it was sent",
+                Err(_) => "the leadership ended before it was sent",
+            };
+            (claimed.message.next_attempt(), Settlement::GivenBack { reason: reason.into() })
+        }));
+        // Not an act that needs the guard: the store's fence decides whether it still counts.
+        let settled = self.settle(session, outcomes).await;
+        ended.and(settled)
+    }
+
+    /// Sends one after the other, until the node stops, the sink is away, or the guard ends. What
+    /// was not sent is left in `unsent`.
+    async fn send_all(
+        &self,
+        session: &mut Session<C>,
+        unsent: &mut VecDeque<Claimed>,
+        outcomes: &mut Outcomes,
+    ) -> Result<(), LeadershipLost> {
+        let mut settled = self.clock.now();
+        while !unsent.is_empty() {
+            if self.stopping() || !self.sink_is_ready().await {
+                return Ok(());
+            }
+            if let Err(lost) = session.guard.check() {
+                reach!("guard_lost_before_send");
+                return Err(lost);
+            }
+            let Some(claimed) = unsent.pop_front() else { break };
+            let message = &claimed.message;
+            let attempt = message.next_attempt();
+            let overdue = claimed.send_by.is_some_and(|end| self.clock.now() >= end);
+            if overdue && !mutant!(WindowIgnored) {
+                session.doubts = true;
+                let reason = "the sink's deduplication window ended before it could be sent".into();
+                outcomes.push((attempt, Settlement::InDoubt { reason }));
+                continue;
+            }
+            let mut sent = self.sink.send(message, session.stamp()).await;
+            if mutant!(RetriedUnderNewKey) && matches!(sent, Err(SendError::Unknown(_))) {
+                sent = self.send_under_new_key(session, message).await;
+            }
+            if let Err(SendError::Fenced { highest }) = sent {
+                reach!("send_refused_by_sink_fence");
+                info!(id = %message.id, stamp = %session.stamp(), %highest, "fenced by the sink");
+                let reason = format!("the sink has seen stamp {highest}");
+                outcomes.push((attempt, Settlement::InDoubt { reason }));
+                return Err(session.lost());
+            }
+            let settlement = self.settlement(&claimed, sent);
+            session.doubts |= settlement.target() == MessageState::InDoubt;
+            let waits =
+                settlement == Settlement::Delivered && self.clock.now() < settled + SETTLE_WITHIN;
+            outcomes.push((attempt, settlement));
+            if !waits {
+                self.settle(session, std::mem::take(outcomes)).await?;
+                settled = self.clock.now();
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be said about a message after its send.
+    fn settlement(&self, claimed: &Claimed, sent: Result<(), SendError>) -> Settlement {
+        let id = &claimed.message.id;
+        match sent {
+            Ok(()) => Settlement::Delivered,
+            Err(SendError::Rejected(reason)) => {
+                warn!(%id, reason, "the recipient refuses the message");
+                Settlement::Failed { reason }
+            }
+            Err(SendError::NotSent(reason)) => self.retry(claimed, reason),
+            Err(SendError::NotNow(reason)) => {
+                reach!("send_refused_for_now");
+                self.retry(claimed, reason)
+            }
+            Err(error @ SendError::Fenced { .. }) => {
+                Settlement::InDoubt { reason: error.to_string() }
+            }
+            Err(SendError::Unknown(reason)) => {
+                reach!("send_outcome_unknown");
+                info!(%id, reason, "in doubt");
+                Settlement::InDoubt { reason }
+            }
+        }
+    }
+
+    /// A known failure: the message waits, or is a dead letter.
+    fn retry(&self, claimed: &Claimed, reason: String) -> Settlement {
+        let Outgoing { id, failures, .. } = &claimed.message;
+        let attempts = failures + 1;
+        // While a window runs, an earlier attempt may have had its effect: then only the end of the
+        // window, after which the message is parked, ends the retries.
+        if attempts >= self.config.attempts_max && claimed.send_by.is_none() {
+            reach!("dead_letter");
+            warn!(%id, attempts, reason, "given up");
+            let reason = format!("gave up after {attempts} attempts: {reason}");
+            return Settlement::Failed { reason };
+        }
+        reach!("retry_scheduled");
+        let after = self.config.backoff.after(*failures);
+        debug!(%id, reason, ?after, "refused for now");
+        Settlement::Retry { reason, after }
+    }
+
+    async fn sink_is_ready(&self) -> bool {
+        let ready = self.sink.ready().await;
+        if let Err(error) = &ready {
+            debug!(%error, "the sink is not ready");
+        }
+        ready.is_ok()
+    }
+
+    /// Claims the messages, and leaves out those that there is nothing to claim of any more.
+    pub(super) async fn claim(
+        &self,
+        session: &mut Session<C>,
+        messages: &[Outgoing],
+    ) -> Result<VecDeque<Claimed>, LeadershipLost> {
+        let attempts: Vec<Attempt> = messages.iter().map(Outgoing::next_attempt).collect();
+        let permit = Permit { token: session.token() };
+        loop {
+            session.guard.check()?;
+            // Read before the question, so that the answer's "within" is never stretched.
+            let asked = self.clock.now();
+            match self.store.claim(&permit, &attempts, self.clock.wall()).await {
+                Ok(Checked::Passed(claims)) => {
+                    session.unanswered.clear();
+                    let claims = messages.iter().zip(claims);
+                    return Ok(claims.filter_map(|(m, c)| claimed(session, m, c, asked)).collect());
+                }
+                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
+                // Whether it was claimed or not: asking again under the same token tells, and
+                // nothing is sent before it does.
+                Err(error) => {
+                    match &error {
+                        StoreError::Unknown(_) => reach!("claim_outcome_unknown"),
+                        StoreError::Unavailable(_) => reach!("claim_failed"),
+                    }
+                    if mutant!(AmbiguousWriteReplayed) {
+                        session.unanswered = messages.to_vec();
+                    }
+                    debug!(%error, "claim unanswered");
+                }
+            }
+            self.pause(session).await;
+        }
+    }
+
+    /// Writes down what became of claimed messages, until the store has answered. Tries once even
+    /// if the guard has ended.
+    pub(super) async fn settle(
+        &self,
+        session: &Session<C>,
+        outcomes: Outcomes,
+    ) -> Result<(), LeadershipLost> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        loop {
+            match self.store.settle(session.token(), &outcomes).await {
+                Ok(Checked::Passed(answers)) => {
+                    for ((Attempt { id, .. }, _), answer) in outcomes.iter().zip(answers) {
+                        match answer {
+                            Settled::Now(state) => debug!(%id, state = state.name(), "settled"),
+                            Settled::Refused { state } => {
+                                warn!(%id, ?state, "settlement refused: the claim stands no longer");
+                            }
+                        }
+                    }
+                    return Ok(());
+                }
+                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
+                Err(error) => {
+                    match &error {
+                        StoreError::Unknown(_) => reach!("settle_outcome_unknown"),
+                        StoreError::Unavailable(_) => reach!("settle_failed"),
+                    }
+                    debug!(%error, "settlement unanswered");
+                }
+            }
+            session.guard.check()?;
+            self.pause(session).await;
+        }
+    }
+}
+
+/// The message, if its claim was granted by an answer to a question of that moment.
+fn claimed<C: Clock>(
+    session: &mut Session<C>,
+    message: &Outgoing,
+    claim: Claim,
+    asked: Instant,
+) -> Option<Claimed> {
+    match claim {
+        Claim::Granted { send_within } => {
+            let send_by = send_within.map(|within| asked + within);
+            Some(Claimed { message: message.clone(), send_by })
+        }
+        Claim::Refused { state } => {
+            debug!(id = %message.id, ?state, "nothing to claim");
+            // A window that ended before the claim makes a doubt.
+            session.doubts |= state == Some(MessageState::InDoubt);
+            None
+        }
+    }
+}

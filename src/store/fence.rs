@@ -1,0 +1,110 @@
+//! The fence: which token may write, who holds it, and in which generation of the cluster.
+//!
+//! Every write names its writer's token; the transaction that makes it goes on only if that token
+//! is the floor (F1, F3). A roll call moves to the next generation and leaves the floor where it
+//! is, so that a token has one holder across all of them (F4).
+
+use std::future::Future;
+
+use super::StoreError;
+use crate::election::Roll;
+use crate::id::{Boot, Generation, Identity, Token};
+use crate::time::WallTime;
+
+/// The answer to [`Fence::activate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activated {
+    /// The floor is the token, held by the caller.
+    Raised,
+    /// Nothing changed: the floor is at or above the token and not the caller's, or the store is in
+    /// another generation.
+    Behind {
+        /// The floor.
+        floor: Token,
+        /// The generation that the store is in.
+        generation: Generation,
+    },
+}
+
+/// The answer to a write that shows a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked<T> {
+    /// The token is the floor: what came of the write.
+    Passed(T),
+    /// Nothing changed: the token is not the floor.
+    Fenced {
+        /// The floor.
+        floor: Token,
+    },
+}
+
+/// What a claimer shows: the right to claim, checked in the claim's own transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    /// The token, which must be the floor.
+    pub token: Token,
+}
+
+/// The fence as people and audits see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FenceRow {
+    /// The highest token that was ever activated; 0 before the first.
+    pub floor: Token,
+    /// Who activated it, unless the generation began after that.
+    pub holder: Option<Identity>,
+    /// The generation that the store is in.
+    pub generation: Generation,
+    /// The cluster that the store belongs to, once it is bound to one.
+    pub cluster: Option<String>,
+    /// When the floor was raised last, by the store's clock.
+    pub raised: Option<WallTime>,
+}
+
+/// A store that was not bound to a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BindError {
+    /// It belongs to another cluster. Two clusters elect without knowing of each other, so in one
+    /// store each would fence the other out.
+    #[error("the store belongs to cluster {theirs:?}, not to {ours:?}")]
+    OtherCluster {
+        /// The name that was to be bound.
+        ours: String,
+        /// The name that the store keeps.
+        theirs: String,
+    },
+    /// A cluster has a name.
+    #[error("the name of the cluster that the store shall belong to is empty")]
+    NoName,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who may write. All calls may be repeated after [`StoreError::Unknown`].
+pub trait Fence: Send + Sync + 'static {
+    /// Whether there is a fence behind it. A store that keeps nothing has none, and a guard says so.
+    fn is_fence(&self) -> bool {
+        true
+    }
+
+    /// Raises the floor to `token` for `holder`, if it is lower (F2) and the store is in
+    /// `generation` (F4).
+    fn activate(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> impl Future<Output = Result<Activated, StoreError>> + Send;
+
+    /// The roll of the generation that the store is in.
+    fn roll(&self) -> impl Future<Output = Result<Roll, StoreError>> + Send;
+
+    /// Starts the generation after `seen` with these boots, unless the store has moved on from
+    /// `seen`, and tells the roll that now stands: the caller looks whether it is on it. Nobody
+    /// holds the floor in the new generation.
+    fn call_roll(
+        &self,
+        seen: Generation,
+        boots: &[Boot],
+    ) -> impl Future<Output = Result<Roll, StoreError>> + Send;
+}

@@ -1,0 +1,215 @@
+//! Messages of the outbox: what identifies them, where they stand, and which attempt a call is about.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest message id and the longest ordering key, in bytes.
+pub const MAX_MESSAGE_ID_LEN: usize = 128;
+
+/// The largest payload, in bytes.
+pub const MAX_PAYLOAD_LEN: usize = 1 << 20;
+
+/// The id of a message, which is also its idempotency key: 1 to [`MAX_MESSAGE_ID_LEN`] bytes
+/// without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(Arc<str>);
+
+/// A text that cannot be the id of a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a message id has 1 to {MAX_MESSAGE_ID_LEN} bytes and no control characters")]
+pub struct InvalidMessageId;
+
+impl MessageId {
+    /// Checks and keeps `id`.
+    ///
+    /// # Errors
+    /// It is empty, too long, or has control characters.
+    pub fn new(id: &str) -> Result<Self, InvalidMessageId> {
+        is_name(id).then(|| Self(id.into())).ok_or(InvalidMessageId)
+    }
+
+    /// The id as given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What orders messages: those of one key are sent one after the other, in the order in which they
+/// were enqueued. Looks like a [`MessageId`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderingKey(Arc<str>);
+
+/// A text that cannot be an ordering key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an ordering key has 1 to {MAX_MESSAGE_ID_LEN} bytes and no control characters")]
+pub struct InvalidOrderingKey;
+
+impl OrderingKey {
+    /// Checks and keeps `key`.
+    ///
+    /// # Errors
+    /// It is empty, too long, or has control characters.
+    pub fn new(key: &str) -> Result<Self, InvalidOrderingKey> {
+        is_name(key).then(|| Self(key.into())).ok_or(InvalidOrderingKey)
+    }
+
+    /// The key as given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OrderingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=MAX_MESSAGE_ID_LEN).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// One of 256 equal parts of the outbox, for sharing it among workers. All messages of a key are in
+/// one lot, so that one worker has them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lot(pub u8);
+
+impl Lot {
+    /// The lot of a message. Stores keep it, so it never changes from version to version: FNV-1a of
+    /// the key, or else of the id, folded to a byte.
+    pub fn of(id: &MessageId, key: Option<&OrderingKey>) -> Self {
+        let text = key.map_or(id.as_str(), OrderingKey::as_str);
+        let hash = text
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        Self(hash.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte))
+    }
+}
+
+/// A message to enqueue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Its id and idempotency key.
+    pub id: MessageId,
+    /// What is to be delivered: any bytes, at most [`MAX_PAYLOAD_LEN`].
+    pub payload: Arc<[u8]>,
+    /// What it is ordered by, if it is.
+    pub key: Option<OrderingKey>,
+}
+
+impl NewMessage {
+    /// A message that is delivered whenever its turn comes.
+    pub fn new(id: MessageId, payload: impl Into<Arc<[u8]>>) -> Self {
+        Self { id, payload: payload.into(), key: None }
+    }
+
+    /// The same message, after all earlier ones of that key.
+    #[must_use]
+    pub fn with_key(self, key: OrderingKey) -> Self {
+        Self { key: Some(key), ..self }
+    }
+}
+
+/// One attempt to deliver a message: what a claim, a settlement and a proof are about. Without the
+/// number, a repeat of a call that arrives late would be taken for a word about a later attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The message.
+    pub id: MessageId,
+    /// Counts the claims of the message, from 1.
+    pub number: u64,
+}
+
+/// A message of the outbox that may be claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its id and idempotency key.
+    pub id: MessageId,
+    /// The number that the next attempt to deliver it has.
+    pub attempt: u64,
+    /// How many attempts the sink has refused for now since it was enqueued, or requeued.
+    pub failures: u64,
+    /// What is to be delivered.
+    pub payload: Arc<[u8]>,
+}
+
+impl Outgoing {
+    /// The next attempt to deliver it.
+    pub fn next_attempt(&self) -> Attempt {
+        Attempt { id: self.id.clone(), number: self.attempt }
+    }
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MessageState {
+    /// Nobody has tried to deliver it, or it is proved that no attempt had an effect.
+    Pending,
+    /// The holder of a token is about to send it.
+    Claimed,
+    /// The recipient has it.
+    Delivered,
+    /// The recipient refused it for good, or for now too often: a dead letter.
+    Failed,
+    /// It may or may not have been sent.
+    InDoubt,
+}
+
+impl MessageState {
+    /// All states, in the order of the numbers that a store keeps for them.
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Claimed, Self::Delivered, Self::Failed, Self::InDoubt];
+
+    /// A short name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Claimed => "claimed",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::InDoubt => "in doubt",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lot_never_changes_and_a_key_decides_it() {
+        let id = |id: &str| MessageId::new(id).unwrap();
+        let key = OrderingKey::new("letters").unwrap();
+        let lots =
+            [Lot::of(&id("a"), None), Lot::of(&id("b"), None), Lot::of(&id("a"), Some(&key))];
+        // FNV-1a of "a" is e40c292c, of "b" e70c2de5.
+        assert_eq!(lots, [Lot(0xe4 ^ 0x0c ^ 0x29 ^ 0x2c), Lot(0xe7 ^ 0x0c ^ 0x2d ^ 0xe5), lots[2]]);
+        assert_eq!(lots[2], Lot::of(&id("b"), Some(&key)));
+    }
+
+    #[test]
+    fn lots_are_about_equal() {
+        let mut sizes = [0_u32; 256];
+        for number in 0..25_600 {
+            let id = MessageId::new(&format!("m{number}")).unwrap();
+            sizes[usize::from(Lot::of(&id, None).0)] += 1;
+        }
+        let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
+        assert!((50..=100).contains(least) && (100..=150).contains(most), "{least} to {most}");
+    }
+
+    #[test]
+    fn an_ordering_key_is_a_short_text() {
+        for text in ["", "a\nb", &"x".repeat(MAX_MESSAGE_ID_LEN + 1)] {
+            assert_eq!(OrderingKey::new(text), Err(InvalidOrderingKey));
+            assert_eq!(MessageId::new(text), Err(InvalidMessageId));
+        }
+        assert!(OrderingKey::new(&"x".repeat(MAX_MESSAGE_ID_LEN)).is_ok());
+    }
+}

@@ -1,0 +1,263 @@
+//! The decisions that all stores share: given what a transaction looked up, what is to be written
+//! and what is answered. Pure, so that a store only looks up and writes.
+
+use std::time::Duration;
+
+use super::oversight::MAX_VERDICT_TEXT;
+use super::{
+    Attempt, Claim, MessageState, Passed, Proof, Ruling, Settled, Settlement, Verdict, VerdictError,
+};
+use crate::id::Token;
+use crate::probe::{mutant, reach};
+use crate::time::WallTime;
+
+/// A message as far as it ever changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) state: MessageState,
+    /// In doubt, and a person's to settle.
+    pub(super) parked: bool,
+    /// Who claimed it last.
+    pub(super) token: Option<Token>,
+    /// How often it was claimed: the number of the last attempt.
+    pub(super) attempts: u64,
+    /// How often the sink has refused it for now.
+    pub(super) failures: u64,
+    /// Not to be claimed before.
+    pub(super) not_before: Option<WallTime>,
+    /// The first claim that may have led to an effect: where a deduplication window begins.
+    pub(super) first_claimed: Option<WallTime>,
+    /// Where that window ends, for a message that is sent again.
+    pub(super) send_until: Option<WallTime>,
+    pub(super) changed: WallTime,
+    pub(super) claimer_wall: Option<WallTime>,
+    pub(super) reason: Option<String>,
+}
+
+/// What a transaction does about one message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decision<A> {
+    pub(super) answer: A,
+    /// The row to write; none if nothing changes.
+    pub(super) write: Option<Row>,
+}
+
+impl<A> Decision<A> {
+    fn unchanged(answer: A) -> Self {
+        Self { answer, write: None }
+    }
+
+    fn write(answer: A, row: Row) -> Self {
+        Self { answer, write: Some(row) }
+    }
+}
+
+/// Only the holder of the floor writes. Nobody ever holds floor 0: it means that there was none yet.
+pub(super) fn is_fenced(token: Token, floor: Token) -> bool {
+    (token != floor || floor == Token(0)) && !mutant!(NoFenceCheck)
+}
+
+/// Whether a settlement is refused for its token.
+pub(super) fn is_settlement_fenced(token: Token, floor: Token) -> bool {
+    is_fenced(token, floor) && !mutant!(DeposedObeyed) && !mutant!(FoundingDesign)
+}
+
+/// Whether that attempt is claimed. `is_first` tells whether no earlier message of its key is
+/// pending, claimed or in doubt.
+pub(super) fn claim(
+    found: Option<Row>,
+    is_first: bool,
+    token: Token,
+    attempt: &Attempt,
+    wall: WallTime,
+    now: WallTime,
+) -> Decision<Claim> {
+    let Some(row) = found else { return Decision::unchanged(Claim::Refused { state: None }) };
+    let send_within = row.send_until.map(|until| left(until, now));
+    // Only the next attempt can be claimed: what arrives late was about an earlier one.
+    let next = row.attempts + 1 == attempt.number;
+    let replayed = mutant!(AmbiguousWriteReplayed) && row.attempts >= attempt.number;
+    match row.state {
+        // Said twice: nothing changes, not even when the window is over by now, because whoever was
+        // granted the claim may be sending.
+        MessageState::Claimed if row.token == Some(token) && row.attempts == attempt.number => {
+            Decision::unchanged(Claim::Granted { send_within })
+        }
+        MessageState::Pending if next && !is_first => {
+            reach!("claim_out_of_order");
+            Decision::unchanged(Claim::Refused { state: Some(MessageState::Pending) })
+        }
+        MessageState::Pending
+            if next && send_within == Some(Duration::ZERO) && !mutant!(WindowIgnored) =>
+        {
+            let refused = Claim::Refused { state: Some(MessageState::InDoubt) };
+            Decision::write(refused, window_over(row, now))
+        }
+        state if replayed || next && state == MessageState::Pending => Decision::write(
+            Claim::Granted { send_within },
+            Row {
+                state: MessageState::Claimed,
+                token: Some(token),
+                attempts: attempt.number,
+                not_before: None,
+                first_claimed: row.first_claimed.or(Some(now)),
+                claimer_wall: Some(wall),
+                changed: now,
+                ..row
+            },
+        ),
+        state => Decision::unchanged(Claim::Refused { state: Some(state) }),
+    }
+}
+
+/// What a holder's word about an attempt of its own comes to.
+pub(super) fn settle(
+    found: Option<Row>,
+    token: Token,
+    attempt: &Attempt,
+    settlement: &Settlement,
+    now: WallTime,
+) -> Decision<Settled> {
+    let Some(row) = found else { return Decision::unchanged(Settled::Refused { state: None }) };
+    let target = settlement.target();
+    let own = row.token == Some(token) && row.attempts == attempt.number;
+    let may_settle = own && row.state == MessageState::Claimed
+        || own && mutant!(DeposedObeyed) && row.state == MessageState::InDoubt
+        || mutant!(FoundingDesign);
+    if !may_settle {
+        // Said twice, or too late.
+        let again = own && row.state == target;
+        let refused = Settled::Refused { state: Some(row.state) };
+        return Decision::unchanged(if again { Settled::Now(target) } else { refused });
+    }
+    let mut row = Row { state: target, changed: now, ..row };
+    match settlement {
+        Settlement::Delivered => {}
+        Settlement::Failed { reason } | Settlement::InDoubt { reason } => {
+            row.reason = Some(reason.clone());
+        }
+        Settlement::Retry { reason, after } => {
+            row.reason = Some(reason.clone());
+            row.failures += 1;
+            row.not_before = Some(later(now, *after));
+            had_no_effect(&mut row);
+        }
+        Settlement::GivenBack { reason } => {
+            row.reason = Some(reason.clone());
+            had_no_effect(&mut row);
+        }
+    }
+    Decision::write(Settled::Now(target), row)
+}
+
+/// The last attempt had no effect. If a window runs, for an earlier one that may have had one, it
+/// runs on; else none has begun.
+fn had_no_effect(row: &mut Row) {
+    if row.send_until.is_none() {
+        row.first_claimed = None;
+    }
+}
+
+/// What a proof about an in-doubt message comes to.
+///
+/// Said again after its answer was lost, a proof that was accepted is refused, with the state that
+/// it led to. Who claimed the message last and what was said about it is kept. A parked message is
+/// moved only by the sink's own word; [`Proof::Deduplicated`] leaves it parked.
+pub(super) fn resolve(
+    found: Option<Row>,
+    attempt: &Attempt,
+    proof: &Proof,
+    now: WallTime,
+) -> Decision<Settled> {
+    let refused = Settled::Refused { state: found.as_ref().map(|row| row.state) };
+    let meant = |row: &Row| row.state == MessageState::InDoubt && row.attempts == attempt.number;
+    let Some(row) = found.filter(meant) else { return Decision::unchanged(refused) };
+    let stays = Settled::Now(MessageState::InDoubt);
+    let (state, send_until) = match proof {
+        Proof::SinkHasIt => (MessageState::Delivered, row.send_until),
+        // No attempt so far had an effect or will have one: no window is running.
+        Proof::SinkLacksIt => (MessageState::Pending, None),
+        Proof::Deduplicated { .. } | Proof::Park { .. } if row.parked => {
+            return Decision::unchanged(stays);
+        }
+        Proof::Deduplicated { window } => {
+            match row.first_claimed.map(|first| later(first, *window)) {
+                Some(end) if now < end => (MessageState::Pending, Some(end)),
+                _ if mutant!(WindowIgnored) => (MessageState::Pending, None),
+                _ => return Decision::write(stays, window_over(row, now)),
+            }
+        }
+        Proof::Park { reason } => {
+            let reason = Some(reason.clone());
+            return Decision::write(stays, Row { parked: true, reason, changed: now, ..row });
+        }
+    };
+    let row = Row { state, parked: false, send_until, changed: now, ..row };
+    Decision::write(Settled::Now(state), row)
+}
+
+/// What a person's verdict comes to: the row to write, and the line of the audit trail.
+pub(super) fn judge(
+    found: Option<Row>,
+    verdict: &Verdict,
+    now: WallTime,
+) -> Result<(Row, Passed), VerdictError> {
+    let said = |text: &str| (1..=MAX_VERDICT_TEXT).contains(&text.trim().len());
+    if !said(&verdict.by) || !said(&verdict.why) {
+        return Err(VerdictError::NoReason);
+    }
+    let row = found.ok_or_else(|| VerdictError::NoMessage(verdict.id.clone()))?;
+    let (wanted, to) = match verdict.ruling {
+        Ruling::Delivered => (MessageState::InDoubt, MessageState::Delivered),
+        Ruling::Failed => (MessageState::InDoubt, MessageState::Failed),
+        Ruling::Resend => (MessageState::InDoubt, MessageState::Pending),
+        Ruling::Requeue => (MessageState::Failed, MessageState::Pending),
+    };
+    let (stands, attempts) = (row.state, row.attempts);
+    if stands != wanted {
+        return Err(VerdictError::OtherState { stands, wanted });
+    }
+    match verdict.attempt {
+        Some(attempt) if attempt != attempts => {
+            return Err(VerdictError::OtherAttempt { attempts });
+        }
+        None if stands == MessageState::InDoubt && !row.parked => {
+            return Err(VerdictError::NotParked { attempts });
+        }
+        _ => {}
+    }
+    let passed = Passed {
+        at: now,
+        by: verdict.by.clone(),
+        attempt: attempts,
+        from: stands,
+        to,
+        why: verdict.why.clone(),
+    };
+    let mut row = Row { state: to, parked: false, changed: now, ..row };
+    if to == MessageState::Pending {
+        // The person vouches that no attempt had an effect: it begins anew, but for its number.
+        (row.failures, row.not_before) = (0, None);
+        (row.first_claimed, row.send_until) = (None, None);
+    }
+    Ok((row, passed))
+}
+
+fn window_over(row: Row, now: WallTime) -> Row {
+    let over = "the deduplication window is over";
+    let reason = match row.reason {
+        Some(reason) => format!("{reason}; {over}"),
+        None => over.to_owned(),
+    };
+    Row { state: MessageState::InDoubt, parked: true, reason: Some(reason), changed: now, ..row }
+}
+
+/// The time left until `end`; zero once it is reached.
+fn left(end: WallTime, now: WallTime) -> Duration {
+    Duration::from_millis(end.unix_ms.saturating_sub(now.unix_ms))
+}
+
+fn later(from: WallTime, by: Duration) -> WallTime {
+    let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+    WallTime { unix_ms: from.unix_ms.saturating_add(by) }
+}

@@ -1,0 +1,139 @@
+//! What people see of the SQLite store, and what they decide.
+
+use rusqlite::params;
+
+use super::SqliteOutbox;
+use super::rows::{as_wall, changing, count, find, id, key, millis, put, state};
+use super::transaction::{Done, write};
+use crate::store::rules;
+use crate::store::{
+    Counts, Entry, MessageId, MessageState, Passed, StoreError, Verdict, VerdictError,
+};
+use crate::time::WallTime;
+
+const COUNTS: &str = "SELECT state, count(*) FROM outbox GROUP BY state";
+/// Begins with the columns that change, as the rules see them.
+const ENTRIES: &str = "SELECT state, parked, token, attempts, failures, not_before_ms,
+        first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason,
+        id, ordering_key, enqueued_ms
+    FROM outbox WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR id = ?2) ORDER BY seq";
+const RECORD: &str = "INSERT INTO verdict (seq, at_ms, by_whom, attempt, from_state, to_state, why)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const TRAIL: &str = "SELECT at_ms, by_whom, attempt, from_state, to_state, why
+    FROM verdict WHERE seq = (SELECT seq FROM outbox WHERE id = ?1) ORDER BY no";
+
+impl SqliteOutbox {
+    /// How many messages stand where. Reads all of them.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn counts(&mut self) -> Result<Counts, StoreError> {
+        let mut counts = Counts::default();
+        let by_state = self.list(COUNTS, [], |row| Ok((state(row, 0)?, row.get::<_, i64>(1)?)))?;
+        for (state, count) in by_state {
+            counts.by_state[state as usize] = count.unsigned_abs();
+        }
+        Ok(counts)
+    }
+
+    /// All messages, or those that stand at `only`, oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn entries(&mut self, only: Option<MessageState>) -> Result<Vec<Entry>, StoreError> {
+        self.entries_where(only, None)
+    }
+
+    /// One message; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn entry(&mut self, id: &MessageId) -> Result<Option<Entry>, StoreError> {
+        Ok(self.entries_where(None, Some(id))?.pop())
+    }
+
+    fn entries_where(
+        &mut self,
+        only: Option<MessageState>,
+        named: Option<&MessageId>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let which = params![only.map(|state| state as i64), named.map(MessageId::as_str)];
+        self.list(ENTRIES, which, |row| {
+            let rules::Row {
+                state,
+                parked,
+                token,
+                attempts,
+                failures,
+                not_before,
+                first_claimed,
+                send_until,
+                changed,
+                claimer_wall,
+                reason,
+            } = changing(row)?;
+            Ok(Entry {
+                id: id(row, 11)?,
+                key: key(row, 12)?,
+                state,
+                token,
+                parked,
+                reason,
+                attempts,
+                failures,
+                enqueued: as_wall(row.get(13)?),
+                first_claimed,
+                not_before,
+                send_until,
+                changed,
+                claimer_wall,
+            })
+        })
+    }
+
+    /// Passes a verdict about a message in doubt or a dead letter, and keeps it for the audit trail.
+    /// Tells what was written down. Said twice, the second one is refused, because the message has
+    /// moved on.
+    ///
+    /// # Errors
+    /// It does not fit where the message stands, or the store failed.
+    pub fn judge(&mut self, verdict: &Verdict, now: WallTime) -> Result<Passed, VerdictError> {
+        write(&self.connection, |tx| {
+            let found = find(tx, &verdict.id)?;
+            let seq = found.as_ref().map_or(0, |found| found.seq);
+            let judged = rules::judge(found.map(|found| found.row), verdict, now);
+            let (row, passed) = match judged {
+                Ok(judged) => judged,
+                Err(error) => return Ok(Done::Unchanged(Err(error))),
+            };
+            put(tx, seq, &row)?;
+            tx.prepare_cached(RECORD)?.execute(params![
+                seq,
+                millis(passed.at),
+                passed.by,
+                i64::try_from(passed.attempt).unwrap_or(i64::MAX),
+                passed.from as i64,
+                passed.to as i64,
+                passed.why,
+            ])?;
+            Ok(Done::Changed(Ok(passed)))
+        })?
+    }
+
+    /// The verdicts about a message, in the order in which they were passed.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn trail(&mut self, id: &MessageId) -> Result<Vec<Passed>, StoreError> {
+        self.list(TRAIL, [id.as_str()], |row| {
+            Ok(Passed {
+                at: as_wall(row.get(0)?),
+                by: row.get(1)?,
+                attempt: count(row, 2)?,
+                from: state(row, 3)?,
+                to: state(row, 4)?,
+                why: row.get(5)?,
+            })
+        })
+    }
+}
