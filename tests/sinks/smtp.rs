@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fencepost::delivery::sinks::{
-    Encryption, Login, MailFormat, SecretSource, SmtpConfig, SmtpSink,
-};
+use fencepost::SecretSource;
+use fencepost::delivery::sinks::{Encryption, Login, MailFormat, SmtpConfig, SmtpSink};
 use fencepost::delivery::{Promise, SendError, Sink, SinkError};
 
 use crate::certificate::Certificate;

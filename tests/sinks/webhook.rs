@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use fencepost::delivery::sinks::{SecretSource, WebhookConfig, WebhookSink};
+use fencepost::SecretSource;
+use fencepost::delivery::sinks::{WebhookConfig, WebhookSink};
 use fencepost::delivery::{Promise, SendError, Sink, SinkError};
 use fencepost::store::MAX_PAYLOAD_LEN;
 
