@@ -49,7 +49,7 @@ async fn choose(order: Order) -> History {
             },
         };
         let message = MessageNo(number.expect("it was sent"));
-        history.push(SimTime(u64::from(at)), Kind::Enqueued { message });
+        history.push(SimTime(u64::from(at)), Kind::Enqueued { message, key: None });
     }
     history
 }

@@ -188,6 +188,10 @@ impl Script {
         self.push(Kind::Enqueued { message: MessageNo(message), key: None })
     }
 
+    pub fn of_key(self, message: u32, key: u32) -> Self {
+        self.push(Kind::Enqueued { message: MessageNo(message), key: Some(key) })
+    }
+
     /// In the generation of the last roll call.
     pub fn activated(self, token: u64, number: u32, again: bool) -> Self {
         let generation = self.generation.number;
