@@ -95,6 +95,12 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     story.given_back();
                 }
             }
+            // A person vouches that no send had an effect or will have one.
+            Kind::Judged { message, to: MessageState::Pending, .. } => {
+                let story = stories.entry(message).or_default();
+                story.sends.iter_mut().for_each(|send| send.disproved = true);
+                story.first_claimed = None;
+            }
             _ => {}
         }
     }

@@ -4,7 +4,8 @@
 //! Guards the fourth layer: whoever reads the outbox may rely on it that nothing else happens, such as
 //! a delivered message that is claimed again. One more way leads into doubt: a message that was
 //! released to a deduplicating sink, and whose window is over when it is to be claimed, is parked.
-//! Which proofs are good ones is D3's business. A message is in no state before it was written.
+//! And a person's verdict leads out of doubt anywhere, and from failed to pending. Which proofs are
+//! good ones is D3's business. A message is in no state before it was written.
 
 use std::collections::BTreeMap;
 
@@ -38,6 +39,13 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     (Pending, InDoubt, false) => deduplicates,
                     _ => false,
                 };
+                (message, to, known && states.get(&message) == Some(&from))
+            }
+            Kind::Judged { message, from, to } => {
+                let known = matches!(
+                    (from, to),
+                    (InDoubt, Delivered | Failed | Pending) | (Failed, Pending)
+                );
                 (message, to, known && states.get(&message) == Some(&from))
             }
             Kind::Final { message, state, .. } => {
@@ -111,6 +119,18 @@ mod tests {
             doubtful().bad().moved(2, 7, InDoubt, to, None).check(&ORACLE);
         }
         doubtful().bad().resolved(2, 7, Failed, SinkLacksIt).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_person_settles_doubts_and_requeues_dead_letters_and_no_more() {
+        for to in [Delivered, Failed, Pending] {
+            let doubtful = claimed().settled(2, 7, InDoubt);
+            doubtful.judged(7, InDoubt, to).ends_as(7, to).check(&ORACLE);
+            claimed().bad().judged(7, Claimed, to).check(&ORACLE);
+        }
+        let failed = claimed().settled(1, 7, Failed).judged(7, Failed, Pending);
+        failed.ends_as(7, Pending).check(&ORACLE);
+        claimed().settled(1, 7, Delivered).bad().judged(7, Delivered, Pending).check(&ORACLE);
     }
 
     #[test]

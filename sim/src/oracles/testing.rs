@@ -263,6 +263,10 @@ impl Script {
         self.push(Kind::Moved { token, message, from, to, proof })
     }
 
+    pub fn judged(self, message: u32, from: MessageState, to: MessageState) -> Self {
+        self.push(Kind::Judged { message: MessageNo(message), from, to })
+    }
+
     // -- phases and the end
 
     pub fn healing(self) -> Self {

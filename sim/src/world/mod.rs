@@ -12,6 +12,7 @@ pub mod clocks;
 pub mod database;
 pub mod disks;
 pub mod links;
+pub mod operator;
 pub mod place;
 pub mod recorder;
 pub mod rpc;
