@@ -9,6 +9,8 @@
 //! 4. Claim before send, in [`delivery`]: a message is claimed durably before its first byte
 //!    leaves, and what a deposed holder claimed is in doubt until proof settles it.
 //!
+//! [`jobs`] runs what is due by a schedule, each instant at most once.
+//!
 //! [`node`] drives all of it, over traits for transport, clock and disk: the same code runs as a
 //! real process and inside the simulator.
 
@@ -17,13 +19,16 @@ pub mod cluster;
 pub mod delivery;
 pub mod election;
 mod id;
+pub mod jobs;
 pub mod node;
 #[doc(hidden)]
 pub mod probe;
 pub mod store;
 mod time;
 
+pub use cluster::{ClusterService, ClusterStatus, Leadership};
 pub use id::{
     Boot, Generation, Identity, Incarnation, InvalidName, MAX_NODE_NAME_LEN, NodeId, Term, Token,
 };
-pub use time::{Clock, Instant, WallTime};
+pub use node::ClusterConfig;
+pub use time::{Clock, Instant, SystemClock, WallTime};

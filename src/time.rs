@@ -1,11 +1,15 @@
 //! Time as one node sees it: a monotonic reading that means nothing on another node, and a wall
 //! clock that is information for people and never decides anything.
 
+mod system;
+
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use system::SystemClock;
 
 /// A reading of one node's monotonic clock, in nanoseconds since an origin of that node's own.
 ///

@@ -13,6 +13,8 @@ use cluster::Cluster;
 use fencepost::store::{MessageId, MessageState, NewMessage, SqliteOutbox};
 use rustix::process::Signal;
 
+#[path = "address.rs"]
+mod address;
 #[path = "processes/audit.rs"]
 mod audit;
 #[path = "processes/cluster.rs"]

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::holder::Holder;
 use super::watched::Watched;
 use crate::id::{Generation, Incarnation, Token};
 use crate::probe::mutant;
-use crate::time::{Clock, Instant, WallTime};
+use crate::time::{Clock, Instant, SystemClock, WallTime};
 
 /// The least time between two looks at a lease that goes on: so that waiting for its end costs
 /// nothing, whatever the deadline says.
@@ -51,14 +52,20 @@ pub struct LeadershipLost {
 /// Leadership: token, deadline and cancellation. No guard, no action.
 ///
 /// The guard keeps itself up to date: renewals move its deadline, and a lost leadership ends it.
+///
+/// While a clone of it exists, its holder is taken to be acting: a graceful stop hands leadership over
+/// only after the last one was dropped. So drop it when the work is done.
 #[derive(Debug, Clone)]
-pub struct Leadership<C> {
+pub struct Leadership<C = SystemClock> {
     token: Token,
     fenced: bool,
     lease: Arc<Watched<LeaseState>>,
     clock: C,
     /// Both clocks when the guard was made.
     made: (Instant, WallTime),
+    holder: Holder,
+    /// What ends the guard before leadership does.
+    stop: Option<Arc<Watched<bool>>>,
 }
 
 impl<C: Clock> Leadership<C> {
@@ -69,7 +76,17 @@ impl<C: Clock> Leadership<C> {
         clock: C,
     ) -> Self {
         let made = (clock.now(), clock.wall());
-        Self { token, fenced, lease, clock, made }
+        Self { token, fenced, lease, clock, made, holder: Holder::first(), stop: None }
+    }
+
+    /// The same guard, but one that ends as soon as the node begins to stop.
+    pub(super) fn until(&self, stop: &Arc<Watched<bool>>) -> Self {
+        Self { stop: Some(Arc::clone(stop)), ..self.clone() }
+    }
+
+    /// Completes when all other clones have been dropped.
+    pub(super) async fn alone(&self) {
+        self.holder.alone().await;
     }
 
     /// The fencing token to show to stores and sinks.
@@ -92,9 +109,12 @@ impl<C: Clock> Leadership<C> {
     /// Asks for permission to start an act now, and how long it lasts at least.
     ///
     /// # Errors
-    /// Leadership has ended. No later call succeeds, except after a lease that had run out
-    /// unnoticed was renewed in time, which the election rules out.
+    /// Leadership has ended, or the node stops. No later call succeeds, except after a lease that had
+    /// run out unnoticed was renewed in time, which the election rules out.
     pub fn check(&self) -> Result<Duration, LeadershipLost> {
+        if self.stop.as_ref().is_some_and(|stop| stop.get()) {
+            return Err(LeadershipLost { token: self.token });
+        }
         let now = self.now();
         self.lease
             .with(|lease| lease.permits(self.token, now).then_some(lease.until))
@@ -122,8 +142,17 @@ impl<C: Clock> Leadership<C> {
         now.until(until)
     }
 
-    /// Completes when leadership has ended.
+    /// Completes when leadership has ended, or the node stops. Cancel-safe.
     pub async fn cancelled(&self) {
+        let Some(stop) = &self.stop else { return self.lost().await };
+        tokio::select! {
+            biased;
+            () = stop.wait_for(|stop| stop.then_some(())) => {}
+            () = self.lost() => {}
+        }
+    }
+
+    async fn lost(&self) {
         loop {
             let Ok(_) = self.check() else { return };
             if mutant!(LossNotNoticed) {

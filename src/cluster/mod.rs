@@ -1,21 +1,36 @@
 //! What an application sees of the cluster: status for information, the guard for permission.
 //!
-//! `status` is what a node believes; `guard` is the permission to act; `activation` turns a lease
-//! into a guard by raising the store's fence; `registrar`
-//! calls the roll of a cold start in the store; `observe` tells the world outside what happened;
-//! `watched` is the cell that all of them are published through.
+//! `service` is the handle that an application holds, and `supervise` runs what is behind it, over
+//! any `coordinator` that says who leads. `status` is what a node believes; `guard` is the permission
+//! to act, `holder` counts who has it; `activation` turns a lease into a guard by raising the store's
+//! fence; `select` and `watch` are ways to wait; `crew` is the work that is attached; `observe` tells
+//! the world outside what happened; `watched` is the cell that all of them are published through.
 
 mod activation;
+mod coordinator;
+mod crew;
 mod guard;
+mod holder;
 mod observe;
-mod registrar;
+mod select;
+mod service;
+mod shared;
 mod status;
+mod supervise;
+mod watch;
 mod watched;
 
-pub use activation::{ACTIVATION_PATIENCE, Activation, ElectionCommand};
+pub use activation::ACTIVATION_PATIENCE;
+pub use coordinator::{Coordinator, ElectionCommand};
+pub use crew::Post;
 pub use guard::{Leadership, LeadershipLost, LeaseState};
 pub(crate) use observe::is_noteworthy;
 pub use observe::{LogObserver, NodeEvent, Observer};
-pub use registrar::{Registrar, RollRequest};
+pub use select::Selection;
+pub use service::ClusterService;
+pub use shared::Stopped;
 pub use status::ClusterStatus;
+pub(crate) use supervise::AbortOnDrop;
+pub use supervise::STOP_LIMIT;
+pub use watch::StatusWatch;
 pub use watched::Watched;

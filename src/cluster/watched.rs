@@ -31,6 +31,13 @@ impl<T: Clone> Watched<T> {
         self.changed.notify_waiters();
     }
 
+    /// Changes the value in place and wakes all who wait.
+    pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let result = change(&mut self.lock());
+        self.changed.notify_waiters();
+        result
+    }
+
     /// Replaces the value and wakes nobody: for changes that no waiter waits for.
     pub fn set_quietly(&self, value: T) {
         *self.lock() = value;

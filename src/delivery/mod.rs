@@ -3,17 +3,19 @@
 //! `dispatcher` is the loop of the leader: floor first, then scan. `batch` is claim, send, settle;
 //! `backoff` how long a message waits that was refused for now. `doubt`
 //! settles what is in doubt, by the proof that the sink can give. `sink` is where messages leave
-//! the system; `file` is the sink that appends to a file. `planted` are bugs, for the testbed.
+//! the system; [`sinks`] are those that exist: a file, a webhook, mail. `service` attaches it all to
+//! a cluster service. `planted` are bugs, for the testbed.
 
 mod backoff;
 mod batch;
 mod dispatcher;
 mod doubt;
-mod file;
 mod planted;
+mod service;
 mod sink;
+pub mod sinks;
 
 pub use backoff::Backoff;
 pub use dispatcher::{Dispatcher, DispatcherConfig};
-pub use file::FileSink;
-pub use sink::{Promise, SendError, Sink, SinkError, Stamp};
+pub use sink::{InvalidStamp, Promise, SendError, Sink, SinkError, Stamp};
+pub use sinks::FileSink;

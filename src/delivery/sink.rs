@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::id::Token;
@@ -37,6 +38,23 @@ pub struct Stamp {
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.token, self.round)
+    }
+}
+
+/// A text that is no stamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a stamp is two numbers with a point between them, as in 7.0")]
+pub struct InvalidStamp;
+
+impl FromStr for Stamp {
+    type Err = InvalidStamp;
+
+    /// Reads what [`Stamp`]'s text is, and nothing else: no signs, no leading zeros.
+    fn from_str(text: &str) -> Result<Self, InvalidStamp> {
+        let (token, round) = text.split_once('.').ok_or(InvalidStamp)?;
+        let token = Token(token.parse().map_err(|_| InvalidStamp)?);
+        let stamp = Self { token, round: round.parse().map_err(|_| InvalidStamp)? };
+        (stamp.to_string() == text).then_some(stamp).ok_or(InvalidStamp)
     }
 }
 

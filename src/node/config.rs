@@ -5,6 +5,7 @@
 
 mod check;
 mod error;
+mod sink;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,10 +15,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::cluster_config::ClusterConfig;
+use crate::delivery::sinks::SinkConfig;
 use crate::delivery::{Backoff, DispatcherConfig};
 use crate::election::Config;
 use crate::id::NodeId;
 use error::Draft;
+use sink::SinkTable;
 
 pub use error::{ConfigFileError, Mistake};
 
@@ -40,8 +44,8 @@ pub struct NodeConfig {
     pub data: Option<PathBuf>,
     /// The SQLite file with fence and outbox.
     pub sqlite: PathBuf,
-    /// The file that messages are delivered to.
-    pub sink_file: PathBuf,
+    /// Where messages are delivered to.
+    pub sink: SinkConfig,
     /// How messages are looked for.
     pub delivery: Delivery,
 }
@@ -72,7 +76,7 @@ struct File {
     voters: Spanned<BTreeMap<Spanned<String>, Spanned<String>>>,
     timing: Option<Spanned<TimingTable>>,
     store: StoreTable,
-    sink: SinkTable,
+    sink: Spanned<SinkTable>,
     delivery: Option<DeliveryTable>,
 }
 
@@ -80,12 +84,6 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct StoreTable {
     sqlite: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SinkTable {
-    file: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +141,7 @@ impl NodeConfig {
         let voters_listed = voters.keys().copied().collect();
         let election = Config { observer, priority, timing, ..Config::of_voter(me, voters_listed) };
         election.validate().map_err(|error| draft.invalid_election(&error, &file))?;
+        let sink = draft.sink(&file.sink, directory)?;
         let delivery = draft.delivery(file.delivery.as_ref())?;
         Ok(Self {
             cluster,
@@ -151,9 +150,22 @@ impl NodeConfig {
             voters,
             data: data.map(|data| directory.join(data)),
             sqlite: directory.join(file.store.sqlite),
-            sink_file: directory.join(file.sink.file),
+            sink,
             delivery,
         })
+    }
+
+    /// What the cluster service is told.
+    pub fn cluster_config(&self) -> ClusterConfig {
+        let (cluster, voters) = (self.cluster.clone(), self.voters.clone());
+        let Config { me, observer, priority, ref timing, .. } = self.election;
+        let config = match observer {
+            true => ClusterConfig::observer(cluster, me, voters),
+            false => ClusterConfig::voter(cluster, me, voters),
+        };
+        let mut config = config.priority(priority).timing(timing.clone());
+        (config.listen, config.data) = (self.listen, self.data.clone());
+        config
     }
 
     /// How the dispatcher shall work.

@@ -8,7 +8,9 @@
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::data_lock;
 use crate::election::HardState;
 
 /// A durable slot of bytes.
@@ -33,6 +35,21 @@ pub enum DiskError {
         path: PathBuf,
         /// Why it failed.
         source: io::Error,
+    },
+    /// Another process uses the directory. Nothing was read or written.
+    #[error(
+        "another process{} runs on {directory}: stop it first, or give this node a data directory \
+         of its own",
+        match holder {
+            Some(pid) => format!(" (pid {pid})"),
+            None => String::new(),
+        },
+    )]
+    InUse {
+        /// Which directory.
+        directory: PathBuf,
+        /// The process, if it has noted its id.
+        holder: Option<u32>,
     },
     /// The content has a wrong checksum, length or version. It was left as it is.
     #[error("the hard state is corrupt: {0}")]
@@ -103,20 +120,23 @@ impl<D: Disk> Disk for Option<D> {
     }
 }
 
-/// The slot as a file.
+/// The slot as a file, in a directory that it has for itself.
 #[derive(Debug)]
 pub struct FileDisk {
     path: PathBuf,
+    /// Kept by a write under way, too.
+    lock: Arc<std::fs::File>,
 }
 
 impl FileDisk {
-    /// The slot in `directory`, which is created if it is missing.
+    /// The slot in `directory`, which is created if it is missing, and locked.
     ///
     /// # Errors
-    /// The directory cannot be created.
+    /// The directory cannot be created, or another process, or another node of this one, uses it.
     pub fn open(directory: &Path) -> Result<Self, DiskError> {
         std::fs::create_dir_all(directory).map_err(io_error("create", directory))?;
-        Ok(Self { path: directory.join("hard-state") })
+        let lock = Arc::new(data_lock::lock(directory)?);
+        Ok(Self { path: directory.join("hard-state"), lock })
     }
 
     fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
@@ -142,12 +162,17 @@ impl Disk for FileDisk {
     }
 
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), DiskError> {
-        let path = self.path.clone();
-        crate::blocking::run(move || Self::replace(&path, &bytes)).await
+        let (path, lock) = (self.path.clone(), Arc::clone(&self.lock));
+        let write = move || {
+            let result = Self::replace(&path, &bytes);
+            drop(lock);
+            result
+        };
+        crate::blocking::run(write).await
     }
 }
 
-fn io_error<'a>(
+pub(super) fn io_error<'a>(
     action: &'static str,
     path: &'a Path,
 ) -> impl FnOnce(io::Error) -> DiskError + use<'a> {
@@ -241,14 +266,25 @@ mod tests {
 
     #[test]
     fn replacing_leaves_one_file_with_the_new_content() {
-        let directory = std::env::temp_dir().join(format!("fencepost-disk-{}", std::process::id()));
-        let disk = FileDisk::open(&directory).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open(directory.path()).unwrap();
         for content in [b"old".as_slice(), b"new"] {
             FileDisk::replace(&disk.path, content).unwrap();
             assert_eq!(std::fs::read(&disk.path).unwrap(), content);
         }
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
-        std::fs::remove_dir_all(&directory).unwrap();
+        let files = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(files, 2, "the slot and the lock");
+    }
+
+    #[test]
+    fn a_directory_is_used_by_one_node_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open(directory.path()).unwrap();
+        let error = FileDisk::open(directory.path()).unwrap_err().to_string();
+        let holder = format!("another process (pid {}) runs on ", std::process::id());
+        assert!(error.starts_with(&holder) && error.contains("stop it first"), "{error}");
+        drop(disk);
+        FileDisk::open(directory.path()).unwrap();
     }
 
     proptest! {

@@ -8,10 +8,9 @@ use tokio::sync::mpsc;
 use tracing::{trace, warn};
 
 use super::disk::{Disk, DiskError, decode_hard_state, encode_hard_state};
+use super::registrar::{RollCalls, RollRequest};
 use super::transport::Transport;
-use crate::cluster::{
-    ClusterStatus, ElectionCommand, LeaseState, NodeEvent, Observer, RollRequest, Watched,
-};
+use crate::cluster::{ClusterStatus, ElectionCommand, LeaseState, NodeEvent, Observer, Watched};
 use crate::election::{Config, ConfigError, Effect, Election, Event, Input};
 use crate::id::{NodeId, Term};
 use crate::probe::{mutant, reach};
@@ -41,10 +40,11 @@ pub struct Driver<T, C, D> {
     clock: C,
     disk: D,
     observer: Arc<dyn Observer>,
-    commands: mpsc::Receiver<ElectionCommand>,
-    rolls: mpsc::Sender<RollRequest>,
+    rolls: RollCalls,
     status: Arc<Watched<ClusterStatus>>,
     lease: Arc<Watched<LeaseState>>,
+    voters: Vec<NodeId>,
+    heard: Arc<Watched<Vec<NodeId>>>,
     effects: Vec<Effect>,
 }
 
@@ -54,17 +54,14 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     ///
     /// # Errors
     /// The configuration is invalid, or the disk cannot be read.
-    #[allow(clippy::too_many_arguments)] // each is a different part of the world
-    pub async fn start(
+    pub(super) async fn start(
         config: Config,
         seed: u64,
         transport: T,
         clock: C,
         mut disk: D,
         observer: Arc<dyn Observer>,
-        commands: mpsc::Receiver<ElectionCommand>,
-        rolls: mpsc::Sender<RollRequest>,
-        lease: Arc<Watched<LeaseState>>,
+        rolls: RollCalls,
     ) -> Result<Self, DriverError> {
         config.validate()?;
         let hard = match disk.read().await?.as_deref().map(decode_hard_state) {
@@ -80,6 +77,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         if let Some(warning) = config.warning() {
             warn!(warning);
         }
+        let voters = config.voters.clone();
         let election = Election::new(config, hard, seed, clock.now())?;
         observer.observe(&NodeEvent::Started(election.hard_state().clone()));
         if let Some(reason) = election.rejoins() {
@@ -87,29 +85,36 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
             observer.observe(&NodeEvent::Election(Event::Rejoining { boot, reason }));
         }
         let status = Arc::new(Watched::new(status_of(&election)));
-        let effects = Vec::new();
         Ok(Self {
             election,
             transport,
             clock,
             disk,
             observer,
-            commands,
             rolls,
             status,
-            lease,
-            effects,
+            lease: Arc::default(),
+            voters,
+            heard: Arc::default(),
+            effects: Vec::new(),
         })
     }
 
-    /// This node.
-    pub fn me(&self) -> NodeId {
-        self.election.me().node
+    pub(super) fn clock(&self) -> &C {
+        &self.clock
     }
 
-    /// Where the status is published.
-    pub fn status(&self) -> Arc<Watched<ClusterStatus>> {
-        Arc::clone(&self.status)
+    pub(super) fn status(&self) -> &Arc<Watched<ClusterStatus>> {
+        &self.status
+    }
+
+    pub(super) fn lease(&self) -> &Arc<Watched<LeaseState>> {
+        &self.lease
+    }
+
+    /// The voters that were heard while no leader was known: what a node that finds none can tell.
+    pub(super) fn heard(&self) -> &Arc<Watched<Vec<NodeId>>> {
+        &self.heard
     }
 
     /// Runs until [`ElectionCommand::Leave`], or until the other end of the commands is dropped,
@@ -118,19 +123,25 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     ///
     /// # Errors
     /// The disk failed: what should have followed the write was not done.
-    pub async fn run(mut self) -> Result<(), DriverError> {
-        self.run_until_left().await?;
+    pub(super) async fn run(
+        mut self,
+        commands: mpsc::Receiver<ElectionCommand>,
+    ) -> Result<(), DriverError> {
+        self.run_until_left(commands).await?;
         // Its last words: the others need not wait until they miss it.
         self.transport.flush().await;
         Ok(())
     }
 
-    async fn run_until_left(&mut self) -> Result<(), DriverError> {
+    async fn run_until_left(
+        &mut self,
+        mut commands: mpsc::Receiver<ElectionCommand>,
+    ) -> Result<(), DriverError> {
         // Once it leaves: the term it led, and when it goes.
         let mut leaves: Option<(Term, Instant)> = None;
         let mut armed_for = self.election.next_wake();
         let mut in_a_row = 0;
-        let mut commands_open = true;
+        let (mut commands_open, mut rolls_open) = (true, true);
         let clock = self.clock.clone();
         let timer = clock.sleep_until(armed_for);
         tokio::pin!(timer);
@@ -142,14 +153,14 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                 message = self.transport.recv(), if in_a_row < MESSAGES_IN_A_ROW => {
                     in_a_row += 1;
                     trace!(from = %message.from, term = %message.term, what = message.body.name());
+                    self.hear(message.from.node);
                     Input::Message(message)
                 }
-                command = self.commands.recv(), if commands_open => match command {
+                command = commands.recv(), if commands_open => match command {
                     Some(ElectionCommand::Outranked { term, floor, generation }) => {
                         Input::Outranked { term, floor, generation }
                     }
                     Some(ElectionCommand::Resign { term }) => Input::Resign { term },
-                    Some(ElectionCommand::Roll(roll)) => Input::Roll(roll),
                     Some(ElectionCommand::Leave) | None if leaves.is_some() => {
                         commands_open = false;
                         continue;
@@ -160,6 +171,13 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                         continue;
                     }
                 },
+                roll = self.rolls.answers.recv(), if rolls_open => {
+                    let Some(roll) = roll else {
+                        rolls_open = false;
+                        continue;
+                    };
+                    Input::Roll(roll)
+                }
                 // Unarmed, it has completed and must not be polled again.
                 () = &mut timer, if armed_for < Instant(u64::MAX) => {
                     armed_for = Instant(u64::MAX);
@@ -190,6 +208,15 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         }
     }
 
+    fn hear(&self, peer: NodeId) {
+        let news = self.election.leader().is_none()
+            && self.voters.contains(&peer)
+            && !self.heard.with(|heard| heard.contains(&peer));
+        if news {
+            self.heard.update(|heard| heard.push(peer));
+        }
+    }
+
     /// Hands leadership over, and answers the term in which this node led and that another voter
     /// was asked to succeed, if so.
     async fn leave(&mut self) -> Result<Option<Term>, DriverError> {
@@ -200,7 +227,21 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     }
 
     /// One input, and all its effects in order.
+    ///
+    /// A write to the disk may outlast the lease: what is due by then is done before the node says
+    /// that it leads (S2).
     async fn step(&mut self, input: Input) -> Result<(), DriverError> {
+        let wrote = self.carry_out(input).await?;
+        if wrote && self.clock.now() >= self.election.next_wake() {
+            self.carry_out(Input::Tick).await?;
+        }
+        self.publish_lease();
+        self.publish_status();
+        Ok(())
+    }
+
+    /// Handles an input and does what follows. Tells whether that wrote to the disk.
+    async fn carry_out(&mut self, input: Input) -> Result<bool, DriverError> {
         let now = self.clock.now();
         if let Input::Resign { term } | Input::Outranked { term, .. } = input {
             self.observer.observe(&NodeEvent::Asked { term });
@@ -215,25 +256,25 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         if self.election.lease_until().is_none() {
             self.publish_lease();
         }
+        let mut wrote = false;
         for effect in effects.drain(..) {
             match effect {
                 Effect::Persist(hard) => {
+                    wrote = true;
                     self.disk.write(encode_hard_state(&hard)).await?;
                     self.observer.observe(&NodeEvent::Persisted(hard));
                 }
                 Effect::Send { to, message } => self.transport.send(to, message),
                 // Full: the last request is still under way, and will be repeated.
-                Effect::ReadRoll => drop(self.rolls.try_send(RollRequest::Read)),
+                Effect::ReadRoll => drop(self.rolls.requests.try_send(RollRequest::Read)),
                 Effect::CallRoll { seen, boots } => {
-                    drop(self.rolls.try_send(RollRequest::Call { seen, boots }));
+                    drop(self.rolls.requests.try_send(RollRequest::Call { seen, boots }));
                 }
                 Effect::Event(event) => self.observer.observe(&NodeEvent::Election(event)),
             }
         }
         self.effects = effects;
-        self.publish_lease();
-        self.publish_status();
-        Ok(())
+        Ok(wrote)
     }
 
     fn publish_lease(&self) {

@@ -74,13 +74,17 @@ fn the_audit_notices_what_is_lost_doubled_changed_or_unasked() {
     let line = |id| Line { token: 1, payload: payload(id) };
     let entry = |id, state| Entry {
         id: MessageId::new(id).unwrap(),
+        key: None,
         state,
         token: None,
         parked: false,
         reason: None,
         attempts: 1,
+        failures: 0,
         enqueued: wall(),
         first_claimed: None,
+        not_before: None,
+        send_until: None,
         changed: wall(),
         claimer_wall: None,
     };

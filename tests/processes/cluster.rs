@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use fencepost::store::{MessageState, SqliteOutbox};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::address::free_address;
 
 pub const NODES: [&str; 3] = ["n1", "n2", "n3"];
 /// How long anything may take before the run counts as hung.
@@ -36,21 +36,6 @@ fn fencepost() -> &'static Path {
         assert!(build.expect("cargo starts").success(), "the production build failed");
         target.join("release/fencepost")
     })
-}
-
-/// An address that nobody listens at, and nobody will: ports that the system hands out could be taken
-/// again before a node binds its own, by another test or by a connection.
-pub fn free_address() -> SocketAddr {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
-    // All of 127.0.0.0/8 is this machine, so that each process that tests has an address of its own.
-    let [_, a, b, c] = std::process::id().to_be_bytes();
-    let ip = if cfg!(target_os = "linux") { [127, a, b, c] } else { [127, 0, 0, 1] };
-    loop {
-        let address = SocketAddr::from((ip, NEXT.fetch_add(1, Ordering::Relaxed)));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
 }
 
 /// A directory with three configurations, and the processes that run from them.

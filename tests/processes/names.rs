@@ -2,7 +2,8 @@
 
 use rustix::process::Signal;
 
-use crate::cluster::{Cluster, NODES, free_address};
+use crate::address::free_address;
+use crate::cluster::{Cluster, NODES};
 
 /// The participants as the node saw them last.
 fn last_view(cluster: &Cluster, node: &str) -> Option<String> {

@@ -63,7 +63,7 @@ fn of_event(
 ) {
     match event {
         Event::Elected { certificate, known, .. } => {
-            certified(voters, certificate, known, violations);
+            certified(voters, certificate, [known, &after.hard_state().known], violations);
         }
         Event::Rejoined { by_roll: true, term, generation, .. } => {
             let roll = &after.hard_state().roll;
@@ -109,7 +109,7 @@ fn of_event(
 fn certified(
     voters: &Voters,
     certificate: &[Identity],
-    known: &CrashVector,
+    known: [&CrashVector; 2],
     violations: &mut Vec<Violation>,
 ) {
     let mut distinct: Vec<_> = certificate.iter().map(|identity| identity.node).collect();
@@ -123,7 +123,9 @@ fn certified(
         let text = "a certificate of more than the voters";
         violations.push(Violation::new(Flaw::E3, text));
     }
-    if let Some(over) = certificate.iter().find(|of| of.incarnation < known.of(of.node)) {
+    // What the votes knew, and what the candidate itself knows: it may have learned since it asked.
+    let is_over = |of: &&Identity| known.iter().any(|known| of.incarnation < known.of(of.node));
+    if let Some(over) = certificate.iter().find(is_over) {
         let text = format!("a certificate counts {over}, which it knows to be over");
         violations.push(Violation::new(Flaw::E3, text));
     }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fencepost::NodeId;
-use fencepost::node::STOP_LIMIT;
+use fencepost::cluster::STOP_LIMIT;
 use madsim::net::NetSim;
 use madsim::runtime::Handle;
 use tokio::sync::oneshot;
@@ -152,9 +152,8 @@ impl Injector {
             }
             Fault::Deploy { node, voters, down } => self.deploy(node, voters, down).await,
             Fault::Retire { node } => self.retire(node).await,
-            Fault::WallStep { node, by_ms } => {
-                self.step_wall(self.node(node), by_ms);
-            }
+            Fault::WallStep { node: Target::Database, by_ms } => self.step_store_clock(by_ms),
+            Fault::WallStep { node, by_ms } => self.step_wall(self.node(node), by_ms),
             Fault::Rate { node, ppm, lasts } => self.rate(self.node(node), ppm, lasts).await,
         }
         self.cluster.recorder.record(Kind::FaultEnded { line });

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use fencepost::NodeId;
-use fencepost::node::STOP_LIMIT;
+use fencepost::cluster::STOP_LIMIT;
 
 use super::inject::STOP_SLACK;
 use super::plan::{Fault, PlannedFault, Size, Start, Target};

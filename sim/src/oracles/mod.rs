@@ -27,6 +27,9 @@ mod f3_no_claim_below_floor;
 mod f4_floor_across_generations;
 mod few;
 mod guards;
+mod j1_one_run_an_instant;
+mod j2_no_overlap;
+mod j3_every_instant_ends;
 mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
 mod l3_release_after_the_last_act;
@@ -51,6 +54,7 @@ use std::time::Duration;
 
 use fencepost::NodeId;
 
+use crate::faults::plan::PlannedJob;
 use crate::history::{History, Kind, SimTime};
 
 pub use report::MAX_VIOLATIONS;
@@ -68,6 +72,8 @@ pub struct Setting {
     pub stable: bool,
     /// Whether the run carries messages at all; an election-only run does not.
     pub delivers: bool,
+    /// The scheduled jobs.
+    pub jobs: Vec<PlannedJob>,
 }
 
 /// What a simulated sink can do.
@@ -135,6 +141,9 @@ pub const ALL: &[Oracle] = &[
     s2_lead_means_lease::ORACLE,
     m1_quorums_intersect::ORACLE,
     m3_no_return_of_the_superseded::ORACLE,
+    j1_one_run_an_instant::ORACLE,
+    j2_no_overlap::ORACLE,
+    j3_every_instant_ends::ORACLE,
     d1_one_effect::ORACLE,
     d2_delivered_means_one_effect::ORACLE,
     d3_doubt_needs_proof::ORACLE,

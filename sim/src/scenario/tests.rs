@@ -1,6 +1,7 @@
 //! What a scenario file may hold, and what its errors look like.
 
 mod disks;
+mod jobs;
 mod networks;
 mod overlaps;
 mod starts;

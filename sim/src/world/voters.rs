@@ -1,5 +1,5 @@
-//! The nodes under test, voters and observers: the product's own [`Node`], with everything around
-//! it simulated.
+//! The nodes under test, voters and observers: the product's own [`ClusterService`] and dispatcher,
+//! with everything around them simulated.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fencepost::NodeId;
-use fencepost::cluster::{Activation, ElectionCommand, Watched};
+use fencepost::cluster::{ClusterService, Stopped, Watched};
 use fencepost::delivery::DispatcherConfig;
-use fencepost::election::{ColdStart, Config, Message, Timing};
+use fencepost::election::{Config, Message, Timing};
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
-use fencepost::node::{DiskError, Driver, DriverError, Node, NodeError, Transport};
-use fencepost::store::Unfenced;
+use fencepost::node::{DiskError, DriverError, Quorum, Transport};
+use fencepost::store::{Fence, Unfenced};
 use rand::Rng;
-use tokio::sync::mpsc;
 use tracing::info;
 
 use super::clocks::{Clocks, SimClock};
 use super::database::{self, DatabaseMail, RemoteStore};
 use super::disks::{Disks, SimDisk};
+use super::jobs::jobs_of;
 use super::links::{Links, Mailbox, SharedMailbox, Traffic};
 use super::place::{Place, Places};
 use super::recorder::{NodeRecorder, Recorder};
@@ -53,6 +53,8 @@ pub struct Cluster {
     pub transport: plan::Transport,
     /// What the sink can do; `None` in an election-only run.
     pub sink: Option<SinkKind>,
+    /// The jobs that every node runs by schedule.
+    pub jobs: Vec<plan::PlannedJob>,
     /// How the nodes deliver.
     pub dispatcher: DispatcherConfig,
     /// True time.
@@ -194,28 +196,37 @@ impl Cluster {
         boot: u32,
         transport: T,
         stop: Arc<Watched<bool>>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), Stopped> {
+        let stop = stop.wait_for(|stop| stop.then_some(()));
+        let Some(kind) = self.sink else {
+            let store = Arc::new(Unfenced);
+            return self.join(place, boot, transport, store).await?.run_until(stop).await;
+        };
+        let store = Arc::new(self.remote_store(place));
+        let service = self.join(place, boot, transport, store).await?;
+        service.deliver(Arc::new(self.remote_sink(place, kind)), self.dispatcher.clone());
+        let node = self.places.node(place);
+        service.schedule(jobs_of(&self.jobs, self.seed, node, service.clock(), &self.recorder));
+        service.run_until(stop).await
+    }
+
+    async fn join<T: Transport, S: Fence>(
+        &self,
+        place: Place,
+        boot: u32,
+        transport: T,
+        store: Arc<S>,
+    ) -> Result<ClusterService<S, SimClock>, Stopped> {
         let node = self.places.node(place);
         let config = self.config_of(place);
         let seed = stream(self.seed, &format!("node {node}"), u64::from(boot)).next_u64();
         let clock = SimClock { clocks: Arc::clone(&self.clocks), place };
         let disk = SimDisk { disks: Arc::clone(&self.disks), place };
         let observer = Arc::new(NodeRecorder { recorder: Arc::clone(&self.recorder), node });
-        let Some(kind) = self.sink else {
-            return election_only(config, seed, transport, clock, disk, observer, stop).await;
-        };
-        let node = Node {
-            config,
-            seed,
-            transport,
-            clock: clock.clone(),
-            disk,
-            store: Arc::new(self.remote_store(place)),
-            sink: Arc::new(self.remote_sink(place, kind)),
-            dispatcher: self.dispatcher.clone(),
-            observer,
-        };
-        node.run(stop).await
+        let (fence, told) = (Arc::clone(&store), observer.clone());
+        let quorum = Quorum::start(config, seed, transport, clock, disk, fence, told).await;
+        let quorum = quorum.map_err(|error| Stopped::Coordinator(Arc::new(error)))?;
+        Ok(ClusterService::start(quorum, store, observer))
     }
 
     /// The voters of the node's list.
@@ -228,14 +239,9 @@ impl Cluster {
     fn config_of(&self, place: Place) -> Config {
         let me = self.places.node(place);
         let voters = self.listed(place).map(|p| self.places.node(p)).collect();
-        // A run without messages has no store either.
-        let cold_start = match self.sink {
-            Some(_) => ColdStart::ByStore,
-            None => ColdStart::ByAllVoters,
-        };
         let observer = self.places.is_observer(place);
         let timing = self.timing.clone();
-        Config { observer, cold_start, timing, ..Config::of_voter(me, voters) }
+        Config { observer, timing, ..Config::of_voter(me, voters) }
     }
 
     fn remote_store(&self, place: Place) -> RemoteStore {
@@ -278,55 +284,9 @@ impl Cluster {
 }
 
 /// Whether a process ended because its disk failed, which a fault can make it do.
-fn is_of_the_disk(error: &NodeError) -> bool {
-    matches!(error, NodeError::Driver(DriverError::Disk(DiskError::Io { .. })))
-}
-
-/// A node without work: the election, and guards that no fence backs.
-#[allow(clippy::too_many_arguments)] // each is a different part of the world
-async fn election_only<T: Transport>(
-    config: Config,
-    seed: u64,
-    transport: T,
-    clock: SimClock,
-    disk: SimDisk,
-    observer: Arc<NodeRecorder>,
-    stop: Arc<Watched<bool>>,
-) -> Result<(), NodeError> {
-    let (commands, receiver) = mpsc::channel(1);
-    // Nobody reads them: without a store, nothing is asked of it.
-    let (rolls, _requests) = mpsc::channel(1);
-    let lease = Arc::new(Watched::default());
-    let driver = Driver::start(
-        config,
-        seed,
-        transport,
-        clock.clone(),
-        disk,
-        observer.clone(),
-        receiver,
-        rolls,
-        Arc::clone(&lease),
-    );
-    let driver = driver.await?;
-    let activation = Activation {
-        me: driver.me(),
-        store: Arc::new(Unfenced),
-        clock,
-        lease,
-        guard: Arc::new(Watched::new(None)),
-        commands: commands.clone(),
-        observer,
-    };
-    let activation = tokio::spawn(activation.run());
-    let ender = tokio::spawn(async move {
-        stop.wait_for(|stop| stop.then_some(())).await;
-        activation.abort();
-        let _ = commands.send(ElectionCommand::Leave).await;
-    });
-    let result = driver.run().await;
-    ender.abort();
-    Ok(result?)
+fn is_of_the_disk(error: &Stopped) -> bool {
+    let Stopped::Coordinator(error) = error else { return false };
+    matches!(error.downcast_ref(), Some(DriverError::Disk(DiskError::Io { .. })))
 }
 
 /// The fast transport: the link plugin, one mailbox a node.

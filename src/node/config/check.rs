@@ -212,7 +212,7 @@ impl Draft<'_> {
         }
     }
 
-    fn duration(&self, text: &Spanned<String>) -> Result<Duration, ConfigFileError> {
+    pub(super) fn duration(&self, text: &Spanned<String>) -> Result<Duration, ConfigFileError> {
         humantime::parse_duration(text.get_ref()).map_err(|error| {
             self.mistake(
                 text.span(),

@@ -39,7 +39,7 @@ fn shown(from: &str, to: &str) -> String {
     rendered(&parse(&GOOD.replacen(from, to, 1)).unwrap_err())
 }
 
-fn rendered(error: &ConfigFileError) -> String {
+pub(super) fn rendered(error: &ConfigFileError) -> String {
     let mut out = String::new();
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
     handler.with_width(200).render_report(&mut out, error).unwrap();
@@ -47,7 +47,7 @@ fn rendered(error: &ConfigFileError) -> String {
 }
 
 #[track_caller]
-fn assert_shows(shown: &str, parts: &[&str]) {
+pub(super) fn assert_shows(shown: &str, parts: &[&str]) {
     for part in parts {
         assert!(shown.contains(part), "{part:?} is missing in:\n{shown}");
     }
@@ -67,7 +67,7 @@ fn a_good_file_is_read() {
         Some(Path::new("/etc/mail/data/n1")),
         "relative to the file"
     );
-    assert_eq!(config.sink_file, Path::new("/var/mail/sent.log"), "absolute");
+    assert_eq!(config.sink, SinkConfig::File("/var/mail/sent.log".into()), "absolute");
     assert_eq!((config.dispatcher().poll, config.dispatcher().batch), (Duration::from_secs(1), 7));
 }
 
@@ -287,11 +287,11 @@ fn the_examples_are_good_and_agree() {
         assert_eq!(node.voters, one.voters);
         assert_eq!(node.cluster, one.cluster);
         assert_eq!(node.election.timing, one.election.timing);
-        assert_eq!((&node.sqlite, &node.sink_file), (&one.sqlite, &one.sink_file));
+        assert_eq!((&node.sqlite, &node.sink), (&one.sqlite, &one.sink));
     }
     assert!(one.data != two.data && two.data != three.data && one.data != three.data);
     let observer = load("o1");
     assert!(observer.election.observer);
     assert_eq!((observer.cluster, observer.voters), (one.cluster, one.voters));
-    assert_eq!((observer.sqlite, observer.sink_file), (one.sqlite, one.sink_file));
+    assert_eq!((observer.sqlite, observer.sink), (one.sqlite, one.sink));
 }

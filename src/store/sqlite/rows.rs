@@ -161,6 +161,6 @@ pub(super) fn millis(time: WallTime) -> i64 {
     i64::try_from(time.unix_ms).unwrap_or(i64::MAX)
 }
 
-fn unreadable(index: usize, kind: Type, error: FromSqlError) -> Error {
+pub(super) fn unreadable(index: usize, kind: Type, error: FromSqlError) -> Error {
     Error::FromSqlConversionFailure(index, kind, Box::new(error))
 }

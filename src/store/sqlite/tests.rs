@@ -3,6 +3,7 @@
 mod claims;
 mod doubt;
 mod fence;
+mod job_runs;
 mod order;
 mod oversight;
 #[cfg(madsim)]

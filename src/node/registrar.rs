@@ -5,13 +5,17 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::activation::ElectionCommand;
+use crate::election::Roll;
 use crate::id::{Boot, Generation};
-use crate::store::Store;
+use crate::store::Fence;
+
+/// How many requests to the store about its roll may wait: the election repeats them. As many
+/// answers may wait for the election.
+const ROLL_QUEUE: usize = 1;
 
 /// What the election asks of the store. Losing one is harmless: it asks again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RollRequest {
+pub(super) enum RollRequest {
     /// The roll that stands.
     Read,
     /// Start the generation after `seen` with these boots.
@@ -24,18 +28,28 @@ pub enum RollRequest {
 }
 
 /// Carries out what the election asks of the store, one request at a time, and tells it the answer.
-pub struct Registrar<S> {
-    /// The store.
-    pub store: Arc<S>,
-    /// From the election driver.
-    pub requests: mpsc::Receiver<RollRequest>,
-    /// To the election driver.
-    pub commands: mpsc::Sender<ElectionCommand>,
+pub(super) struct Registrar<S> {
+    store: Arc<S>,
+    requests: mpsc::Receiver<RollRequest>,
+    answers: mpsc::Sender<Arc<Roll>>,
 }
 
-impl<S: Store> Registrar<S> {
+/// The driver's side of a registrar.
+pub(super) struct RollCalls {
+    pub(super) requests: mpsc::Sender<RollRequest>,
+    pub(super) answers: mpsc::Receiver<Arc<Roll>>,
+}
+
+impl<S: Fence> Registrar<S> {
+    pub(super) fn new(store: Arc<S>) -> (Self, RollCalls) {
+        let (to_store, requests) = mpsc::channel(ROLL_QUEUE);
+        let (answers, to_election) = mpsc::channel(ROLL_QUEUE);
+        let calls = RollCalls { requests: to_store, answers: to_election };
+        (Self { store, requests, answers }, calls)
+    }
+
     /// Runs until the driver ends.
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         while let Some(request) = self.requests.recv().await {
             let answer = match &request {
                 RollRequest::Read => self.store.roll().await,
@@ -48,7 +62,7 @@ impl<S: Store> Registrar<S> {
                     {
                         info!(generation = %roll.generation, ?boots, "the cluster starts anew");
                     }
-                    let _ = self.commands.send(ElectionCommand::Roll(Arc::new(roll))).await;
+                    let _ = self.answers.send(Arc::new(roll)).await;
                 }
                 // An unknown outcome needs no care: the roll that stands is read again.
                 Err(error) => warn!(%error, "the store does not answer about its roll"),

@@ -11,7 +11,6 @@
 use std::fmt::Write;
 
 use crate::delivery::Stamp;
-use crate::id::Token;
 use crate::store::MessageId;
 
 /// The line of a delivered message.
@@ -35,7 +34,7 @@ pub(super) fn line(id: &MessageId, stamp: Stamp, payload: &[u8]) -> Vec<u8> {
 pub(super) fn id_of(line: &[u8]) -> Option<&str> {
     let (id, rest) = opened(line)?.split_once('\t')?;
     let (stamp, _payload) = rest.split_once('\t')?;
-    stamp_from(stamp)?;
+    stamp.parse::<Stamp>().ok()?;
     MessageId::new(id).is_ok().then_some(id)
 }
 
@@ -46,12 +45,7 @@ pub(super) fn fence(stamp: Stamp) -> Vec<u8> {
 
 /// The stamp in a fence file; `None` if the content is not what [`fence`] made, to the last byte.
 pub(super) fn stamp_of(content: &[u8]) -> Option<Stamp> {
-    stamp_from(opened(content)?)
-}
-
-fn stamp_from(text: &str) -> Option<Stamp> {
-    let (token, round) = text.split_once('.')?;
-    Some(Stamp { token: Token(token.parse().ok()?), round: round.parse().ok()? })
+    opened(content)?.parse().ok()
 }
 
 fn sealed(mut text: String) -> Vec<u8> {

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Promise, SendError, Sink, SinkError, Stamp};
+use crate::delivery::{Promise, SendError, Sink, SinkError, Stamp};
 use crate::store::{MessageId, Outgoing};
 
 /// How often, and with which pause, the lock is tried for before the sink gives up. Another process

@@ -1,4 +1,4 @@
-//! The clocks of a real machine.
+//! The clocks of a real machine, and the default wherever a clock is named.
 //!
 //! The monotonic clock is `CLOCK_BOOTTIME`, which counts suspended time: a laptop lid or a paused
 //! virtual machine must not stretch a lease. The timer below it is tokio's and may fire late after a
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 // chance: as above, and one that counts the time of a suspended machine
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::time::{Clock, Instant, WallTime};
+use super::{Clock, Instant, WallTime};
 
 /// The machine's own clocks and tokio's timer.
 #[derive(Debug, Clone, Copy, Default)]

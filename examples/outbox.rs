@@ -1,0 +1,67 @@
+//! Messages that wait in a SQLite file are delivered by whoever leads: the smallest outbox.
+//!
+//! ```sh
+//! cargo example outbox         # enqueues three messages, and delivers what is pending
+//! ```
+//!
+//! Run it again: the messages are there already, and nobody gets them twice. The recipient is the
+//! sink below, which here is the console; for files, webhooks and mail there are sinks in the library.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fencepost::delivery::{DispatcherConfig, Promise, SendError, Sink, SinkError, Stamp};
+use fencepost::store::{MessageId, NewMessage, Outbox, Outgoing, SqliteOutbox, SqliteStore};
+use fencepost::{Clock, ClusterConfig, ClusterService, SystemClock};
+use miette::IntoDiagnostic;
+
+#[tokio::main]
+async fn main() -> miette::Result<()> {
+    let mut outbox = SqliteOutbox::open(Path::new("outbox-example.db")).into_diagnostic()?;
+    // A store serves one cluster, and says so when it is opened by another.
+    outbox.bind_cluster("outbox").into_diagnostic()?;
+    let store = Arc::new(SqliteStore::new(outbox, || SystemClock.wall()));
+
+    for number in 1..=3 {
+        let id = MessageId::new(&format!("hello-{number}")).into_diagnostic()?;
+        let message = NewMessage::new(id, format!("Hello, number {number}!").as_bytes());
+        println!(
+            "enqueued hello-{number}: {:?}",
+            store.enqueue(&[message]).await.into_diagnostic()?
+        );
+    }
+
+    let cluster = ClusterService::builder(ClusterConfig::standalone())
+        .store(Arc::clone(&store))
+        .initialize()
+        .await?;
+    cluster.deliver(Arc::new(Console), DispatcherConfig::default());
+    println!("delivering, until Ctrl-C");
+    let signal = async { drop(tokio::signal::ctrl_c().await) };
+    cluster.run_until(signal).await?;
+    println!("{:?}", store.with(|outbox, _| outbox.counts()).await.into_diagnostic()?);
+    Ok(())
+}
+
+/// A recipient that cannot tell what it has seen: each message goes to it at most once.
+struct Console;
+
+impl Sink for Console {
+    fn promise(&self) -> Promise {
+        Promise::Plain
+    }
+
+    async fn send(&self, message: &Outgoing, stamp: Stamp) -> Result<(), SendError> {
+        let text = String::from_utf8_lossy(&message.payload);
+        println!("delivered {} with token {}: {text}", message.id, stamp.token);
+        Ok(())
+    }
+
+    async fn fence(&self, _: Stamp) -> Result<(), SinkError> {
+        Err(SinkError::Unavailable("a console knows no tokens".into()))
+    }
+
+    async fn has(&self, _: &MessageId, _: Stamp) -> Result<bool, SinkError> {
+        Err(SinkError::Unavailable("a console remembers nothing".into()))
+    }
+}

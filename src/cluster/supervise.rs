@@ -1,0 +1,121 @@
+//! What runs behind a cluster service, from its start to its end: the coordinator, the activation and
+//! whatever was attached.
+//!
+//! The order of a graceful stop is the point: first the last act, then the release (L3). What does not
+//! end in time may still have an effect, so then the lease is not released but left to run out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
+use tracing::warn;
+
+use super::activation::Activation;
+use super::coordinator::{Coordinator, ElectionCommand};
+use super::shared::{Shared, Stopped};
+use crate::probe::mutant;
+use crate::store::Fence;
+use crate::time::Clock;
+
+/// How long a graceful stop waits for what is under way: components that were attached, and whoever
+/// holds a guard.
+pub const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// A task that ends with its handle.
+#[derive(Debug)]
+pub(crate) struct AbortOnDrop<T>(pub(crate) JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Runs a service until it is asked to stop, or fails. However this ends, dropped or not, nothing of
+/// it goes on.
+pub(super) async fn supervise<O: Coordinator, S: Fence>(
+    coordinator: O,
+    commands: mpsc::Receiver<ElectionCommand>,
+    activation: Activation<S, O::Clock>,
+    shared: Arc<Shared<O::Clock>>,
+) {
+    let end = End(Arc::clone(&shared));
+    let outcome = run(coordinator, commands, activation, &shared).await;
+    shared.end.set(Some(outcome.err().unwrap_or(Stopped::ShutDown)));
+    drop(end);
+}
+
+async fn run<O: Coordinator, S: Fence>(
+    coordinator: O,
+    commands: mpsc::Receiver<ElectionCommand>,
+    activation: Activation<S, O::Clock>,
+    shared: &Shared<O::Clock>,
+) -> Result<(), Stopped> {
+    let mut coordinator = AbortOnDrop(tokio::spawn(coordinator.run(commands)));
+    let mut activation = AbortOnDrop(tokio::spawn(activation.run()));
+    tokio::select! {
+        biased;
+        ended = &mut coordinator.0 => return outcome::<O>(ended),
+        _ = &mut activation.0 => return Err(Stopped::Panicked("activation")),
+        name = shared.crew.panicked() => return Err(Stopped::Panicked(name)),
+        _ = shared.stopping() => {}
+    }
+    if mutant!(ReleasedBeforeWorkStopped) {
+        let _ = shared.commands.send(ElectionCommand::Leave).await;
+    }
+    tokio::select! {
+        biased;
+        ended = &mut coordinator.0 => return outcome::<O>(ended),
+        name = shared.crew.panicked() => return Err(Stopped::Panicked(name)),
+        () = last_act(shared, &mut activation) => {}
+        () = shared.clock.sleep(STOP_LIMIT) => {
+            warn!(
+                limit = ?STOP_LIMIT,
+                "what is under way outlasts the limit: the lease is left to run out, and a message in \
+                 flight will be found in doubt",
+            );
+            return Ok(());
+        }
+    }
+    let _ = shared.commands.send(ElectionCommand::Leave).await;
+    outcome::<O>((&mut coordinator.0).await)
+}
+
+/// Waits until nobody acts any more under this node's leadership, and nobody can begin to.
+async fn last_act<C: Clock>(shared: &Shared<C>, activation: &mut AbortOnDrop<()>) {
+    shared.crew.gone().await;
+    activation.0.abort();
+    let _ = (&mut activation.0).await;
+    if let Some(guard) = shared.guard.update(Option::take) {
+        guard.alone().await;
+    }
+}
+
+fn outcome<O: Coordinator>(ended: Result<Result<(), O::Error>, JoinError>) -> Result<(), Stopped> {
+    match ended {
+        Ok(result) => result.map_err(|error| Stopped::Coordinator(Arc::new(error))),
+        Err(_) => Err(Stopped::Panicked("coordinator")),
+    }
+}
+
+/// Tells everybody that the service has ended, when it is dropped.
+struct End<C: Clock>(Arc<Shared<C>>);
+
+impl<C: Clock> Drop for End<C> {
+    fn drop(&mut self) {
+        let Self(shared) = self;
+        shared.end.update(|end| {
+            end.get_or_insert(Stopped::ShutDown);
+        });
+        // It leads no more, whatever the coordinator was able to say.
+        shared.status.update(|status| {
+            if status.believes_to_lead() {
+                status.leader = None;
+            }
+        });
+        shared.stop.set(true);
+        shared.guard.set(None);
+        shared.crew.dismiss();
+    }
+}
