@@ -9,6 +9,8 @@
 //! 4. Claim before send, in [`delivery`]: a message is claimed durably before its first byte
 //!    leaves, and what a deposed holder claimed is in doubt until proof settles it.
 //!
+//! [`jobs`] runs what is due by a schedule, each instant at most once.
+//!
 //! [`node`] drives all of it, over traits for transport, clock and disk: the same code runs as a
 //! real process and inside the simulator.
 
@@ -17,11 +19,15 @@ pub mod cluster;
 pub mod delivery;
 pub mod election;
 mod id;
+pub mod jobs;
 pub mod node;
 #[doc(hidden)]
 pub mod probe;
+mod secret;
 pub mod store;
 mod time;
+#[cfg(not(madsim))]
+mod tls;
 pub mod work;
 
 pub use cluster::{ClusterService, ClusterStatus, Leadership};
@@ -29,4 +35,7 @@ pub use id::{
     Boot, Generation, Identity, Incarnation, InvalidName, MAX_NODE_NAME_LEN, NodeId, Term, Token,
 };
 pub use node::ClusterConfig;
+pub use secret::{SecretError, SecretSource};
 pub use time::{Clock, Instant, SystemClock, WallTime};
+#[cfg(not(madsim))]
+pub use tls::TlsError;

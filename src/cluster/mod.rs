@@ -22,7 +22,7 @@ mod supervise;
 mod watch;
 mod watched;
 
-pub use activation::{ACTIVATION_PATIENCE, Activation};
+pub use activation::ACTIVATION_PATIENCE;
 pub use coordinator::{Coordinator, ElectionCommand, Terms};
 pub use crew::Post;
 pub use guard::{Leadership, LeadershipLost, LeaseState};

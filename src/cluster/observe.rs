@@ -36,6 +36,8 @@ pub enum NodeEvent {
     ShareHeld {
         /// The share.
         share: Share,
+        /// The token under which it was assigned.
+        token: Token,
         /// Acts must start before this.
         until: Instant,
     },

@@ -256,7 +256,21 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     }
 
     /// One input, and all its effects in order.
+    ///
+    /// A write to the disk may outlast the lease: what is due by then is done before the node says
+    /// that it leads (S2).
     async fn step(&mut self, input: Input) -> Result<(), DriverError> {
+        let wrote = self.carry_out(input).await?;
+        if wrote && self.clock.now() >= self.election.next_wake() {
+            self.carry_out(Input::Tick).await?;
+        }
+        self.publish_lease();
+        self.publish_status();
+        Ok(())
+    }
+
+    /// Handles an input and does what follows. Tells whether that wrote to the disk.
+    async fn carry_out(&mut self, input: Input) -> Result<bool, DriverError> {
         let now = self.clock.now();
         if let Input::Resign { term } | Input::Outranked { term, .. } = input {
             self.observer.observe(&NodeEvent::Asked { term });
@@ -271,9 +285,11 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         if self.election.lease_until().is_none() {
             self.publish_lease();
         }
+        let mut wrote = false;
         for effect in effects.drain(..) {
             match effect {
                 Effect::Persist(hard) => {
+                    wrote = true;
                     self.disk.write(encode_hard_state(&hard)).await?;
                     self.observer.observe(&NodeEvent::Persisted(hard));
                 }
@@ -287,9 +303,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
             }
         }
         self.effects = effects;
-        self.publish_lease();
-        self.publish_status();
-        Ok(())
+        Ok(wrote)
     }
 
     fn publish_lease(&self) {

@@ -105,6 +105,10 @@ mutants! {
     NoPreVote = 33, "no_pre_vote", ["V1"];
     /// What a worker that is not heard from has claimed is pending again at once, for another.
     MissedHeartbeatReruns = 34, "missed_heartbeat_reruns", ["W2", "D1"];
+    /// What fires is decided by the clock alone: the record of the last instant is not asked.
+    TickFiredAgain = 35, "tick_fired_again", ["J1"];
+    /// A new leader begins with the instants after its own start.
+    TickLostAtHandover = 36, "tick_lost_at_handover", ["J3"];
     /// A unit of work is given to another worker before the first one has let go of it.
     RevocationNotAwaited = 37, "revocation_not_awaited", ["W1", "W2"];
     /// A message is sent first, and claimed and marked when the recipient has it.

@@ -1,14 +1,21 @@
 //! The store: the fence and the outbox, changed only in transactions that check the fence.
 //!
-//! `fence` says which token may write, `outbox` what a holder does with messages, `assignments` who
-//! shares the work with it, `oversight` what people see and decide. `rules` are the decisions that all stores share: a store looks up, asks
-//! them, and writes. `sqlite` is one file or memory; `Unfenced` stands in where there is no store.
+//! `fence` says which token may write, `outbox` what a holder does with messages, `oversight` what
+//! people see and decide, `job_runs` what became of scheduled jobs, `assignments` who has which unit
+//! of a work. `rules` are the decisions that all stores share: a store looks up, asks them, and
+//! writes. `sqlite` is one file or memory, `postgres` a server that several machines reach;
+//! `Unfenced` stands in where there is no store.
 
 mod assignments;
+mod columns;
 mod fence;
+mod job_runs;
 mod message;
 mod outbox;
 mod oversight;
+#[cfg(not(madsim))]
+mod postgres;
+mod postgres_config;
 mod rules;
 mod sqlite;
 mod unfenced;
@@ -20,12 +27,20 @@ pub use assignments::{
     MAX_WORK_NAME_LEN, Share, Unit, WorkName,
 };
 pub use fence::{Activated, BindError, Checked, Fence, FenceRow, Permit};
+pub use job_runs::{
+    Begun, Finished, InvalidJobName, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates,
+    MAX_JOB_NAME_LEN, MAX_JOB_REASON_LEN, RunEnd, RunRecord, RunSpan, RunState, Running, Skip,
+    SkipReason, Step, TakenOver,
+};
 pub use message::{
     Attempt, InvalidMessageId, InvalidOrderingKey, Lot, MAX_MESSAGE_ID_LEN, MAX_PAYLOAD_LEN,
     MessageId, MessageState, NewMessage, OrderingKey, Outgoing,
 };
 pub use outbox::{Claim, Doubt, EnqueueError, Enqueued, Outbox, Proof, Settled, Settlement};
 pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
+#[cfg(not(madsim))]
+pub use postgres::PostgresStore;
+pub use postgres_config::PostgresConfig;
 pub use sqlite::{SqliteOutbox, SqliteStore};
 pub use unfenced::Unfenced;
 
@@ -41,6 +56,6 @@ pub enum StoreError {
 }
 
 /// Everything that a node asks of its store.
-pub trait Store: Fence + Outbox + Assignments {}
+pub trait Store: Fence + Outbox {}
 
-impl<S: Fence + Outbox + Assignments> Store for S {}
+impl<S: Fence + Outbox> Store for S {}

@@ -16,6 +16,7 @@
 
 mod assignments;
 mod fence;
+mod job_runs;
 mod outbox;
 mod oversight;
 mod read;

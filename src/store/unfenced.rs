@@ -1,9 +1,8 @@
 //! Stands in for a store where there is none: leadership only.
 
 use super::{
-    Activated, Assigned, Assignments, Attempt, Change, Checked, Claim, Doubt, EnqueueError,
-    Enqueued, Fence, NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled, Settlement,
-    StoreError, WorkName,
+    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, NewMessage, Outbox,
+    Outgoing, Permit, Proof, Roll, Settled, Settlement, StoreError,
 };
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::time::WallTime;
@@ -37,22 +36,6 @@ impl Fence for Unfenced {
     }
 
     async fn call_roll(&self, _: Generation, _: &[Boot]) -> Result<Roll, StoreError> {
-        refuse()
-    }
-}
-
-impl Assignments for Unfenced {
-    async fn assign(
-        &self,
-        _: Token,
-        _: &WorkName,
-        _: u32,
-        _: &[Change],
-    ) -> Result<Checked<Assigned>, StoreError> {
-        refuse()
-    }
-
-    async fn assignments(&self, _: &WorkName) -> Result<Assigned, StoreError> {
         refuse()
     }
 }

@@ -22,6 +22,7 @@ const RUN_AGAIN_PAUSE: Duration = Duration::from_millis(100);
 /// What is being done about one unit.
 struct Running {
     share: Share,
+    token: Token,
     lasts: Arc<Watched<Lasts>>,
     task: AbortOnDrop<()>,
 }
@@ -96,9 +97,10 @@ where
                 running.insert(granted.unit, self.begin(granted, token, until, done.clone()));
             }
             WorkerEffect::Extend { unit, until } => {
-                if let Some(Running { share, lasts, .. }) = running.get(&unit) {
+                if let Some(Running { share, token, lasts, .. }) = running.get(&unit) {
                     lasts.set_quietly(Lasts { until, ended: false });
-                    self.tell(NodeEvent::ShareHeld { share: share.clone(), until });
+                    let (share, token) = (share.clone(), *token);
+                    self.tell(NodeEvent::ShareHeld { share, token, until });
                 }
             }
             WorkerEffect::End { unit } => {
@@ -119,7 +121,7 @@ where
     ) -> Running {
         let (work, of) = (self.work.name.clone(), self.work.units);
         let share = Share { work, unit, of, epoch, worker: self.post.terms.boot };
-        self.tell(NodeEvent::ShareHeld { share: share.clone(), until });
+        self.tell(NodeEvent::ShareHeld { share: share.clone(), token, until });
         let lasts = Arc::new(Watched::new(Lasts { until, ended: false }));
         let guard = WorkGuard {
             share: share.clone(),
@@ -130,7 +132,7 @@ where
         };
         let done = Done { unit, done };
         let task = AbortOnDrop(tokio::spawn(run_unit(guard.clone(), (self.run)(guard), done)));
-        Running { share, lasts, task }
+        Running { share, token, lasts, task }
     }
 
     fn tell(&self, event: NodeEvent) {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::balance::balance;
 use super::message::{Granted, WorkBody};
 use crate::id::{Boot, NodeId, Token};
-use crate::probe::mutant;
+use crate::probe::{mutant, reach};
 use crate::store::{Assignment, Change, Epoch, Unit};
 use crate::time::Instant;
 
@@ -129,6 +129,9 @@ impl Distributor {
                 continue;
             }
             let same = unit.assigned.is_some_and(|before| before.worker == assignment.worker);
+            if unit.assigned.is_some() && !same {
+                reach!("unit_moved");
+            }
             unit.assigned = Some(*assignment);
             // A new worker has no permission yet; one that is confirmed may have an old one.
             if !same {

@@ -73,6 +73,11 @@ impl<C: Clock> WorkGuard<C> {
         self.token
     }
 
+    /// All of that in one value.
+    pub fn share(&self) -> &Share {
+        &self.share
+    }
+
     /// What to show to the store, which accepts it only while this is the newest assignment of the
     /// unit, under the floor.
     pub fn permit(&self) -> Permit {

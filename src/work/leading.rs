@@ -14,7 +14,7 @@ use super::message::{WorkBody, WorkMessage};
 use super::service::Work;
 use crate::cluster::{Leadership, LeadershipLost, Post};
 use crate::id::NodeId;
-use crate::store::{Assigned, Assignment, Change, Checked, Store, StoreError};
+use crate::store::{Assigned, Assignment, Assignments, Change, Checked, StoreError};
 use crate::time::{Clock, Instant};
 
 /// How long to wait before a store that did not answer is asked again.
@@ -32,7 +32,7 @@ pub(super) struct Leading<S, C> {
     pub(super) questions: mpsc::Receiver<(NodeId, WorkBody)>,
 }
 
-impl<S: Store, C: Clock> Leading<S, C> {
+impl<S: Assignments, C: Clock> Leading<S, C> {
     /// Runs until the stop signal. The next leader waits for nothing that this one could still do.
     pub(super) async fn run(mut self) {
         let (stop, guards) = (Arc::clone(&self.post.stop), Arc::clone(&self.post.guard));

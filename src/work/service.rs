@@ -12,7 +12,7 @@ use super::leading::Leading;
 use super::message::{WorkBody, WorkMessage};
 use crate::cluster::{ClusterService, Letter};
 use crate::id::NodeId;
-use crate::store::{MAX_UNITS, Store, WorkName};
+use crate::store::{Assignments, Fence, MAX_UNITS, WorkName};
 use crate::time::Clock;
 
 /// How many messages wait for each of the two ends.
@@ -31,12 +31,6 @@ pub struct Work {
 /// A work that is not distributed. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DistributeError {
-    /// Assignments are kept in a store, under its fence.
-    #[error("{work} cannot be distributed without a store: name one to the builder")]
-    NoStore {
-        /// The work.
-        work: WorkName,
-    },
     /// It has no units, or too many.
     #[error("{work} has {units} units: give it 1 to {MAX_UNITS}")]
     Units {
@@ -53,7 +47,7 @@ pub enum DistributeError {
     },
 }
 
-impl<S: Store, C: Clock> ClusterService<S, C> {
+impl<S: Fence + Assignments, C: Clock> ClusterService<S, C> {
     /// Shares the units of a work among all participants, this node included, and runs `run` for each
     /// unit that this node is given.
     ///
@@ -74,9 +68,6 @@ impl<S: Store, C: Clock> ClusterService<S, C> {
         W: Future<Output = ()> + Send + 'static,
     {
         let name = work.name.clone();
-        if !self.store().is_fence() {
-            return Err(DistributeError::NoStore { work: name });
-        }
         if !(1..=MAX_UNITS).contains(&work.units) {
             return Err(DistributeError::Units { work: name, units: work.units });
         }

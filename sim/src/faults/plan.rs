@@ -9,6 +9,7 @@ use fencepost::election::Timing;
 pub use super::fault::{
     DiskTrouble, Fault, Harm, Links, Service, ServiceTrouble, Target, Topology,
 };
+pub use super::job::PlannedJob;
 pub use super::start::{PlannedFault, Start, Trigger};
 use crate::oracles::SinkKind;
 
@@ -33,6 +34,8 @@ pub struct Plan {
     pub network: Network,
     /// The messages to deliver; none in an election-only run.
     pub workload: Option<Workload>,
+    /// The scheduled jobs; none in an election-only run.
+    pub jobs: Vec<PlannedJob>,
     /// How long faults happen, from the end of the warm-up.
     pub horizon: Duration,
     /// How soon after the faults the liveness oracles must hold.
@@ -253,11 +256,13 @@ pub struct Handling {
     pub batch: u32,
     /// After how many known failures a message is a dead letter; at least one.
     pub attempts: u32,
+    /// How many units of a work the nodes share besides; zero: there is none.
+    pub units: u32,
 }
 
 impl Default for Handling {
     /// No order, one after the other, and no dead letters in any run of a common length.
     fn default() -> Self {
-        Self { keys: 0, batch: 1, attempts: 1_000 }
+        Self { keys: 0, batch: 1, attempts: 1_000, units: 0 }
     }
 }

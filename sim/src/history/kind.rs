@@ -1,9 +1,10 @@
 //! What can happen in a run, as far as an oracle may ask about it.
 
 use fencepost::election::{HardState, Rejoins, Release, Role, SteppedDown};
-use fencepost::store::{Assignment, Share, WorkName};
 use fencepost::{Boot, Generation, Identity, Instant, NodeId, Term, Token};
 
+use super::job::JobEvent;
+use super::work::WorkEvent;
 use super::{MessageNo, MessageState, SimTime};
 
 /// What happened.
@@ -74,6 +75,12 @@ pub enum Kind {
     WallStep {
         /// The node.
         node: NodeId,
+        /// By how much, in milliseconds.
+        by_ms: i64,
+    },
+
+    /// The database's wall clock, which is the store's, was stepped.
+    DatabaseWallStep {
         /// By how much, in milliseconds.
         by_ms: i64,
     },
@@ -205,18 +212,6 @@ pub enum Kind {
         /// The other.
         peer: NodeId,
     },
-    /// A node may act on a share of a work, or may do so for longer.
-    ShareHeld {
-        /// The node's process is in the share's worker.
-        share: Share,
-        /// Until its own clock shows this.
-        until: Instant,
-    },
-    /// A node may act on a share no longer.
-    ShareEnded {
-        /// The share.
-        share: Share,
-    },
     /// A guard was handed out. It is valid while the lease of its term is.
     GuardIssued {
         /// The holder.
@@ -310,22 +305,6 @@ pub enum Kind {
         /// The message.
         message: MessageNo,
     },
-    /// A message was claimed under an assignment. Follows its [`Kind::Claimed`].
-    ClaimedAs {
-        /// The message.
-        message: MessageNo,
-        /// Under this token.
-        token: Token,
-        /// And this assignment.
-        share: Share,
-    },
-    /// A unit of a work was assigned anew.
-    Assigned {
-        /// The work.
-        work: WorkName,
-        /// The unit, its epoch, its worker, and the token under which it was assigned.
-        assignment: Assignment,
-    },
     /// A message changed its state in a transaction that showed `token`.
     Moved {
         /// The token shown.
@@ -339,6 +318,15 @@ pub enum Kind {
         /// The proof, if it moved out of doubt.
         proof: Option<ProofKind>,
     },
+    /// A person's verdict moved a message, without a token.
+    Judged {
+        /// The message.
+        message: MessageNo,
+        /// From this state.
+        from: MessageState,
+        /// To this one.
+        to: MessageState,
+    },
     /// A transaction was refused because its token was not the floor.
     Fenced {
         /// The token shown.
@@ -346,6 +334,14 @@ pub enum Kind {
         /// The floor.
         floor: Token,
     },
+
+    // -- scheduled jobs
+    /// Something happened to a job.
+    Job(JobEvent),
+
+    // -- distributed work
+    /// Something happened to a unit of a work.
+    Work(WorkEvent),
 
     // -- the sink
     /// The recipient sees a message.

@@ -11,16 +11,16 @@ use crate::history::{Event, Kind, SimTime};
 
 /// A node's monotonic clock since it was last set, as [`Kind::ClockRate`] defines it.
 #[derive(Debug, Clone, Copy)]
-struct LocalClock {
-    at: SimTime,
-    reading: Instant,
-    ppm: i32,
+pub(super) struct LocalClock {
+    pub at: SimTime,
+    pub reading: Instant,
+    pub ppm: i32,
 }
 
 impl LocalClock {
     /// Whether the clock shows `deadline` or later at `at`. Exact: everything is multiplied by a
     /// million instead of divided.
-    fn has_reached(&self, deadline: Instant, at: SimTime) -> bool {
+    pub fn has_reached(&self, deadline: Instant, at: SimTime) -> bool {
         let passed = i128::from(at.0) - i128::from(self.at.0);
         let shown = i128::from(self.reading.0) * 1_000_000;
         shown + passed * (1_000_000 + i128::from(self.ppm)) >= i128::from(deadline.0) * 1_000_000

@@ -7,13 +7,17 @@
 use std::time::Duration;
 
 use fencepost::election::{HardState, Role, SteppedDown};
-use fencepost::{Boot, Generation, Identity, Incarnation, Instant, NodeId, Term, Token};
+use fencepost::jobs::{Misfire, Overlap};
+use fencepost::store::{Assignment, Epoch, Share, SkipReason, Unit, WorkName};
+use fencepost::{Boot, Generation, Identity, Incarnation, Instant, NodeId, Term, Token, WallTime};
 
 use super::{Oracle, Setting, SinkKind};
+use crate::faults::plan::PlannedJob;
 use crate::history::{
-    Arrivals, History, Kind, MessageKind, MessageNo, MessageState, Phase, ProofKind, SendOutcome,
-    SimTime,
+    ActionEnd, Arrivals, History, JobEvent, JobNo, JobRun, Kind, MessageKind, MessageNo,
+    MessageState, Phase, ProofKind, SendOutcome, SimTime, WorkEvent,
 };
+use crate::scenario::units::Between;
 
 /// A sink with a window of ten seconds.
 pub const DEDUP: SinkKind = SinkKind::Dedup { window: Duration::from_secs(10) };
@@ -54,6 +58,7 @@ impl Script {
             leader_within: Duration::from_secs(3),
             stable: false,
             delivers: true,
+            jobs: Vec::new(),
         };
         let script = Self {
             history: History::default(),
@@ -188,6 +193,10 @@ impl Script {
         self.push(Kind::Enqueued { message: MessageNo(message), key: None })
     }
 
+    pub fn of_key(self, message: u32, key: u32) -> Self {
+        self.push(Kind::Enqueued { message: MessageNo(message), key: Some(key) })
+    }
+
     /// In the generation of the last roll call.
     pub fn activated(self, token: u64, number: u32, again: bool) -> Self {
         let generation = self.generation.number;
@@ -215,6 +224,40 @@ impl Script {
 
     pub fn claimed(self, token: u64, message: u32) -> Self {
         self.push(Kind::Claimed { token: Token(token), message: MessageNo(message) })
+    }
+
+    // -- work: units of the work "w" of 16; a node's nonce is its number
+
+    pub fn held(self, number: u32, unit: u32, token: u64, epoch: u64, until_ms: u64) -> Self {
+        let (share, until) = (share(number, unit, epoch), Instant(until_ms * MS));
+        self.push(Kind::Work(WorkEvent::Held { share, token: Token(token), until }))
+    }
+
+    pub fn share_ended(self, number: u32, unit: u32, epoch: u64) -> Self {
+        self.push(Kind::Work(WorkEvent::Ended { share: share(number, unit, epoch) }))
+    }
+
+    pub fn acted(self, number: u32, unit: u32, epoch: u64, reading_ms: u64) -> Self {
+        let (share, reading) = (share(number, unit, epoch), Instant(reading_ms * MS));
+        self.push(Kind::Work(WorkEvent::Acted { share, reading }))
+    }
+
+    pub fn assigned(self, number: u32, unit: u32, token: u64, epoch: u64) -> Self {
+        let Share { work, unit, epoch, worker, .. } = share(number, unit, epoch);
+        let assignment = Assignment { unit, epoch, worker, token: Token(token) };
+        self.push(Kind::Work(WorkEvent::Assigned { work, assignment }))
+    }
+
+    pub fn share_claimed(
+        self,
+        number: u32,
+        unit: u32,
+        token: u64,
+        epoch: u64,
+        message: u32,
+    ) -> Self {
+        let (share, message) = (share(number, unit, epoch), MessageNo(message));
+        self.push(Kind::Work(WorkEvent::Claimed { message, token: Token(token), share }))
     }
 
     pub fn send_started(self, number: u32, token: u64, message: u32) -> Self {
@@ -259,6 +302,75 @@ impl Script {
         self.push(Kind::Moved { token, message, from, to, proof })
     }
 
+    pub fn judged(self, message: u32, from: MessageState, to: MessageState) -> Self {
+        self.push(Kind::Judged { message: MessageNo(message), from, to })
+    }
+
+    // -- jobs, numbered from 1; instants in milliseconds of the store's clock
+
+    /// One more job: due every second, a grace of two, actions of a second at most.
+    pub fn job(mut self, overlap: Overlap) -> Self {
+        let second = Duration::from_secs(1);
+        self.setting.jobs.push(PlannedJob {
+            every: second,
+            runs: Between { low: Duration::ZERO, high: second },
+            misfire: Misfire::Skip,
+            overlap,
+            grace: 2 * second,
+        });
+        self
+    }
+
+    pub fn job_started(self, number: u32, token: u64, job: u32, instant: u64) -> Self {
+        let (node, run, token) = (node(number), run(job, instant), Token(token));
+        let reading = Instant(self.now.0);
+        self.push(Kind::Job(JobEvent::Started { node, run, token, reading }))
+    }
+
+    pub fn job_ended(
+        self,
+        number: u32,
+        token: u64,
+        job: u32,
+        instant: u64,
+        how: ActionEnd,
+    ) -> Self {
+        let (node, run, token) = (node(number), run(job, instant), Token(token));
+        self.push(Kind::Job(JobEvent::Ended { node, run, token, how }))
+    }
+
+    pub fn job_registered(self, job: u32, cursor: u64) -> Self {
+        let (job, cursor, token) = (JobNo(job), WallTime { unix_ms: cursor }, Token(1));
+        self.push(Kind::Job(JobEvent::Registered { job, cursor, token }))
+    }
+
+    pub fn job_skipped(self, token: u64, job: u32, first: u64, last: u64) -> Self {
+        let (count, why) = ((last - first) / 1000 + 1, SkipReason::Misfire);
+        let (job, token) = (JobNo(job), Token(token));
+        let (first, last) = (WallTime { unix_ms: first }, WallTime { unix_ms: last });
+        self.push(Kind::Job(JobEvent::Skipped { job, first, last, count, why, token }))
+    }
+
+    pub fn job_began(self, token: u64, job: u32, instant: u64) -> Self {
+        let (run, token) = (run(job, instant), Token(token));
+        self.push(Kind::Job(JobEvent::Began { run, token }))
+    }
+
+    pub fn job_finished(self, token: u64, job: u32, instant: u64, done: bool) -> Self {
+        let (run, token) = (run(job, instant), Token(token));
+        self.push(Kind::Job(JobEvent::Finished { run, token, done }))
+    }
+
+    pub fn job_interrupted(self, token: u64, of: u64, job: u32, instant: u64) -> Self {
+        let (run, of, token) = (run(job, instant), Token(of), Token(token));
+        self.push(Kind::Job(JobEvent::Interrupted { run, of, token }))
+    }
+
+    pub fn job_final(self, job: u32, cursor: u64, now: u64) -> Self {
+        let (cursor, now) = (WallTime { unix_ms: cursor }, WallTime { unix_ms: now });
+        self.push(Kind::Job(JobEvent::Final { job: JobNo(job), cursor, now }))
+    }
+
     // -- phases and the end
 
     pub fn healing(self) -> Self {
@@ -277,6 +389,16 @@ impl Script {
     pub fn end(self) -> Self {
         self.push(Kind::End)
     }
+}
+
+fn share(number: u32, unit: u32, epoch: u64) -> Share {
+    let worker = Boot { node: node(number), nonce: number.into() };
+    let work = WorkName::new("w").unwrap();
+    Share { work, unit: Unit(unit), of: 16, epoch: Epoch(epoch), worker }
+}
+
+fn run(job: u32, instant: u64) -> JobRun {
+    JobRun { job: JobNo(job), instant: WallTime { unix_ms: instant } }
 }
 
 fn hard(term: u64, vote: Option<u32>) -> HardState {

@@ -1,7 +1,6 @@
 //! Events as lines that people can read: the moment, the node, and what happened to it.
 
 use fencepost::election::Release;
-use fencepost::store::{Assignment, Share};
 use fencepost::{Identity, Instant, NodeId};
 
 use crate::history::{Arrivals, Event, Kind, SimTime};
@@ -44,7 +43,8 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
         Kind::Sent { from, .. } => Some(from.node),
         Kind::Elected { leader, .. } => Some(leader.node),
         Kind::GuardIssued { holder, .. } => Some(holder.node),
-        Kind::ShareHeld { share, .. } | Kind::ShareEnded { share } => Some(share.worker.node),
+        Kind::Work(event) => event.node(),
+        Kind::Job(event) => event.node(),
         _ => None,
     }
 }
@@ -52,14 +52,16 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
 /// Where it happened if not on a node.
 fn outside(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Enqueued { .. }
+        Kind::DatabaseWallStep { .. }
+        | Kind::Enqueued { .. }
         | Kind::Activated { .. }
         | Kind::RollCalled { .. }
         | Kind::Claimed { .. }
-        | Kind::ClaimedAs { .. }
-        | Kind::Assigned { .. }
+        | Kind::Work(_)
         | Kind::Moved { .. }
+        | Kind::Judged { .. }
         | Kind::Fenced { .. }
+        | Kind::Job(_)
         | Kind::Final { .. } => "db",
         Kind::Effect { .. } | Kind::NoEffect { .. } => "sink",
         _ => "-",
@@ -83,7 +85,9 @@ pub fn text(kind: &Kind) -> String {
             own(*reading),
             if *within_bound { "within" } else { "outside" }
         ),
-        Kind::WallStep { by_ms, .. } => format!("wall clock steps by {by_ms:+} ms"),
+        Kind::WallStep { by_ms, .. } | Kind::DatabaseWallStep { by_ms } => {
+            format!("wall clock steps by {by_ms:+} ms")
+        }
         Kind::Started { hard, .. } => format!("starts from {hard:?}"),
         Kind::Persisted { hard, .. } => format!("persisted {hard:?}"),
         Kind::Sent { to, term, what, vote, arrives, .. } => {
@@ -156,21 +160,16 @@ pub fn text(kind: &Kind) -> String {
             format!("generation {generation} begins with {boots}; the floor stays {floor}")
         }
         Kind::Claimed { token, message } => format!("{message} claimed under token {token}"),
-        Kind::ClaimedAs { message, token, share } => {
-            format!("{message} claimed for {} under token {token}", share_text(share))
-        }
-        Kind::Assigned { work, assignment: Assignment { unit, epoch, worker, token } } => {
-            format!("unit {unit} of {work} assigned to {worker} by token {token}, epoch {epoch}")
-        }
-        Kind::ShareHeld { share, until } => {
-            format!("may act on {} until {}", share_text(share), own(*until))
-        }
-        Kind::ShareEnded { share } => format!("acts on {} no longer", share_text(share)),
+        Kind::Work(event) => event.to_string(),
         Kind::Moved { token, message, from, to, proof } => {
             let proof = proof.map(|proof| format!(", proof: {proof:?}")).unwrap_or_default();
             format!("{message} {} → {} under token {token}{proof}", from.name(), to.name())
         }
+        Kind::Judged { message, from, to } => {
+            format!("{message} {} → {} by a person's verdict", from.name(), to.name())
+        }
         Kind::Fenced { token, floor } => format!("refused token {token}: the floor is {floor}"),
+        Kind::Job(event) => event.to_string(),
         Kind::Effect { message, key, token, node } => {
             format!("{message} takes effect under key {key}, sent by {node} with token {token}")
         }
@@ -182,11 +181,6 @@ pub fn text(kind: &Kind) -> String {
         }
         Kind::End => "end of the run".to_owned(),
     }
-}
-
-fn share_text(share: &Share) -> String {
-    let Share { work, unit, of, epoch, worker } = share;
-    format!("unit {unit}/{of} of {work}, epoch {epoch} of {worker}")
 }
 
 /// A reading of a node's own clock, written as true time is.

@@ -74,12 +74,20 @@ fn write(out: &mut impl Write, plan: &Plan, expect: &Expect) -> fmt::Result {
             ("keys", handling.keys, usual.keys),
             ("batch", handling.batch, usual.batch),
             ("attempts", handling.attempts, usual.attempts),
+            ("units", handling.units, usual.units),
         ] {
             if value != usual {
                 write!(out, ", {key} = {value}")?;
             }
         }
         writeln!(out, " }}")?;
+    }
+    if !plan.jobs.is_empty() {
+        writeln!(out, "jobs = [")?;
+        for job in &plan.jobs {
+            writeln!(out, "  {job},")?;
+        }
+        writeln!(out, "]")?;
     }
     writeln!(out, "horizon = \"{}\"", duration(plan.horizon))?;
     writeln!(out, "heal = \"{}\"", duration(plan.heal))?;

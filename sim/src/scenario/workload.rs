@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use fencepost::store::MAX_UNITS;
+
 use super::WorkloadSpec;
 use super::field::{Section, Value, count, fixed, names};
 use super::problem::{Problems, suggest};
@@ -24,7 +26,10 @@ const MAX_BATCH: u32 = 1_000;
 /// Reads the section.
 pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<WorkloadSpec> {
     let section = Section::of("the workload", value, problems)?;
-    section.only(&["messages", "every", "sink", "window", "keys", "batch", "attempts"], problems);
+    section.only(
+        &["messages", "every", "sink", "window", "keys", "batch", "attempts", "units"],
+        problems,
+    );
     let messages = section.need("messages", "200", problems);
     let messages = messages.and_then(|value| {
         let messages = count("messages", value, problems)?;
@@ -57,6 +62,7 @@ pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<WorkloadSp
     let keys = at_most("keys", default.keys, MAX_KEYS, &section, problems);
     let batch = at_least_one("batch", default.batch, MAX_BATCH, &section, problems);
     let attempts = at_least_one("attempts", default.attempts, u32::MAX, &section, problems);
+    let units = at_most("units", default.units, MAX_UNITS, &section, problems);
     Some(WorkloadSpec {
         messages: messages?,
         every: every?,
@@ -64,6 +70,7 @@ pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<WorkloadSp
         keys: keys?,
         batch: batch?,
         attempts: attempts?,
+        units: units?,
     })
 }
 

@@ -3,7 +3,8 @@
 //! `timer` schedules callbacks on madsim's time; `clocks` gives each node clocks of its own;
 //! `links` is the network; `disks` the durable slots; `rpc` questions and answers over the links;
 //! `service` what can be wrong with one;
-//! `database` and `sinks` the two services, each a node of its own; `voters` the nodes under test;
+//! `database` and `sinks` the two services, each a node of its own; `voters` the nodes under test, `jobs` what they
+//! do by schedule, `work` what they share;
 //! `recorder` writes the history; `place` says who lives where; `build` puts it all together.
 
 mod anchors;
@@ -11,7 +12,9 @@ mod build;
 pub mod clocks;
 pub mod database;
 pub mod disks;
+pub mod jobs;
 pub mod links;
+pub mod operator;
 pub mod place;
 pub mod recorder;
 pub mod rpc;
@@ -19,5 +22,6 @@ pub mod service;
 pub mod sinks;
 pub mod timer;
 pub mod voters;
+pub mod work;
 
 pub use build::World;

@@ -13,7 +13,7 @@ use tracing::debug;
 use super::anchors::Anchors;
 use super::timer::Timer;
 use crate::faults::Trigger;
-use crate::history::{Arrivals, History, Kind, MessageKind, SimTime};
+use crate::history::{Arrivals, History, Kind, MessageKind, SimTime, WorkEvent};
 use crate::report::event::text;
 
 /// The most events of one run. A run that goes beyond is stuck in a loop that produces them.
@@ -167,6 +167,11 @@ impl Recorder {
         state.down.is_subset(&state.absent) && state.rejoining.is_empty()
     }
 
+    /// Reads the history so far.
+    pub fn read<R>(&self, read: impl FnOnce(&History) -> R) -> R {
+        read(&self.lock().history)
+    }
+
     /// Takes the history.
     pub fn take(&self) -> History {
         std::mem::take(&mut self.lock().history)
@@ -204,10 +209,13 @@ impl Observer for NodeRecorder {
                 term: status.term,
                 leader: status.leader,
             },
-            NodeEvent::ShareHeld { share, until } => {
-                Kind::ShareHeld { share: share.clone(), until: *until }
+            NodeEvent::ShareHeld { share, token, until } => {
+                let (share, token, until) = (share.clone(), *token, *until);
+                Kind::Work(WorkEvent::Held { share, token, until })
             }
-            NodeEvent::ShareEnded { share } => Kind::ShareEnded { share: share.clone() },
+            NodeEvent::ShareEnded { share } => {
+                Kind::Work(WorkEvent::Ended { share: share.clone() })
+            }
             NodeEvent::GuardIssued { token, holder } => {
                 Kind::GuardIssued { holder: *holder, token: *token }
             }

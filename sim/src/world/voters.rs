@@ -13,13 +13,14 @@ use fencepost::delivery::DispatcherConfig;
 use fencepost::election::{Config, Timing};
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
 use fencepost::node::{DiskError, DriverError, Packet, Quorum, Transport};
-use fencepost::store::{Store, Unfenced};
+use fencepost::store::{Fence, Unfenced};
 use rand::Rng;
 use tracing::info;
 
 use super::clocks::{Clocks, SimClock};
 use super::database::{self, DatabaseMail, RemoteStore};
 use super::disks::{Disks, SimDisk};
+use super::jobs::jobs_of;
 use super::links::{Links, Mailbox, SharedMailbox, Traffic};
 use super::place::{Place, Places};
 use super::recorder::{NodeRecorder, Recorder};
@@ -27,6 +28,7 @@ use super::rpc::Client;
 use super::service::Service;
 use super::sinks::{self, RemoteSink, SinkMail};
 use super::timer::Timer;
+use super::work;
 use crate::faults::plan;
 use crate::history::{Arrivals, Kind};
 use crate::oracles::SinkKind;
@@ -52,8 +54,12 @@ pub struct Cluster {
     pub transport: plan::Transport,
     /// What the sink can do; `None` in an election-only run.
     pub sink: Option<SinkKind>,
+    /// The jobs that every node runs by schedule.
+    pub jobs: Vec<plan::PlannedJob>,
     /// How the nodes deliver.
     pub dispatcher: DispatcherConfig,
+    /// How many units of a work the nodes share; zero: there is none.
+    pub units: u32,
     /// True time.
     pub timer: Timer,
     /// The network.
@@ -202,10 +208,18 @@ impl Cluster {
         let store = Arc::new(self.remote_store(place));
         let service = self.join(place, boot, transport, store).await?;
         service.deliver(Arc::new(self.remote_sink(place, kind)), self.dispatcher.clone());
+        let node = self.places.node(place);
+        service.schedule(jobs_of(&self.jobs, self.seed, node, service.clock(), &self.recorder));
+        if self.units > 0 {
+            let (clock, recorder) = (service.clock().clone(), Arc::clone(&self.recorder));
+            let act = move |guard| work::act(guard, clock.clone(), Arc::clone(&recorder));
+            let distributed = service.distribute(work::work_of(self.units), act);
+            distributed.expect("a planned work is one, and the only one");
+        }
         service.run_until(stop).await
     }
 
-    async fn join<T: Transport, S: Store>(
+    async fn join<T: Transport, S: Fence>(
         &self,
         place: Place,
         boot: u32,

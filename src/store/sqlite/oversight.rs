@@ -59,36 +59,8 @@ impl SqliteOutbox {
     ) -> Result<Vec<Entry>, StoreError> {
         let which = params![only.map(|state| state as i64), named.map(MessageId::as_str)];
         self.list(ENTRIES, which, |row| {
-            let rules::Row {
-                state,
-                parked,
-                token,
-                share: _,
-                attempts,
-                failures,
-                not_before,
-                first_claimed,
-                send_until,
-                changed,
-                claimer_wall,
-                reason,
-            } = changing(row)?;
-            Ok(Entry {
-                id: id(row, 13)?,
-                key: key(row, 14)?,
-                state,
-                token,
-                parked,
-                reason,
-                attempts,
-                failures,
-                enqueued: as_wall(row.get(15)?),
-                first_claimed,
-                not_before,
-                send_until,
-                changed,
-                claimer_wall,
-            })
+            let (id, key, enqueued) = (id(row, 13)?, key(row, 14)?, as_wall(row.get(15)?));
+            Ok(Entry::new(id, key, enqueued, changing(row)?))
         })
     }
 

@@ -4,6 +4,7 @@ mod assignments;
 mod claims;
 mod doubt;
 mod fence;
+mod job_runs;
 mod order;
 mod oversight;
 #[cfg(madsim)]

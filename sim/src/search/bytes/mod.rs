@@ -74,6 +74,7 @@ pub fn plan_of(bytes: &[u8]) -> Option<Plan> {
             sink,
             handling: Handling::default(),
         }),
+        jobs: Vec::new(),
         horizon: Duration::from_secs((1 + horizon % HORIZON_MAX).into()),
         heal: DEFAULT_HEAL,
         stable: false,

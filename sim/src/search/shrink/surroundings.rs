@@ -25,8 +25,8 @@ const VOTERS: [u32; 3] = [1, 3, 5];
 
 /// What can be made less, one after the other; the boldest attempt at each comes first.
 pub(super) const KNOBS: &[fn(&Plan, &Sighting) -> Vec<Plan>] = &[
-    horizon, messages, voters, observers, disk, transport, sink, handling, noise, latency, timing,
-    stability,
+    horizon, messages, jobs, voters, observers, disk, transport, sink, handling, noise, latency,
+    timing, stability,
 ];
 
 /// Over soon after it broke; then still sooner, down to the last fault's beginning.
@@ -56,6 +56,20 @@ fn messages(plan: &Plan, _: &Sighting) -> Vec<Plan> {
     none.chain(fewer).map(|workload| Plan { workload, ..plan.clone() }).collect()
 }
 
+/// None of them, then each of them left out.
+fn jobs(plan: &Plan, _: &Sighting) -> Vec<Plan> {
+    if plan.jobs.is_empty() {
+        return Vec::new();
+    }
+    let without = |left_out: usize| {
+        let mut jobs = plan.jobs.clone();
+        jobs.remove(left_out);
+        Plan { jobs, ..plan.clone() }
+    };
+    let none = Plan { jobs: Vec::new(), ..plan.clone() };
+    std::iter::once(none).chain((0..plan.jobs.len()).map(without)).collect()
+}
+
 fn sink(plan: &Plan, _: &Sighting) -> Vec<Plan> {
     let with = |sink| {
         let workload = plan.workload.map(|workload| Workload { sink, ..workload });
@@ -68,7 +82,7 @@ fn sink(plan: &Plan, _: &Sighting) -> Vec<Plan> {
     }
 }
 
-/// No keys, one message at a time, no dead letters.
+/// No keys, one message at a time, no dead letters, no work besides.
 fn handling(plan: &Plan, _: &Sighting) -> Vec<Plan> {
     let Some(workload) = plan.workload else { return Vec::new() };
     let (is, usual) = (workload.handling, Handling::default());
@@ -76,6 +90,7 @@ fn handling(plan: &Plan, _: &Sighting) -> Vec<Plan> {
         Handling { keys: usual.keys, ..is },
         Handling { batch: usual.batch, ..is },
         Handling { attempts: usual.attempts, ..is },
+        Handling { units: usual.units, ..is },
     ];
     let simpler = simpler.into_iter().filter(|handling| *handling != is);
     let with =

@@ -8,6 +8,20 @@ use super::super::transaction::{Done, write};
 use super::super::{read, rows};
 use super::*;
 
+/// How SQLite means to run a statement.
+pub(super) fn plan_of(outbox: &SqliteOutbox, sql: &str) -> String {
+    let mut explained = outbox.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    for parameter in 1..=explained.parameter_count() {
+        explained.raw_bind_parameter(parameter, 1).unwrap();
+    }
+    let mut plan = Vec::new();
+    let mut rows = explained.raw_query();
+    while let Some(row) = rows.next().unwrap() {
+        plan.push(row.get::<_, String>(3).unwrap());
+    }
+    plan.join("; ")
+}
+
 #[test]
 fn looking_for_work_uses_the_partial_indexes() {
     let outbox = SqliteOutbox::in_memory().unwrap();
@@ -19,17 +33,7 @@ fn looking_for_work_uses_the_partial_indexes() {
         (SWEEP, "outbox_claimed"),
     ];
     for (sql, index) in queries {
-        let mut explained =
-            outbox.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        for parameter in 1..=explained.parameter_count() {
-            explained.raw_bind_parameter(parameter, 1).unwrap();
-        }
-        let mut plan = Vec::new();
-        let mut rows = explained.raw_query();
-        while let Some(row) = rows.next().unwrap() {
-            plan.push(row.get::<_, String>(3).unwrap());
-        }
-        let plan = plan.join("; ");
+        let plan = plan_of(&outbox, sql);
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
     }
 }

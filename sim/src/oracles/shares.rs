@@ -1,0 +1,79 @@
+//! Which node may act on which share of a work: from when it is told so until it is told otherwise,
+//! its process is gone, or its own clock reaches the end.
+//!
+//! A paused process keeps its shares, as it keeps its guard: see `guards`.
+
+use std::collections::BTreeMap;
+
+use fencepost::store::{Share, Unit, WorkName};
+use fencepost::{Boot, Instant, NodeId};
+
+use super::guards::LocalClock;
+use crate::history::{Event, Kind, SimTime, WorkEvent};
+
+/// One permission.
+#[derive(Debug, Clone)]
+pub(super) struct Permission {
+    pub share: Share,
+    pub until: Instant,
+}
+
+/// The permissions of all nodes at one moment of a history.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    clocks: BTreeMap<NodeId, LocalClock>,
+    held: BTreeMap<(WorkName, Unit, Boot), Permission>,
+}
+
+impl Shares {
+    /// Takes note of the next event.
+    pub fn apply(&mut self, event: &Event) {
+        match &event.kind {
+            Kind::ClockRate { node, reading, ppm, .. } => {
+                let clock = LocalClock { at: event.at, reading: *reading, ppm: *ppm };
+                self.clocks.insert(*node, clock);
+            }
+            Kind::Booted { node, .. } | Kind::Down { node, .. } => {
+                self.held.retain(|(_, _, worker), _| worker.node != *node);
+            }
+            Kind::Work(WorkEvent::Held { share, until, .. }) => {
+                let permission = Permission { share: share.clone(), until: *until };
+                self.held.insert(key(share), permission);
+            }
+            Kind::Work(WorkEvent::Ended { share }) => drop(self.held.remove(&key(share))),
+            _ => {}
+        }
+    }
+
+    /// The permission that this worker was given last, if it was not taken back.
+    pub fn of(&self, share: &Share) -> Option<&Permission> {
+        self.held.get(&key(share))
+    }
+
+    /// Every permission for that unit that is valid at `at`, which is no earlier than the last event
+    /// applied.
+    ///
+    /// # Panics
+    /// There is a permission and no clock to judge it by: a bug in the testbed.
+    pub fn valid<'a>(
+        &'a self,
+        work: &'a WorkName,
+        unit: Unit,
+        at: SimTime,
+    ) -> impl Iterator<Item = &'a Share> {
+        let of_unit = move |permission: &&Permission| {
+            permission.share.unit == unit && permission.share.work == *work
+        };
+        let valid = move |permission: &&Permission| {
+            let node = permission.share.worker.node;
+            let clock = self.clocks.get(&node);
+            let clock = clock.unwrap_or_else(|| panic!("{node} acts before its first ClockRate"));
+            !clock.has_reached(permission.until, at)
+        };
+        self.held.values().filter(of_unit).filter(valid).map(|permission| &permission.share)
+    }
+}
+
+fn key(share: &Share) -> (WorkName, Unit, Boot) {
+    (share.work.clone(), share.unit, share.worker)
+}
