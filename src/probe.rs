@@ -78,6 +78,7 @@ mod simulated {
             "claim_rejected_stale_assignment",
             "a worker's claim was refused: its unit had been assigned anew",
         ),
+        ("worker_learned_round", "a worker's send was refused because the leader settles doubts"),
         ("unit_moved", "a unit of a work went from one participant to another"),
         ("assignment_rejected_stale_token", "a deposed leader was not allowed to assign a unit"),
         ("revoked_claim_in_doubt", "a unit was assigned anew while a message of it was claimed"),

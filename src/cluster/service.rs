@@ -199,8 +199,13 @@ impl<S, C: Clock> ClusterService<S, C> {
     where
         W: Future<Output = ()> + Send + 'static,
     {
+        self.shared.crew.hire(name, component(self.post()));
+    }
+
+    /// What a component is given to work with.
+    pub(crate) fn post(&self) -> Post<C> {
         let shared = &self.shared;
-        let post = Post {
+        Post {
             clock: shared.clock.clone(),
             guard: Arc::clone(&shared.guard),
             status: Arc::clone(&shared.status),
@@ -208,8 +213,7 @@ impl<S, C: Clock> ClusterService<S, C> {
             mail: Arc::clone(&shared.mail),
             terms: shared.terms,
             observer: Arc::clone(&shared.observer),
-        };
-        shared.crew.hire(name, component(post));
+        }
     }
 
     /// The store that backs the guards.

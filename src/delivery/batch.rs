@@ -10,11 +10,11 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::dispatcher::{Dispatcher, Session};
+use super::permission::Ended;
 use super::sink::{SendError, Sink};
-use crate::cluster::LeadershipLost;
 use crate::probe::{mutant, reach};
 use crate::store::{
-    Attempt, Checked, Claim, MessageState, Outgoing, Permit, Settled, Settlement, Store, StoreError,
+    Attempt, Checked, Claim, MessageState, Outgoing, Settled, Settlement, Store, StoreError,
 };
 use crate::time::{Clock, Instant};
 
@@ -38,7 +38,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         &self,
         session: &mut Session<C>,
         messages: &[Outgoing],
-    ) -> Result<(), LeadershipLost> {
+    ) -> Result<(), Ended> {
         // Without a sink to send to there is no point in a claim.
         if !self.sink_is_ready().await {
             self.rest(session, self.config.retry).await;
@@ -56,7 +56,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         &self,
         session: &mut Session<C>,
         unsent: &mut VecDeque<Claimed>,
-    ) -> Result<(), LeadershipLost> {
+    ) -> Result<(), Ended> {
         let mut outcomes = Outcomes::new();
         let ended = self.send_all(session, unsent, &mut outcomes).await;
         if !unsent.is_empty() {
@@ -64,8 +64,8 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         }
         outcomes.extend(unsent.drain(..).map(|claimed| {
             let reason = match ended {
-                Ok(()) => "the node stopped, or its sink was away, before it was sent",
-                Err(_) => "the leadership ended before it was sent",
+                Ok(()) => "the node stopped, or its sink was away or fenced, before it was sent",
+                Err(_) => "the permission ended before it was sent",
             };
             (claimed.message.next_attempt(), Settlement::GivenBack { reason: reason.into() })
         }));
@@ -81,7 +81,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         session: &mut Session<C>,
         unsent: &mut VecDeque<Claimed>,
         outcomes: &mut Outcomes,
-    ) -> Result<(), LeadershipLost> {
+    ) -> Result<(), Ended> {
         let mut settled = self.clock.now();
         while !unsent.is_empty() {
             if self.stopping() || !self.sink_is_ready().await {
@@ -107,6 +107,15 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             }
             if let Err(SendError::Fenced { highest }) = sent {
                 reach!("send_refused_by_sink_fence");
+                if session.guard.share().is_some() && highest.token == session.token() {
+                    // The leader settles doubts, and fences off whatever was claimed before: what is
+                    // claimed from now on comes after that.
+                    reach!("worker_learned_round");
+                    session.round = highest.round;
+                    let reason = format!("the sink has seen stamp {highest}, and refused it");
+                    outcomes.push((attempt, Settlement::GivenBack { reason }));
+                    return Ok(());
+                }
                 info!(id = %message.id, stamp = %session.stamp(), %highest, "fenced by the sink");
                 let reason = format!("the sink has seen stamp {highest}");
                 outcomes.push((attempt, Settlement::InDoubt { reason }));
@@ -181,9 +190,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         &self,
         session: &mut Session<C>,
         messages: &[Outgoing],
-    ) -> Result<VecDeque<Claimed>, LeadershipLost> {
+    ) -> Result<VecDeque<Claimed>, Ended> {
         let attempts: Vec<Attempt> = messages.iter().map(Outgoing::next_attempt).collect();
-        let permit = Permit::of_holder(session.token());
+        let permit = session.guard.permit();
         loop {
             session.guard.check()?;
             // Read before the question, so that the answer's "within" is never stretched.
@@ -191,6 +200,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             match self.store.claim(&permit, &attempts, self.clock.wall()).await {
                 Ok(Checked::Passed(claims)) => {
                     session.unanswered.clear();
+                    if claims.contains(&Claim::NotAssigned) {
+                        return Err(session.lost());
+                    }
                     let claims = messages.iter().zip(claims);
                     return Ok(claims.filter_map(|(m, c)| claimed(session, m, c, asked)).collect());
                 }
@@ -218,7 +230,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         &self,
         session: &Session<C>,
         outcomes: Outcomes,
-    ) -> Result<(), LeadershipLost> {
+    ) -> Result<(), Ended> {
         if outcomes.is_empty() {
             return Ok(());
         }

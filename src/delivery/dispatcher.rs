@@ -10,12 +10,14 @@ use std::time::Duration;
 use tracing::{debug, info};
 
 use super::backoff::Backoff;
+use super::permission::{Ended, Permission};
 use super::sink::{Promise, Sink, Stamp};
-use crate::cluster::{ClusterStatus, Leadership, LeadershipLost, Watched};
+use crate::cluster::{ClusterStatus, Leadership, Watched};
 use crate::id::Token;
 use crate::probe::mutant;
 use crate::store::{Checked, Outgoing, Store};
 use crate::time::Clock;
+use crate::work::WorkGuard;
 
 /// How many messages to take from one look, at most: what is looked up and not delivered is looked
 /// up again.
@@ -62,11 +64,14 @@ pub struct Dispatcher<S, K, C: Clock> {
     /// Read by nothing but a planted bug: status is no permission.
     pub(super) status: Arc<Watched<ClusterStatus>>,
     stop: Arc<Watched<bool>>,
+    /// Whether the messages are others' to deliver: then the holder of the guard only sweeps, and
+    /// settles doubts.
+    shared: bool,
 }
 
 /// What the dispatcher remembers under one token.
 pub(super) struct Session<C> {
-    pub(super) guard: Leadership<C>,
+    pub(super) guard: Permission<C>,
     /// Raised before doubts are settled; see [`Stamp`].
     pub(super) round: u32,
     /// Whether there may be doubts to settle.
@@ -85,8 +90,8 @@ impl<C: Clock> Session<C> {
     }
 
     /// For a store or sink that knows a higher token than ours, whatever our lease says.
-    pub(super) fn lost(&self) -> LeadershipLost {
-        LeadershipLost { token: self.token() }
+    pub(super) fn lost(&self) -> Ended {
+        Ended { token: self.token() }
     }
 }
 
@@ -101,7 +106,12 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         status: Arc<Watched<ClusterStatus>>,
         stop: Arc<Watched<bool>>,
     ) -> Self {
-        Self { store, sink, clock, config, guard, status, stop }
+        Self { store, sink, clock, config, guard, status, stop, shared: false }
+    }
+
+    /// The same dispatcher, but messages are delivered by workers, each its share.
+    pub(super) fn shared(self) -> Self {
+        Self { shared: true, ..self }
     }
 
     /// Runs until the stop signal; then returns when no message is in flight.
@@ -121,6 +131,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 Some(session) if session.token() == guard.token() => session,
                 earlier => {
                     let unanswered = earlier.map(|session| session.unanswered).unwrap_or_default();
+                    let guard = Permission::Holder(guard);
                     Session { guard, round: 0, doubts: true, unanswered }
                 }
             };
@@ -150,42 +161,67 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         }
     }
 
-    async fn lead(&self, session: &mut Session<C>) -> Result<(), LeadershipLost> {
+    async fn lead(&self, session: &mut Session<C>) -> Result<(), Ended> {
         self.sweep(session).await?;
         session.doubts = true;
         if mutant!(AmbiguousWriteReplayed) {
             self.replay(session).await?;
         }
-        // Doubts of a plain sink are a person's work: one at a time.
-        let plain = self.sink.promise() == Promise::Plain;
-        let batch = if plain { 1 } else { self.config.batch.max(1) };
         while !self.stopping() {
             session.guard.check()?;
             if session.doubts {
                 session.doubts = self.settle_doubts(session).await?;
             }
-            let found = match self.store.pending(LOOK.max(batch)).await {
-                Ok(found) => found,
-                Err(error) => {
-                    debug!(%error, "cannot look for messages");
-                    Vec::new()
-                }
-            };
-            if found.is_empty() {
+            if self.shared {
+                // Workers make doubts, and do not say so.
+                session.doubts = true;
                 self.rest(session, self.config.poll).await;
-            }
-            for messages in found.chunks(batch) {
-                if self.stopping() {
-                    break;
-                }
-                self.deliver(session, messages).await?;
+            } else {
+                self.deliver_pending(session).await?;
             }
         }
         Ok(())
     }
 
+    /// Delivers a share of the outbox for as long as its guard lasts and the node does not stop.
+    pub(super) async fn deliver_share(&self, guard: WorkGuard<C>) {
+        let guard = Permission::Worker(guard);
+        let mut session = Session { guard, round: 0, doubts: false, unanswered: Vec::new() };
+        while !self.stopping() && session.guard.check().is_ok() {
+            if let Err(ended) = self.deliver_pending(&mut session).await {
+                return debug!(%ended, "a share is delivered no longer");
+            }
+        }
+    }
+
+    /// Looks for messages once and delivers what it finds; rests if that is nothing.
+    async fn deliver_pending(&self, session: &mut Session<C>) -> Result<(), Ended> {
+        // Doubts of a plain sink are a person's work: one at a time.
+        let plain = self.sink.promise() == Promise::Plain;
+        let batch = if plain { 1 } else { self.config.batch.max(1) };
+        let limit = LOOK.max(batch);
+        let found = match session.guard.share() {
+            Some(share) => self.store.pending_of(share, limit).await,
+            None => self.store.pending(limit).await,
+        };
+        let found = found.unwrap_or_else(|error| {
+            debug!(%error, "cannot look for messages");
+            Vec::new()
+        });
+        if found.is_empty() {
+            self.rest(session, self.config.poll).await;
+        }
+        for messages in found.chunks(batch) {
+            if self.stopping() {
+                break;
+            }
+            self.deliver(session, messages).await?;
+        }
+        Ok(())
+    }
+
     /// What earlier holders claimed is in doubt, before anything else is done.
-    async fn sweep(&self, session: &Session<C>) -> Result<(), LeadershipLost> {
+    async fn sweep(&self, session: &Session<C>) -> Result<(), Ended> {
         loop {
             session.guard.check()?;
             match self.store.sweep(session.token()).await {

@@ -3,8 +3,8 @@
 use tracing::{debug, info};
 
 use super::dispatcher::{Dispatcher, Session};
+use super::permission::Ended;
 use super::sink::{Promise, Sink, SinkError};
-use crate::cluster::LeadershipLost;
 use crate::probe::reach;
 use crate::store::{Attempt, Checked, Doubt, MessageState, Proof, Settled, Store};
 use crate::time::Clock;
@@ -14,10 +14,7 @@ const DOUBTS_AT_ONCE: usize = 64;
 
 impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     /// Settles doubts as far as the sink can prove anything now. Tells whether some may be left.
-    pub(super) async fn settle_doubts(
-        &self,
-        session: &mut Session<C>,
-    ) -> Result<bool, LeadershipLost> {
+    pub(super) async fn settle_doubts(&self, session: &mut Session<C>) -> Result<bool, Ended> {
         session.guard.check()?;
         let doubts = match self.store.doubts(DOUBTS_AT_ONCE).await {
             Ok(doubts) => doubts,
@@ -45,7 +42,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
 
     /// Makes sure that every send of an earlier token or round, even one still on its way, will be
     /// refused. Only after that does the sink's word prove anything.
-    async fn fence_sink(&self, session: &mut Session<C>) -> Result<bool, LeadershipLost> {
+    async fn fence_sink(&self, session: &mut Session<C>) -> Result<bool, Ended> {
         session.round = session.round.saturating_add(1);
         match self.sink.fence(session.stamp()).await {
             Ok(()) => Ok(true),
@@ -61,11 +58,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     }
 
     /// The proof that the sink can give about one doubt; `None` if it has to be asked again.
-    async fn prove(
-        &self,
-        session: &Session<C>,
-        doubt: &Doubt,
-    ) -> Result<Option<Proof>, LeadershipLost> {
+    async fn prove(&self, session: &Session<C>, doubt: &Doubt) -> Result<Option<Proof>, Ended> {
         match self.sink.promise() {
             Promise::Deduplicates { window } => Ok(Some(Proof::Deduplicated { window })),
             Promise::Plain => {
@@ -90,7 +83,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         session: &Session<C>,
         attempt: &Attempt,
         proof: Proof,
-    ) -> Result<(), LeadershipLost> {
+    ) -> Result<(), Ended> {
         loop {
             match self.store.resolve(session.token(), attempt, proof.clone()).await {
                 Ok(Checked::Passed(Settled::Now(state))) => {

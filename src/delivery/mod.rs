@@ -2,7 +2,7 @@
 //!
 //! `dispatcher` is the loop of the leader: floor first, then scan. `batch` is claim, send, settle;
 //! `backoff` how long a message waits that was refused for now. `doubt`
-//! settles what is in doubt, by the proof that the sink can give. `sink` is where messages leave
+//! settles what is in doubt, by the proof that the sink can give. `permission` is under which all of that is done. `sink` is where messages leave
 //! the system; [`sinks`] are those that exist: a file, a webhook, mail. `service` attaches it all to
 //! a cluster service. `planted` are bugs, for the testbed.
 
@@ -10,6 +10,7 @@ mod backoff;
 mod batch;
 mod dispatcher;
 mod doubt;
+mod permission;
 mod planted;
 mod service;
 mod sink;

@@ -2,8 +2,8 @@
 //! nobody calls them.
 
 use super::dispatcher::{Dispatcher, Session};
+use super::permission::Ended;
 use super::sink::{SendError, Sink, Stamp};
-use crate::cluster::LeadershipLost;
 use crate::store::{MessageId, Outgoing, Settlement, Store};
 use crate::time::Clock;
 
@@ -34,7 +34,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         &self,
         session: &mut Session<C>,
         messages: &[Outgoing],
-    ) -> Result<(), LeadershipLost> {
+    ) -> Result<(), Ended> {
         for message in messages {
             session.guard.check()?;
             if self.sink.send(message, session.stamp()).await.is_ok() {
@@ -60,7 +60,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     }
 
     /// As a client does that takes up under a new session what an old one left unanswered.
-    pub(super) async fn replay(&self, session: &mut Session<C>) -> Result<(), LeadershipLost> {
+    pub(super) async fn replay(&self, session: &mut Session<C>) -> Result<(), Ended> {
         let unanswered = std::mem::take(&mut session.unanswered);
         if unanswered.is_empty() {
             return Ok(());

@@ -104,7 +104,7 @@ mutants! {
     /// A voter campaigns without asking whether it would be elected.
     NoPreVote = 33, "no_pre_vote", ["V1"];
     /// What a worker that is not heard from has claimed is pending again at once, for another.
-    MissedHeartbeatReruns = 34, "missed_heartbeat_reruns", ["W2", "D1"];
+    MissedHeartbeatReruns = 34, "missed_heartbeat_reruns", ["W2", "D1", "D3"];
     /// What fires is decided by the clock alone: the record of the last instant is not asked.
     TickFiredAgain = 35, "tick_fired_again", ["J1"];
     /// A new leader begins with the instants after its own start.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{
     Attempt, Checked, MAX_PAYLOAD_LEN, MessageId, MessageState, NewMessage, Outgoing, Permit,
-    StoreError,
+    Share, StoreError,
 };
 use crate::id::Token;
 use crate::time::WallTime;
@@ -177,6 +177,14 @@ pub trait Outbox: Send + Sync + 'static {
     /// The oldest messages that may be claimed now, at most `limit`, and at most one of a key.
     fn pending(
         &self,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Outgoing>, StoreError>> + Send;
+
+    /// As [`pending`](Self::pending), of the messages of a share only. The share is not checked: that
+    /// comes with the claim.
+    fn pending_of(
+        &self,
+        share: &Share,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Outgoing>, StoreError>> + Send;
 

@@ -2,7 +2,7 @@
 
 use super::{
     Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, NewMessage, Outbox,
-    Outgoing, Permit, Proof, Roll, Settled, Settlement, StoreError,
+    Outgoing, Permit, Proof, Roll, Settled, Settlement, Share, StoreError,
 };
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::time::WallTime;
@@ -50,6 +50,10 @@ impl Outbox for Unfenced {
     }
 
     async fn pending(&self, _: usize) -> Result<Vec<Outgoing>, StoreError> {
+        refuse()
+    }
+
+    async fn pending_of(&self, _: &Share, _: usize) -> Result<Vec<Outgoing>, StoreError> {
         refuse()
     }
 

@@ -114,6 +114,7 @@ fn workload(spec: &WorkloadSpec, seed: u64) -> Option<Workload> {
         batch: uniform_u32(&mut rng, spec.batch),
         attempts: uniform_u32(&mut rng, spec.attempts),
         units: uniform_u32(&mut rng, spec.units),
+        spread: uniform_u32(&mut rng, spec.spread),
     };
     (messages > 0).then_some(Workload { messages, every, sink, handling })
 }

@@ -258,11 +258,13 @@ pub struct Handling {
     pub attempts: u32,
     /// How many units of a work the nodes share besides; zero: there is none.
     pub units: u32,
+    /// In how many units the participants share the delivery; zero: the leader delivers.
+    pub spread: u32,
 }
 
 impl Default for Handling {
     /// No order, one after the other, and no dead letters in any run of a common length.
     fn default() -> Self {
-        Self { keys: 0, batch: 1, attempts: 1_000, units: 0 }
+        Self { keys: 0, batch: 1, attempts: 1_000, units: 0, spread: 0 }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use fencepost::Token;
 
-use crate::history::{Event, Kind, MessageNo, MessageState};
+use crate::history::{Event, Kind, MessageNo, MessageState, WorkEvent};
 
 /// How a claim stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) enum Standing {
 #[derive(Debug, Default)]
 struct OfMessage {
     standing: Option<Token>,
+    /// The claim that stands is a worker's: its own token may take it away.
+    shared: bool,
     /// Tokens whose claim another token moved on.
     taken: Vec<Token>,
 }
@@ -44,12 +46,16 @@ impl Claims {
         match event.kind {
             Kind::ClockRate { within_bound: false, .. } => self.out_of_bound = true,
             Kind::Claimed { token, message } => {
-                self.messages.entry(message).or_default().standing = Some(token);
+                let claims = self.messages.entry(message).or_default();
+                (claims.standing, claims.shared) = (Some(token), false);
+            }
+            Kind::Work(WorkEvent::Claimed { message, .. }) => {
+                self.messages.entry(message).or_default().shared = true;
             }
             Kind::Moved { token, message, to, .. } if to != MessageState::Claimed => {
                 let claims = self.messages.entry(message).or_default();
                 if let Some(holder) = claims.standing.take()
-                    && holder != token
+                    && (holder != token || claims.shared && to == MessageState::InDoubt)
                 {
                     claims.taken.push(holder);
                 }

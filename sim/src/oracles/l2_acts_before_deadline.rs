@@ -9,6 +9,7 @@ use std::fmt;
 
 use super::guards::Guards;
 use super::report::Report;
+use super::shares::Shares;
 use super::{Oracle, Setting, Violation};
 use crate::history::{History, JobEvent, JobRun, Kind, MessageNo};
 
@@ -23,8 +24,10 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut guards = Guards::default();
+    let mut shares = Shares::default();
     for (index, event) in history.besides_messages() {
         guards.apply(event);
+        shares.apply(event);
         let (node, token, reading, act) = match event.kind {
             Kind::ClaimStarted { node, token, message, reading } => {
                 (node, token, reading, Act::Claim(message))
@@ -53,6 +56,10 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             Some((false, true, Some(_))) => "at or after its deadline",
             _ => "without a guard",
         };
+        // A worker delivers under a permission of its own.
+        if !matches!(act, Act::Run(_)) && shares.permits(node, token, reading) {
+            continue;
+        }
         report.add(index, event, || format!("{node} began to {act} with token {token} {flaw}"));
     }
     report.done()

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use fencepost::store::{Share, Unit, WorkName};
-use fencepost::{Boot, Instant, NodeId};
+use fencepost::{Boot, Instant, NodeId, Token};
 
 use super::guards::LocalClock;
 use crate::history::{Event, Kind, SimTime, WorkEvent};
@@ -15,6 +15,7 @@ use crate::history::{Event, Kind, SimTime, WorkEvent};
 #[derive(Debug, Clone)]
 pub(super) struct Permission {
     pub share: Share,
+    pub token: Token,
     pub until: Instant,
 }
 
@@ -36,9 +37,9 @@ impl Shares {
             Kind::Booted { node, .. } | Kind::Down { node, .. } => {
                 self.held.retain(|(_, _, worker), _| worker.node != *node);
             }
-            Kind::Work(WorkEvent::Held { share, until, .. }) => {
-                let permission = Permission { share: share.clone(), until: *until };
-                self.held.insert(key(share), permission);
+            Kind::Work(WorkEvent::Held { share, token, until }) => {
+                let given = Permission { share: share.clone(), token: *token, until: *until };
+                self.held.insert(key(share), given);
             }
             Kind::Work(WorkEvent::Ended { share }) => drop(self.held.remove(&key(share))),
             _ => {}
@@ -48,6 +49,14 @@ impl Shares {
     /// The permission that this worker was given last, if it was not taken back.
     pub fn of(&self, share: &Share) -> Option<&Permission> {
         self.held.get(&key(share))
+    }
+
+    /// Whether the node may act under that token when its own clock shows `reading`.
+    pub fn permits(&self, node: NodeId, token: Token, reading: Instant) -> bool {
+        let permits = |given: &Permission| {
+            given.share.worker.node == node && given.token == token && reading < given.until
+        };
+        self.held.values().any(permits)
     }
 
     /// Every permission for that unit that is valid at `at`, which is no earlier than the last event

@@ -46,10 +46,12 @@ impl Story {
     }
 
     /// Whether the holder of the latest claim, and no other, says that it sent nothing but what was
-    /// refused for now, and is right.
+    /// refused, for now or for its stamp, and is right.
     fn never_sent(&self, token: Token) -> bool {
-        let nothing =
-            |send: &Send| matches!(send.outcome, Some(SendOutcome::NotSent | SendOutcome::NotNow));
+        let nothing = |send: &Send| {
+            use SendOutcome::{Fenced, NotNow, NotSent};
+            matches!(send.outcome, Some(NotSent | NotNow | Fenced))
+        };
         self.claim.is_some_and(|(claim, _)| claim == token)
             && self.sends_of_claim(token).all(nothing)
     }

@@ -106,6 +106,8 @@ pub struct WorkloadSpec {
     pub attempts: Between<u32>,
     /// How many units of a work the nodes share besides; zero: there is none.
     pub units: Between<u32>,
+    /// In how many units the participants share the delivery; zero: the leader delivers.
+    pub spread: Between<u32>,
 }
 
 /// One line of `faults`.

@@ -75,6 +75,7 @@ fn write(out: &mut impl Write, plan: &Plan, expect: &Expect) -> fmt::Result {
             ("batch", handling.batch, usual.batch),
             ("attempts", handling.attempts, usual.attempts),
             ("units", handling.units, usual.units),
+            ("spread", handling.spread, usual.spread),
         ] {
             if value != usual {
                 write!(out, ", {key} = {value}")?;

@@ -27,7 +27,7 @@ const MAX_BATCH: u32 = 1_000;
 pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<WorkloadSpec> {
     let section = Section::of("the workload", value, problems)?;
     section.only(
-        &["messages", "every", "sink", "window", "keys", "batch", "attempts", "units"],
+        &["messages", "every", "sink", "window", "keys", "batch", "attempts", "units", "spread"],
         problems,
     );
     let messages = section.need("messages", "200", problems);
@@ -63,6 +63,7 @@ pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<WorkloadSp
     let batch = at_least_one("batch", default.batch, MAX_BATCH, &section, problems);
     let attempts = at_least_one("attempts", default.attempts, u32::MAX, &section, problems);
     let units = at_most("units", default.units, MAX_UNITS, &section, problems);
+    let spread = at_most("spread", default.spread, MAX_UNITS, &section, problems);
     Some(WorkloadSpec {
         messages: messages?,
         every: every?,
@@ -71,6 +72,7 @@ pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<WorkloadSp
         batch: batch?,
         attempts: attempts?,
         units: units?,
+        spread: spread?,
     })
 }
 

@@ -52,6 +52,7 @@ impl World {
             jobs: plan.jobs.clone(),
             dispatcher: dispatcher(plan.workload.map(|workload| workload.handling)),
             units: plan.workload.map_or(0, |workload| workload.handling.units),
+            spread: plan.workload.map_or(0, |workload| workload.handling.spread),
             timer: timer.clone(),
             links: simulator::<Links>(),
             clocks: simulator::<Clocks>(),

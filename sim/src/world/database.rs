@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use fencepost::store::{
     Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, MessageId,
     MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Passed, Permit, Proof, Roll, Ruling,
-    Settled, Settlement, SqliteOutbox, StoreError, Verdict, VerdictError,
+    Settled, Settlement, Share, SqliteOutbox, StoreError, Verdict, VerdictError,
 };
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
@@ -151,7 +151,7 @@ pub enum Question {
     CallRoll { seen: Generation, boots: Vec<Boot> },
     Sweep { token: Token },
     Enqueue { messages: Vec<NewMessage> },
-    Pending { limit: usize },
+    Pending { share: Option<Share>, limit: usize },
     Claim { permit: Permit, attempts: Vec<Attempt>, wall: WallTime },
     Settle { token: Token, settlements: Vec<(Attempt, Settlement)> },
     Doubts { limit: usize },
@@ -292,7 +292,12 @@ impl Database {
             Question::Enqueue { messages } => {
                 Answer::Enqueued(books.enqueue(messages, now, &self.recorder))
             }
-            Question::Pending { limit } => Answer::Pending(books.outbox.pending(*limit, now)?),
+            Question::Pending { share: None, limit } => {
+                Answer::Pending(books.outbox.pending(*limit, now)?)
+            }
+            Question::Pending { share: Some(share), limit } => {
+                Answer::Pending(books.outbox.pending_of(share, *limit, now)?)
+            }
             Question::Claim { permit, attempts, wall } => {
                 let token = permit.token;
                 let answer = books.outbox.claim(permit, attempts, *wall, now)?;
@@ -518,7 +523,12 @@ impl Outbox for RemoteStore {
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
-        expect!(self.ask(Question::Pending { limit }).await, Pending)
+        expect!(self.ask(Question::Pending { share: None, limit }).await, Pending)
+    }
+
+    async fn pending_of(&self, share: &Share, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        let share = Some(share.clone());
+        expect!(self.ask(Question::Pending { share, limit }).await, Pending)
     }
 
     async fn claim(

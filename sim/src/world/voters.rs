@@ -60,6 +60,8 @@ pub struct Cluster {
     pub dispatcher: DispatcherConfig,
     /// How many units of a work the nodes share; zero: there is none.
     pub units: u32,
+    /// In how many units they share the delivery; zero: the leader delivers.
+    pub spread: u32,
     /// True time.
     pub timer: Timer,
     /// The network.
@@ -207,14 +209,20 @@ impl Cluster {
         };
         let store = Arc::new(self.remote_store(place));
         let service = self.join(place, boot, transport, store).await?;
-        service.deliver(Arc::new(self.remote_sink(place, kind)), self.dispatcher.clone());
+        let (sink, config) = (Arc::new(self.remote_sink(place, kind)), self.dispatcher.clone());
+        if self.spread > 0 {
+            let shared = service.deliver_shared(sink, config, work::named("outbox", self.spread));
+            shared.expect("a planned work is one, and has a name of its own");
+        } else {
+            service.deliver(sink, config);
+        }
         let node = self.places.node(place);
         service.schedule(jobs_of(&self.jobs, self.seed, node, service.clock(), &self.recorder));
         if self.units > 0 {
             let (clock, recorder) = (service.clock().clone(), Arc::clone(&self.recorder));
             let act = move |guard| work::act(guard, clock.clone(), Arc::clone(&recorder));
-            let distributed = service.distribute(work::work_of(self.units), act);
-            distributed.expect("a planned work is one, and the only one");
+            let distributed = service.distribute(work::named("work", self.units), act);
+            distributed.expect("a planned work is one, and has a name of its own");
         }
         service.run_until(stop).await
     }

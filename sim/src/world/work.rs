@@ -14,9 +14,9 @@ use crate::history::{Kind, WorkEvent};
 /// The time between two acts on one unit.
 const PACE: Duration = Duration::from_millis(100);
 
-/// A work of that many units.
-pub fn work_of(units: u32) -> Work {
-    Work { name: WorkName::new("work").expect("a short word"), units }
+/// The work of that name, with so many units.
+pub fn named(name: &str, units: u32) -> Work {
+    Work { name: WorkName::new(name).expect("a short word"), units }
 }
 
 /// Acts for as long as the guard lasts, and looks at it before each act.

@@ -12,7 +12,8 @@ use crate::store::columns::{as_token, millis, number, signed};
 use crate::store::rules::{self, Decision};
 use crate::store::{
     Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Lot, MessageId, MessageState,
-    NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Settled, Settlement, StoreError,
+    NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Settled, Settlement, Share,
+    StoreError,
 };
 use crate::time::WallTime;
 
@@ -117,6 +118,10 @@ impl Outbox for PostgresStore {
             })
         };
         pending.iter().map(read).collect()
+    }
+
+    async fn pending_of(&self, _: &Share, _: usize) -> Result<Vec<Outgoing>, StoreError> {
+        Err(StoreError::Unavailable("this store keeps no assignments yet".into()))
     }
 
     async fn claim(

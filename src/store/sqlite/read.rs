@@ -7,13 +7,13 @@ use super::SqliteOutbox;
 use super::outbox::STATE;
 use super::rows::{count, id, millis, state, token};
 use super::transaction::unavailable;
-use crate::store::{Attempt, Doubt, MessageId, MessageState, Outgoing, StoreError};
+use crate::store::{Attempt, Doubt, MessageId, MessageState, Outgoing, Share, StoreError};
 use crate::time::WallTime;
 
 /// What is first of its key is found by one look into an index, message by message.
 pub(super) const PENDING: &str = "SELECT id, attempts + 1, failures, bytes
     FROM outbox AS mine CROSS JOIN payload USING (seq)
-    WHERE state = 0 AND not_before_ms <= ?2 AND (ordering_key IS NULL OR NOT EXISTS (
+    WHERE state = 0 AND not_before_ms <= ?2 AND lot % ?3 = ?4 AND (ordering_key IS NULL OR NOT EXISTS (
         SELECT 1 FROM outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
     ORDER BY mine.seq LIMIT ?1";
@@ -26,7 +26,31 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn pending(&mut self, limit: usize, now: WallTime) -> Result<Vec<Outgoing>, StoreError> {
-        self.list(PENDING, [at_most(limit), millis(now)], |row| {
+        self.pending_in(0, 1, limit, now)
+    }
+
+    /// As [`pending`](Self::pending), of the messages of a share only.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn pending_of(
+        &mut self,
+        share: &Share,
+        limit: usize,
+        now: WallTime,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        self.pending_in(share.unit.0, share.of, limit, now)
+    }
+
+    fn pending_in(
+        &mut self,
+        unit: u32,
+        of: u32,
+        limit: usize,
+        now: WallTime,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        let which = [at_most(limit), millis(now), of.into(), unit.into()];
+        self.list(PENDING, which, |row| {
             let payload = row.get_ref(3)?.as_blob()?.into();
             let (attempt, failures) = (count(row, 1)?, count(row, 2)?);
             Ok(Outgoing { id: id(row, 0)?, attempt, failures, payload })

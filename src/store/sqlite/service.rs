@@ -6,7 +6,7 @@ use super::SqliteOutbox;
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::store::{
     Activated, Assigned, Assignments, Attempt, Change, Checked, Claim, Doubt, EnqueueError,
-    Enqueued, Fence, NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled, Settlement,
+    Enqueued, Fence, NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled, Settlement, Share,
     StoreError, WorkName,
 };
 use crate::time::WallTime;
@@ -94,6 +94,11 @@ impl Outbox for SqliteStore {
 
     async fn pending(&self, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
         self.with(move |outbox, now| outbox.pending(limit, now)).await
+    }
+
+    async fn pending_of(&self, share: &Share, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        let share = share.clone();
+        self.with(move |outbox, now| outbox.pending_of(&share, limit, now)).await
     }
 
     async fn claim(

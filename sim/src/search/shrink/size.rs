@@ -66,6 +66,7 @@ fn oddities(plan: &Plan) -> u32 {
         handling.batch != usual.batch,
         handling.attempts != usual.attempts,
         handling.units != usual.units,
+        handling.spread != usual.spread,
     ];
     let jobs = u32::try_from(plan.jobs.len()).unwrap_or(u32::MAX);
     sink + jobs + odd.into_iter().map(u32::from).sum::<u32>()

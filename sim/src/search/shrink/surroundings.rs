@@ -91,6 +91,7 @@ fn handling(plan: &Plan, _: &Sighting) -> Vec<Plan> {
         Handling { batch: usual.batch, ..is },
         Handling { attempts: usual.attempts, ..is },
         Handling { units: usual.units, ..is },
+        Handling { spread: usual.spread, ..is },
     ];
     let simpler = simpler.into_iter().filter(|handling| *handling != is);
     let with =
