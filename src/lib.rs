@@ -23,12 +23,18 @@ pub mod jobs;
 pub mod node;
 #[doc(hidden)]
 pub mod probe;
+mod secret;
 pub mod store;
 mod time;
+#[cfg(not(madsim))]
+mod tls;
 
 pub use cluster::{ClusterService, ClusterStatus, Leadership};
 pub use id::{
     Boot, Generation, Identity, Incarnation, InvalidName, MAX_NODE_NAME_LEN, NodeId, Term, Token,
 };
 pub use node::ClusterConfig;
+pub use secret::{SecretError, SecretSource};
 pub use time::{Clock, Instant, SystemClock, WallTime};
+#[cfg(not(madsim))]
+pub use tls::TlsError;

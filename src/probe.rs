@@ -115,10 +115,6 @@ mod simulated {
         ("activation_failed", "the store refused to raise the floor and changed nothing"),
         ("claim_failed", "the store refused a claim and changed nothing"),
         ("settle_failed", "the store refused a settlement and changed nothing"),
-        (
-            "claim_out_of_order",
-            "a claim was refused because an earlier message of its key was open",
-        ),
         ("batch_cut_short", "what was claimed and not sent was given back"),
         ("retry_scheduled", "a message that was refused for now waits before it is sent again"),
         ("dead_letter", "a message was refused for now too often and given up"),

@@ -26,6 +26,7 @@ use crate::world::clocks::Clocks;
 use crate::world::database::{self, Database, SharedBooks, message_id, ordering_key};
 use crate::world::disks::Disks;
 use crate::world::links::Links;
+use crate::world::operator::Operator;
 use crate::world::sinks::POISON;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
@@ -150,10 +151,15 @@ impl Run<'_> {
             timer.sleep(LOOK).await;
         }
         if self.led() {
+            let operator = self.world.books.clone().map(|books| {
+                let operator = Operator { books, cluster: Arc::clone(&self.world.cluster) };
+                madsim::task::spawn(operator.work())
+            });
             recorder.record(Kind::Phase(Phase::Faults));
             self.faults().await;
             recorder.record(Kind::Phase(Phase::Healing));
             self.heal().await;
+            operator.iter().for_each(madsim::task::JoinHandle::abort);
         }
         if let Some(books) = &self.world.books {
             Database::audit(books, recorder, self.store_time())

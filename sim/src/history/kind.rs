@@ -317,6 +317,15 @@ pub enum Kind {
         /// The proof, if it moved out of doubt.
         proof: Option<ProofKind>,
     },
+    /// A person's verdict moved a message, without a token.
+    Judged {
+        /// The message.
+        message: MessageNo,
+        /// From this state.
+        from: MessageState,
+        /// To this one.
+        to: MessageState,
+    },
     /// A transaction was refused because its token was not the floor.
     Fenced {
         /// The token shown.

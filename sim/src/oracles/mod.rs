@@ -13,7 +13,9 @@ mod claims;
 mod d1_one_effect;
 mod d2_delivered_means_one_effect;
 mod d3_doubt_needs_proof;
+mod d4_known_ways;
 mod d5_claim_before_send;
+mod d6_keys_in_order;
 mod e1_one_leader_a_term;
 mod e2_promises_never_fall;
 mod e3_majority_certificate;
@@ -145,7 +147,9 @@ pub const ALL: &[Oracle] = &[
     d1_one_effect::ORACLE,
     d2_delivered_means_one_effect::ORACLE,
     d3_doubt_needs_proof::ORACLE,
+    d4_known_ways::ORACLE,
     d5_claim_before_send::ORACLE,
+    d6_keys_in_order::ORACLE,
     v1_stable_leader::ORACLE,
     v2_rejoining_ends::ORACLE,
     v3_every_message_ends::ORACLE,

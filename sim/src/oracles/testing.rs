@@ -193,6 +193,10 @@ impl Script {
         self.push(Kind::Enqueued { message: MessageNo(message), key: None })
     }
 
+    pub fn of_key(self, message: u32, key: u32) -> Self {
+        self.push(Kind::Enqueued { message: MessageNo(message), key: Some(key) })
+    }
+
     /// In the generation of the last roll call.
     pub fn activated(self, token: u64, number: u32, again: bool) -> Self {
         let generation = self.generation.number;
@@ -262,6 +266,10 @@ impl Script {
     ) -> Self {
         let (token, message) = (Token(token), MessageNo(message));
         self.push(Kind::Moved { token, message, from, to, proof })
+    }
+
+    pub fn judged(self, message: u32, from: MessageState, to: MessageState) -> Self {
+        self.push(Kind::Judged { message: MessageNo(message), from, to })
     }
 
     // -- jobs, numbered from 1; instants in milliseconds of the store's clock

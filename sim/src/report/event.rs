@@ -57,6 +57,7 @@ fn outside(kind: &Kind) -> &'static str {
         | Kind::RollCalled { .. }
         | Kind::Claimed { .. }
         | Kind::Moved { .. }
+        | Kind::Judged { .. }
         | Kind::Fenced { .. }
         | Kind::Job(_)
         | Kind::Final { .. } => "db",
@@ -160,6 +161,9 @@ pub fn text(kind: &Kind) -> String {
         Kind::Moved { token, message, from, to, proof } => {
             let proof = proof.map(|proof| format!(", proof: {proof:?}")).unwrap_or_default();
             format!("{message} {} → {} under token {token}{proof}", from.name(), to.name())
+        }
+        Kind::Judged { message, from, to } => {
+            format!("{message} {} → {} by a person's verdict", from.name(), to.name())
         }
         Kind::Fenced { token, floor } => format!("refused token {token}: the floor is {floor}"),
         Kind::Job(event) => event.to_string(),

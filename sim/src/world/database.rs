@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::store::{
     Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, MessageId,
-    MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Roll, Settled,
-    Settlement, SqliteOutbox, StoreError,
+    MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Passed, Permit, Proof, Roll, Ruling,
+    Settled, Settlement, SqliteOutbox, StoreError, Verdict, VerdictError,
 };
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
@@ -83,28 +83,59 @@ impl Books {
         Ok(answers)
     }
 
-    /// Whether every message is where it may stay for good: delivered, failed, parked, or behind one
-    /// of its key that is in doubt.
+    /// Those in doubt that hold up others of their key.
+    pub fn holding_up(&self) -> Vec<MessageNo> {
+        let mut doubts: BTreeMap<u32, MessageNo> = BTreeMap::new();
+        let mut found = BTreeSet::new();
+        for (&message, booked) in &self.messages {
+            let Some(key) = booked.key else { continue };
+            match booked.state {
+                MessageState::InDoubt => {
+                    doubts.entry(key).or_insert(message);
+                }
+                MessageState::Pending => found.extend(doubts.get(&key)),
+                _ => {}
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// A person passes a verdict about a message. What is not parked is left to the leader.
+    ///
+    /// # Errors
+    /// It does not fit where the message stands.
+    pub fn judge(
+        &mut self,
+        message: MessageNo,
+        ruling: Ruling,
+        now: WallTime,
+        recorder: &Recorder,
+    ) -> Result<(), VerdictError> {
+        let (by, why) = ("the operator".into(), "the recipient was asked".into());
+        let verdict = Verdict { id: message_id(message), attempt: None, ruling, by, why };
+        let Passed { from, to, .. } = self.outbox.judge(&verdict, now)?;
+        if let Some(booked) = self.messages.get_mut(&message) {
+            booked.state = to;
+        }
+        recorder.record(Kind::Judged { message, from, to });
+        Ok(())
+    }
+
+    /// Whether every message is where it may stay for good: delivered, failed, or parked and in
+    /// nobody's way.
     ///
     /// # Errors
     /// SQLite says so.
     pub fn is_settled(&mut self) -> Result<bool, StoreError> {
-        let mut doubtful_keys = BTreeSet::new();
-        let mut doubts = false;
-        for booked in self.messages.values() {
-            let waits = booked.key.is_some_and(|key| doubtful_keys.contains(&key));
-            match booked.state {
-                MessageState::Pending if waits => {}
-                MessageState::Pending | MessageState::Claimed => return Ok(false),
-                MessageState::InDoubt => {
-                    doubts = true;
-                    doubtful_keys.extend(booked.key);
-                }
-                MessageState::Delivered | MessageState::Failed => {}
-            }
+        let at = |booked: &Booked| booked.state;
+        let open =
+            |state: MessageState| matches!(state, MessageState::Pending | MessageState::Claimed);
+        if self.messages.values().map(at).any(open) {
+            return Ok(false);
         }
+        let mut doubts = self.messages.values().filter(|b| b.state == MessageState::InDoubt);
         // Only the database knows what is parked.
-        Ok(!doubts || self.outbox.doubts(1)?.is_empty())
+        Ok(doubts.next().is_none() || self.outbox.doubts(1)?.is_empty())
     }
 }
 

@@ -13,6 +13,7 @@ pub mod database;
 pub mod disks;
 pub mod jobs;
 pub mod links;
+pub mod operator;
 pub mod place;
 pub mod recorder;
 pub mod rpc;

@@ -13,7 +13,7 @@ use fencepost::delivery::DispatcherConfig;
 use fencepost::election::{Config, Message, Timing};
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
 use fencepost::node::{DiskError, DriverError, Quorum, Transport};
-use fencepost::store::{Store, Unfenced};
+use fencepost::store::{Fence, Unfenced};
 use rand::Rng;
 use tracing::info;
 
@@ -210,7 +210,7 @@ impl Cluster {
         service.run_until(stop).await
     }
 
-    async fn join<T: Transport, S: Store>(
+    async fn join<T: Transport, S: Fence>(
         &self,
         place: Place,
         boot: u32,
