@@ -142,7 +142,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                 message = self.transport.recv(), if in_a_row < MESSAGES_IN_A_ROW => {
                     in_a_row += 1;
                     trace!(from = %message.from, term = %message.term, what = message.body.name());
-                    Input::Message(message)
+                    Input::Message(Box::new(message))
                 }
                 command = self.commands.recv(), if commands_open => match command {
                     Some(ElectionCommand::Outranked { term, floor, generation }) => {
@@ -221,7 +221,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     self.disk.write(encode_hard_state(&hard)).await?;
                     self.observer.observe(&NodeEvent::Persisted(hard));
                 }
-                Effect::Send { to, message } => self.transport.send(to, message),
+                Effect::Send { to, message } => self.transport.send(to, *message),
                 // Full: the last request is still under way, and will be repeated.
                 Effect::ReadRoll => drop(self.rolls.try_send(RollRequest::Read)),
                 Effect::CallRoll { seen, boots } => {
