@@ -11,8 +11,9 @@
 //!
 //! [`jobs`] runs what is due by a schedule, each instant at most once.
 //!
-//! [`node`] drives all of it, over traits for transport, clock and disk: the same code runs as a
-//! real process and inside the simulator.
+//! An application holds a [`ClusterService`], made from a [`ClusterConfig`]. It runs over a
+//! [`cluster::Coordinator`]; the embedded quorum of [`node`] is the first, over traits for transport,
+//! clock and disk: the same code runs as a real process and inside the simulator.
 
 mod blocking;
 pub mod cluster;
@@ -23,12 +24,18 @@ pub mod jobs;
 pub mod node;
 #[doc(hidden)]
 pub mod probe;
+mod secret;
 pub mod store;
 mod time;
+#[cfg(not(madsim))]
+mod tls;
 
 pub use cluster::{ClusterService, ClusterStatus, Leadership};
 pub use id::{
     Boot, Generation, Identity, Incarnation, InvalidName, MAX_NODE_NAME_LEN, NodeId, Term, Token,
 };
 pub use node::ClusterConfig;
+pub use secret::{SecretError, SecretSource};
 pub use time::{Clock, Instant, SystemClock, WallTime};
+#[cfg(not(madsim))]
+pub use tls::TlsError;

@@ -164,7 +164,7 @@ fn fence_as_json(fence: &FenceRow) -> String {
         fence.floor,
         json::or_null(fence.holder.map(|holder| json::text(&holder.to_string()))),
         fence.generation.number,
-        json::or_null(fence.cluster.as_deref().map(json)),
+        json::or_null(fence.cluster.as_deref().map(json::text)),
         json::or_null(fence.raised.map(|wall| wall.unix_ms.to_string())),
     )
 }
@@ -176,7 +176,7 @@ fn doubt_as_json(doubt: &Entry) -> String {
         json::text(doubt.id.as_str()),
         json::or_null(doubt.token.map(|token| token.to_string())),
         doubt.parked,
-        json::or_null(doubt.reason.as_deref().map(json)),
+        json::or_null(doubt.reason.as_deref().map(json::text)),
         doubt.attempts,
         json::or_null(doubt.first_claimed.map(|wall| wall.unix_ms.to_string())),
     )

@@ -6,9 +6,8 @@ use miette::{Context, IntoDiagnostic, miette};
 use super::entries::message_id;
 use super::outbox::open_existing;
 use super::{ConfigArg, Failure};
-use fencepost::Clock;
-use fencepost::node::SystemClock;
 use fencepost::store::{Ruling, Verdict, VerdictError};
+use fencepost::{Clock, SystemClock};
 
 #[derive(Args)]
 pub(super) struct SettleArgs {

@@ -72,10 +72,10 @@ impl Election {
     pub(super) fn observer_receive(
         &mut self,
         now: Instant,
-        message: Message,
+        message: &Message,
         effects: &mut Vec<Effect>,
     ) {
-        let Message { from, generation, term, body, .. } = message;
+        let &Message { from, generation, term, ref body, .. } = message;
         let Body::Heartbeat { round, view } = body else { return };
         if generation != self.hard.generation || term < self.hard.term || self.leaving {
             return;
@@ -90,7 +90,7 @@ impl Election {
         }
         self.leader = Some(from);
         if view.version > self.view.version {
-            self.view = view;
+            self.view = Arc::clone(view);
         }
         // Two missed heartbeats are no reason to shout; half of E without any is.
         let pause = self.fixed.nanos.election_timeout / 2;
@@ -99,7 +99,7 @@ impl Election {
             observing.unanswered = false;
         }
         let priority = self.fixed.config.priority;
-        let ack = Body::HeartbeatAck { to: from, round, reading: now, priority };
+        let ack = Body::HeartbeatAck { to: from, round: *round, reading: now, priority };
         self.send(from.node, ack, effects);
     }
 
@@ -107,7 +107,7 @@ impl Election {
     pub(super) fn receive_from_observer(
         &mut self,
         now: Instant,
-        message: Message,
+        message: &Message,
         effects: &mut Vec<Effect>,
     ) {
         let node = message.from.node;

@@ -4,10 +4,11 @@
 //! is the floor (F1, F3). A roll call moves to the next generation and leaves the floor where it
 //! is, so that a token has one holder across all of them (F4).
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use super::StoreError;
-use crate::election::Roll;
+use crate::election::{MAX_VOTERS, Roll};
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::time::WallTime;
 
@@ -107,4 +108,24 @@ pub trait Fence: Send + Sync + 'static {
         seen: Generation,
         boots: &[Boot],
     ) -> impl Future<Output = Result<Roll, StoreError>> + Send;
+}
+
+/// The generation after `seen`, or why these boots cannot start it.
+pub(super) fn next_generation(seen: Generation, boots: &[Boot]) -> Result<Generation, String> {
+    if boots.is_empty() {
+        return Err("a roll call without boots would start a generation that nobody is in".into());
+    }
+    if boots.len() > MAX_VOTERS {
+        return Err(format!(
+            "a roll call of {} boots: there are at most {MAX_VOTERS} voters",
+            boots.len()
+        ));
+    }
+    let mut nodes = BTreeSet::new();
+    if let Some(twice) = boots.iter().find(|boot| !nodes.insert(boot.node)) {
+        return Err(format!("a roll call that lists {} twice", twice.node));
+    }
+    let next = seen.number.checked_add(1).filter(|next| *next <= Generation::MAX_NUMBER);
+    next.map(Generation::stored)
+        .ok_or_else(|| format!("there is no generation after {}", seen.number))
 }

@@ -1,14 +1,19 @@
 //! The store: the fence and the outbox, changed only in transactions that check the fence.
 //!
 //! `fence` says which token may write, `outbox` what a holder does with messages, `oversight` what
-//! people see and decide, `job_runs` what became of scheduled jobs. `rules` are the decisions that all stores share: a store looks up, asks
-//! them, and writes. `sqlite` is one file or memory; `Unfenced` stands in where there is no store.
+//! people see and decide, `job_runs` what became of scheduled jobs. `rules` are the decisions that
+//! all stores share: a store looks up, asks them, and writes. `sqlite` is one file or memory,
+//! `postgres` a server that several machines reach; `Unfenced` stands in where there is no store.
 
+mod columns;
 mod fence;
 mod job_runs;
 mod message;
 mod outbox;
 mod oversight;
+#[cfg(not(madsim))]
+mod postgres;
+mod postgres_config;
 mod rules;
 mod sqlite;
 mod unfenced;
@@ -27,6 +32,9 @@ pub use message::{
 };
 pub use outbox::{Claim, Doubt, EnqueueError, Enqueued, Outbox, Proof, Settled, Settlement};
 pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
+#[cfg(not(madsim))]
+pub use postgres::PostgresStore;
+pub use postgres_config::PostgresConfig;
 pub use sqlite::{SqliteOutbox, SqliteStore};
 pub use unfenced::Unfenced;
 

@@ -4,7 +4,7 @@
 //! A verdict needs no token, because no holder makes it, and so it never touches what a holder is
 //! about to send: it is refused while a claim stands. Each one is kept with its reason.
 
-use super::{MessageId, MessageState, OrderingKey, StoreError};
+use super::{MessageId, MessageState, OrderingKey, StoreError, rules};
 use crate::id::Token;
 use crate::time::WallTime;
 
@@ -57,6 +57,46 @@ pub struct Entry {
     pub changed: WallTime,
     /// When it was last claimed, by the claimer's own clock.
     pub claimer_wall: Option<WallTime>,
+}
+
+impl Entry {
+    /// The entry of a row that a store found.
+    pub(super) fn new(
+        id: MessageId,
+        key: Option<OrderingKey>,
+        enqueued: WallTime,
+        row: rules::Row,
+    ) -> Self {
+        let rules::Row {
+            state,
+            parked,
+            token,
+            attempts,
+            failures,
+            not_before,
+            first_claimed,
+            send_until,
+            changed,
+            claimer_wall,
+            reason,
+        } = row;
+        Self {
+            id,
+            key,
+            state,
+            token,
+            parked,
+            reason,
+            attempts,
+            failures,
+            enqueued,
+            first_claimed,
+            not_before,
+            send_until,
+            changed,
+            claimer_wall,
+        }
+    }
 }
 
 /// What a person decides about a message.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 
-use super::SecretSource;
 use crate::delivery::Promise;
+use crate::secret::SecretSource;
 
 /// Where messages go.
 #[derive(Debug, Clone, PartialEq, Eq)]

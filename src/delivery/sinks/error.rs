@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::SecretError;
+use crate::secret::SecretError;
+use crate::tls::TlsError;
 
 /// A sink that was not opened. Nothing was sent, and no message was touched.
 #[derive(Debug, thiserror::Error)]
@@ -18,14 +19,9 @@ pub enum SinkOpenError {
     /// A secret is missing.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The file of trusted certificates.
-    #[error("cannot use the certificates in {path}: {why}")]
-    Certificates {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        why: String,
-    },
+    /// Certificates are missing.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A value that this sink cannot send.
     #[error("{what} is not usable: {why}")]
     Invalid {

@@ -9,11 +9,8 @@ mod config;
 #[cfg(not(madsim))]
 mod error;
 mod file;
-mod secret;
 #[cfg(not(madsim))]
 mod smtp;
-#[cfg(not(madsim))]
-mod tls;
 #[cfg(not(madsim))]
 mod webhook;
 
@@ -23,7 +20,6 @@ pub use config::{Encryption, Login, MailFormat, SinkConfig, SmtpConfig, WebhookC
 #[cfg(not(madsim))]
 pub use error::SinkOpenError;
 pub use file::FileSink;
-pub use secret::{SecretError, SecretSource};
 #[cfg(not(madsim))]
 pub use smtp::SmtpSink;
 #[cfg(not(madsim))]

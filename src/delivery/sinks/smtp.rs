@@ -24,6 +24,7 @@ use self::letter::Letters;
 use super::{Encryption, SinkOpenError, SmtpConfig};
 use crate::delivery::{Promise, SendError, Sink, SinkError, Stamp};
 use crate::store::{MessageId, Outgoing};
+use crate::tls::TlsError;
 
 /// How long a connection may rest before it is replaced. What meets the server's end of one is not
 /// in doubt, only late.
@@ -220,7 +221,7 @@ fn said(answer: Result<Response, Error>, expected: Severity) -> Result<(), SendE
 fn trust(config: &SmtpConfig) -> Result<TlsParameters, SinkOpenError> {
     let mut builder = TlsParameters::builder(config.host.clone());
     if let Some(path) = &config.ca {
-        let unusable = |why: String| SinkOpenError::Certificates { path: path.clone(), why };
+        let unusable = |why: String| TlsError::Certificates { path: path.clone(), why };
         let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
         let certificate =
             Certificate::from_pem(&pem).map_err(|error| unusable(error.to_string()))?;

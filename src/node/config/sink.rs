@@ -12,8 +12,9 @@ use toml::Spanned;
 use super::error::{ConfigFileError, Draft, nearest};
 use crate::delivery::Promise;
 use crate::delivery::sinks::{
-    Encryption, Login, MailFormat, SecretSource, SinkConfig, SmtpConfig, WebhookConfig,
+    Encryption, Login, MailFormat, SinkConfig, SmtpConfig, WebhookConfig,
 };
+use crate::secret::SecretSource;
 
 /// What a sink may wait for.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> =

@@ -1,17 +1,15 @@
 //! The fence row: how high the floor is and who raised it, in which generation, for which cluster;
 //! and the roll of that generation.
 
-use std::collections::BTreeSet;
-
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 
 use super::SqliteOutbox;
 use super::rows::{as_wall, boot, generation as generation_at, holder, millis, signed, token};
 use super::transaction::{Done, unavailable, write};
-use crate::election::MAX_VOTERS;
 use crate::id::{Boot, Generation, Identity, Term, Token};
 use crate::probe::mutant;
+use crate::store::fence::next_generation;
 use crate::store::{Activated, BindError, FenceRow, Roll, StoreError};
 use crate::time::WallTime;
 
@@ -78,7 +76,7 @@ impl SqliteOutbox {
     /// The store failed, there is no generation after `seen`, or the boots are not one each of 1 to
     /// [`MAX_VOTERS`] nodes.
     pub fn call_roll(&mut self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {
-        let next = check_roll(seen, boots).map_err(StoreError::Unavailable)?;
+        let next = next_generation(seen, boots).map_err(StoreError::Unavailable)?;
         write(&self.connection, |tx| {
             let stands = read_roll(tx)?;
             // Also what a repeated call finds, after the first one succeeded.
@@ -126,26 +124,6 @@ impl SqliteOutbox {
         }
         Err(BindError::OtherCluster { ours: cluster.to_owned(), theirs: bound })
     }
-}
-
-/// The generation after `seen`, or why these boots cannot start it.
-fn check_roll(seen: Generation, boots: &[Boot]) -> Result<Generation, String> {
-    if boots.is_empty() {
-        return Err("a roll call without boots would start a generation that nobody is in".into());
-    }
-    if boots.len() > MAX_VOTERS {
-        return Err(format!(
-            "a roll call of {} boots: there are at most {MAX_VOTERS} voters",
-            boots.len()
-        ));
-    }
-    let mut nodes = BTreeSet::new();
-    if let Some(twice) = boots.iter().find(|boot| !nodes.insert(boot.node)) {
-        return Err(format!("a roll call that lists {} twice", twice.node));
-    }
-    let next = seen.number.checked_add(1).filter(|next| *next <= Generation::MAX_NUMBER);
-    next.map(Generation::stored)
-        .ok_or_else(|| format!("there is no generation after {}", seen.number))
 }
 
 /// As the store keeps it; nothing for a generation that no store is ever in.

@@ -59,35 +59,8 @@ impl SqliteOutbox {
     ) -> Result<Vec<Entry>, StoreError> {
         let which = params![only.map(|state| state as i64), named.map(MessageId::as_str)];
         self.list(ENTRIES, which, |row| {
-            let rules::Row {
-                state,
-                parked,
-                token,
-                attempts,
-                failures,
-                not_before,
-                first_claimed,
-                send_until,
-                changed,
-                claimer_wall,
-                reason,
-            } = changing(row)?;
-            Ok(Entry {
-                id: id(row, 11)?,
-                key: key(row, 12)?,
-                state,
-                token,
-                parked,
-                reason,
-                attempts,
-                failures,
-                enqueued: as_wall(row.get(13)?),
-                first_claimed,
-                not_before,
-                send_until,
-                changed,
-                claimer_wall,
-            })
+            let (id, key, enqueued) = (id(row, 11)?, key(row, 12)?, as_wall(row.get(13)?));
+            Ok(Entry::new(id, key, enqueued, changing(row)?))
         })
     }
 

@@ -1,15 +1,13 @@
 //! Rows into values and values into columns.
-//!
-//! SQLite keeps signed 64-bit integers. Tokens fit, as far as they are activated; times that do not
-//! are past any that matters and become the last one that does.
 
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, Error, OptionalExtension, params};
 
-use crate::id::{Boot, Generation, Identity, Incarnation, Token};
+use crate::id::{Boot, Generation, Identity, Token};
+use crate::store::columns::{as_holder, as_state, number};
+pub(super) use crate::store::columns::{as_token, as_wall, millis, signed};
 use crate::store::rules::Row;
 use crate::store::{MessageId, MessageState, OrderingKey};
-use crate::time::WallTime;
 
 pub(super) const LOOK: &str = "SELECT state, parked, token, attempts, failures, not_before_ms,
         first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason, seq, ordering_key
@@ -89,8 +87,8 @@ pub(super) fn put(connection: &Connection, seq: i64, row: &Row) -> rusqlite::Res
 
 pub(super) fn state(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<MessageState> {
     let number = row.get::<_, i64>(index)?;
-    let state = usize::try_from(number).ok().and_then(|n| MessageState::ALL.get(n));
-    state.copied().ok_or_else(|| unreadable(index, Type::Integer, FromSqlError::OutOfRange(number)))
+    as_state(number)
+        .ok_or_else(|| unreadable(index, Type::Integer, FromSqlError::OutOfRange(number)))
 }
 
 pub(super) fn id(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<MessageId> {
@@ -113,12 +111,7 @@ pub(super) fn token(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<T
 /// Whoever [`Identity`]'s text names; nobody if it is empty.
 pub(super) fn holder(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Option<Identity>> {
     let text = row.get_ref(index)?.as_str()?;
-    let identity = || {
-        let (node, incarnation) = text.rsplit_once('/')?;
-        let incarnation = Incarnation(incarnation.parse().ok()?);
-        Some(Identity { node: node.parse().ok()?, incarnation })
-    };
-    match identity() {
+    match as_holder(text) {
         None if !text.is_empty() => Err(unreadable(index, Type::Text, FromSqlError::InvalidType)),
         holder => Ok(holder),
     }
@@ -139,26 +132,6 @@ pub(super) fn generation(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Res
 /// A number that is never negative.
 pub(super) fn count(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(index).map(i64::unsigned_abs)
-}
-
-pub(super) fn as_token(number: i64) -> Token {
-    Token(u64::try_from(number).unwrap_or(0))
-}
-
-pub(super) fn as_wall(number: i64) -> WallTime {
-    WallTime { unix_ms: u64::try_from(number).unwrap_or(0) }
-}
-
-pub(super) fn signed(token: Token) -> i64 {
-    i64::try_from(token.0).unwrap_or(i64::MAX)
-}
-
-fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-pub(super) fn millis(time: WallTime) -> i64 {
-    i64::try_from(time.unix_ms).unwrap_or(i64::MAX)
 }
 
 pub(super) fn unreadable(index: usize, kind: Type, error: FromSqlError) -> Error {

@@ -21,7 +21,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::super::{SinkOpenError, WebhookConfig, tls};
+use super::super::{SinkOpenError, WebhookConfig};
+use crate::tls;
 
 /// How long a connection may rest before it is replaced: less than servers let one rest, because a
 /// request that meets the server's end of a connection is in doubt.

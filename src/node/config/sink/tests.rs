@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::delivery::Promise;
-use crate::delivery::sinks::{Encryption, MailFormat, SecretSource, SinkConfig};
+use crate::delivery::sinks::{Encryption, MailFormat, SinkConfig};
 use crate::node::config::tests::{assert_shows, rendered};
 use crate::node::config::{ConfigFileError, NodeConfig};
+use crate::secret::SecretSource;
 
 const REST: &str = r#"
 cluster = "mail"

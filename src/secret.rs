@@ -1,4 +1,4 @@
-//! Where a secret comes from. It is read when a sink is opened, and never shown.
+//! Where a secret comes from. It is read when it is needed, and never shown.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ impl SecretSource {
     ///
     /// # Errors
     /// There is none, or it cannot be read.
-    pub(super) fn read(&self) -> Result<String, SecretError> {
+    pub(crate) fn read(&self) -> Result<String, SecretError> {
         match self {
             Self::Env(name) => std::env::var(name)
                 .ok()

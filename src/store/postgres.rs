@@ -1,0 +1,96 @@
+//! Fence and outbox in PostgreSQL, for nodes on several machines.
+//!
+//! Every write is one transaction at "read committed" that first reads the fence row `FOR SHARE` and goes on
+//! only for the token that is the floor. Whoever raises the floor has to wait for those that hold
+//! the row, and those that come later see the new floor. A plain read would not do: the
+//! transaction of a deposed leader could look, be overtaken, and commit its claim after the floor
+//! was raised and the new leader had looked for claims (F3).
+//!
+//! **The clock** is the database's, read within the transaction. What the wall clock of SQLite must
+//! satisfy, this one must as well.
+//!
+//! **Durability.** A session raises `synchronous_commit` to `on` if it was lower. What a failover
+//! to a standby loses is lost to the fence as well, and a token could be given twice: standbys that
+//! may take over must be synchronous ones.
+//!
+//! **Outcomes.** Until COMMIT is sent every failure is known, because the server rolls back what it
+//! has not committed. From then on nothing but its word is: see `transaction`.
+//!
+//! Sessions are pooled and statements prepared, so a pooler between must pool sessions, not
+//! transactions.
+
+mod connect;
+mod fence;
+mod outbox;
+mod oversight;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod transaction;
+
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool};
+
+use self::transaction::unavailable;
+use super::{PostgresConfig, StoreError};
+
+/// How long a connection may take to be made.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one statement may run on the server, waiting for locks included.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a statement may wait for a lock. Less than a statement may run, so that an error says
+/// which of the two it was.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a transaction may wait for its client. A node that is stopped in the middle of one
+/// holds the fence row, and nobody could take over from it.
+pub const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a whole call may take, should the server never answer.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many sessions a store has at most.
+pub const MAX_SESSIONS: usize = 8;
+
+/// Fence and outbox in a PostgreSQL database. Clones share the sessions.
+///
+/// The database's character set must be UTF-8. What [`SqliteOutbox`](super::SqliteOutbox) promises, this store
+/// does; the same suite of tests says so.
+#[derive(Clone)]
+pub struct PostgresStore {
+    pool: Pool,
+    /// How the fence row is read; otherwise only by a test that shows what it is for.
+    look: &'static str,
+}
+
+impl PostgresStore {
+    /// Connects, and brings the tables to this version.
+    ///
+    /// # Errors
+    /// The database cannot be reached or used, or was written by a newer version.
+    pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let pool = connect::pool(config)?;
+        let store = Self { pool, look: fence::LOOK };
+        let session = store.session().await?;
+        connect::check_encoding(&session).await?;
+        schema::migrate(session).await?;
+        Ok(store)
+    }
+
+    /// A session out of the pool.
+    async fn session(&self) -> Result<Object, StoreError> {
+        self.pool.get().await.map_err(|error| StoreError::Unavailable(connect::why_none(&error)))
+    }
+}
+
+#[cfg(test)]
+impl PostgresStore {
+    /// The same store, which reads the fence without a lock: a planted bug, in no build but tests.
+    pub(crate) fn with_fence_read_without_lock(&self) -> Self {
+        Self { look: fence::LOOK_WITHOUT_LOCK, ..self.clone() }
+    }
+}

@@ -1,0 +1,103 @@
+//! Sessions: how they are made, what each is told at its start, and what can go wrong.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::transaction::describe;
+use super::{
+    CONNECT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, MAX_SESSIONS, PostgresConfig,
+    STATEMENT_TIMEOUT,
+};
+use crate::store::StoreError;
+
+/// How long a silent connection may be silent before it is probed, and between probes.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// A commit that is answered is durable. Never lowers what is configured.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', FALSE)
+    WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+/// Where it is not, ids would be changed on their way.
+const ENCODING: &str = "SELECT pg_encoding_to_char(encoding) FROM pg_database
+    WHERE datname = current_database()";
+
+/// A pool for that database. No connection is made yet.
+pub(super) fn pool(config: &PostgresConfig) -> Result<Pool, StoreError> {
+    let unusable = |why: String| StoreError::Unavailable(format!("cannot connect: {why}"));
+    let mut settings: Config =
+        config.connection.parse().map_err(|error| unusable(describe(&error)))?;
+    if settings.get_connect_timeout().is_none() {
+        settings.connect_timeout(CONNECT_TIMEOUT);
+    }
+    if settings.get_target_session_attrs() == TargetSessionAttrs::Any {
+        settings.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
+    if settings.get_application_name().is_none() {
+        settings.application_name("fencepost");
+    }
+    settings.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(2);
+    if let Some(password) = &config.password {
+        settings.password(password.read().map_err(|error| unusable(error.to_string()))?);
+    }
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = match settings.get_ssl_mode() {
+        SslMode::Require => {
+            let tls = crate::tls::client(config.ca.as_deref())
+                .map_err(|error| unusable(error.to_string()))?;
+            Manager::from_config(settings, MakeRustlsConnect::new(tls), recycling)
+        }
+        _ => Manager::from_config(settings, NoTls, recycling),
+    };
+    Pool::builder(manager)
+        .max_size(MAX_SESSIONS)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(STATEMENT_TIMEOUT))
+        .create_timeout(Some(CONNECT_TIMEOUT))
+        .post_create(Hook::async_fn(|session, _| {
+            Box::pin(async move {
+                let limits = format!(
+                    "SET statement_timeout = {}; SET lock_timeout = {};
+                    SET idle_in_transaction_session_timeout = {}; {DURABLE}",
+                    STATEMENT_TIMEOUT.as_millis(),
+                    LOCK_TIMEOUT.as_millis(),
+                    IDLE_IN_TRANSACTION_TIMEOUT.as_millis(),
+                );
+                session.batch_execute(&limits).await.map_err(HookError::Backend)
+            })
+        }))
+        .build()
+        .map_err(|error| unusable(error.to_string()))
+}
+
+/// Refuses a database whose character set would change what is written.
+pub(super) async fn check_encoding(session: &Object) -> Result<(), StoreError> {
+    let found = super::transaction::rows(session, ENCODING, &[]).await?;
+    let encoding: String = match found.first() {
+        Some(row) => super::rows::get(row, 0)?,
+        None => "unknown".into(),
+    };
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable(format!(
+        "the database's character set is {encoding}: create one with ENCODING 'UTF8'"
+    )))
+}
+
+/// Why there was no session.
+pub(super) fn why_none(error: &PoolError) -> String {
+    match error {
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+            format!("cannot connect: {}", describe(error))
+        }
+        PoolError::Timeout(_) => {
+            format!("no connection within {CONNECT_TIMEOUT:?}, or all {MAX_SESSIONS} are in use")
+        }
+        other => other.to_string(),
+    }
+}

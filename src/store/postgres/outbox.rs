@@ -1,0 +1,238 @@
+//! The transactions of the outbox: look up, let the rules decide, write. Batches are sets: a call
+//! takes as many statements for a hundred messages as for one.
+
+use std::collections::BTreeMap;
+
+use super::PostgresStore;
+use super::fence::now;
+use super::rows::{Found, find, get, id, put, state};
+use super::transaction::{Transaction, rows};
+use crate::id::Token;
+use crate::store::columns::{as_token, millis, number, signed};
+use crate::store::rules::{self, Decision};
+use crate::store::{
+    Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Lot, MessageId, MessageState,
+    NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Settled, Settlement, StoreError,
+};
+use crate::time::WallTime;
+
+/// Payloads are kept for what was added only. In the order of the batch, which is the order in which
+/// the sequence counts.
+const ENQUEUE: &str = concat!(
+    "WITH new AS (
+        SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::SMALLINT[], $4::BYTEA[])
+            WITH ORDINALITY AS new (id, ordering_key, lot, bytes, nth)
+    ), clock AS MATERIALIZED (
+        SELECT ",
+    now!(),
+    " AS now
+    ), added AS (
+        INSERT INTO fencepost.outbox (id, ordering_key, lot, enqueued_ms, changed_ms)
+        SELECT id, ordering_key, lot, now, now FROM new, clock ORDER BY nth
+        ON CONFLICT (id) DO NOTHING RETURNING seq, id
+    ), kept AS (
+        INSERT INTO fencepost.payload (seq, bytes)
+        SELECT seq, bytes FROM added JOIN new USING (id)
+    )
+    SELECT id FROM added"
+);
+const STATES: &str = "SELECT id, state FROM fencepost.outbox WHERE id = ANY($1)";
+const SWEEP: &str = "UPDATE fencepost.outbox SET state = 4, changed_ms = $2, reason =
+        'claimed by ' || token || ', whose holder was deposed; outcome unknown'
+    WHERE state = 1 AND token < $1";
+const PENDING: &str = concat!(
+    "SELECT id, attempts + 1, failures, bytes
+    FROM fencepost.outbox AS mine JOIN fencepost.payload USING (seq)
+    WHERE state = 0 AND not_before_ms <= ",
+    now!(),
+    "
+    AND (ordering_key IS NULL OR NOT EXISTS (
+        SELECT 1 FROM fencepost.outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
+        AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
+    ORDER BY seq LIMIT $1"
+);
+const DOUBTS: &str = "SELECT id, attempts, token, reason FROM fencepost.outbox
+    WHERE state = 4 AND NOT parked ORDER BY seq LIMIT $1";
+
+impl Outbox for PostgresStore {
+    async fn enqueue(&self, messages: &[NewMessage]) -> Result<Vec<Enqueued>, EnqueueError> {
+        EnqueueError::check(messages)?;
+        // Of messages with one id the first counts, and only it is offered.
+        let mut first: BTreeMap<&MessageId, usize> = BTreeMap::new();
+        for (index, message) in messages.iter().enumerate() {
+            first.entry(&message.id).or_insert(index);
+        }
+        let offered: Vec<&NewMessage> = messages
+            .iter()
+            .enumerate()
+            .filter(|(index, message)| first[&message.id] == *index)
+            .map(|(_, message)| message)
+            .collect();
+        let tx = Transaction::begin(self.session().await?).await?;
+        let added = add(&tx, &offered).await?;
+        let ids: Vec<&str> = offered.iter().map(|message| message.id.as_str()).collect();
+        let mut stands: BTreeMap<MessageId, MessageState> = BTreeMap::new();
+        if added.len() < messages.len() {
+            for row in tx.rows(STATES, &[&ids]).await? {
+                stands.insert(id(&row, 0)?, state(&row, 1)?);
+            }
+        }
+        match added.len() {
+            0 => tx.roll_back().await,
+            _ => tx.commit().await?,
+        }
+        let answer = |(index, message): (usize, &NewMessage)| {
+            if first[&message.id] == index && added.contains(&message.id) {
+                return Ok(Enqueued::Added);
+            }
+            let state = stands.get(&message.id).copied();
+            state.map(Enqueued::Exists).ok_or_else(|| {
+                let why = format!("{} was deleted while it was enqueued", message.id);
+                EnqueueError::Store(StoreError::Unknown(why))
+            })
+        };
+        messages.iter().enumerate().map(answer).collect()
+    }
+
+    async fn sweep(&self, token: Token) -> Result<Checked<u64>, StoreError> {
+        let (tx, floor, now) = self.begin().await?;
+        if rules::is_fenced(token, floor) {
+            tx.roll_back().await;
+            return Ok(Checked::Fenced { floor });
+        }
+        let swept = tx.execute(SWEEP, &[&signed(token), &millis(now)]).await?;
+        tx.commit().await?;
+        Ok(Checked::Passed(swept))
+    }
+
+    async fn pending(&self, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        let pending = rows(&self.session().await?, PENDING, &[&at_most(limit)]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let payload: &[u8] = get(row, 3)?;
+            Ok(Outgoing {
+                id: id(row, 0)?,
+                attempt: get::<i64>(row, 1)?.unsigned_abs(),
+                failures: get::<i64>(row, 2)?.unsigned_abs(),
+                payload: payload.into(),
+            })
+        };
+        pending.iter().map(read).collect()
+    }
+
+    async fn claim(
+        &self,
+        permit: &Permit,
+        attempts: &[Attempt],
+        wall: WallTime,
+    ) -> Result<Checked<Vec<Claim>>, StoreError> {
+        let token = permit.token;
+        let (tx, floor, now) = self.begin().await?;
+        if rules::is_fenced(token, floor) {
+            tx.roll_back().await;
+            return Ok(Checked::Fenced { floor });
+        }
+        let ids = attempts.iter().map(|attempt| &attempt.id);
+        decide(tx, ids, attempts, |found, attempt| {
+            let is_first = found.is_none_or(|found| found.is_first);
+            let row = found.map(|found| found.row.clone());
+            rules::claim(row, is_first, token, attempt, wall, now)
+        })
+        .await
+    }
+
+    async fn settle(
+        &self,
+        token: Token,
+        settlements: &[(Attempt, Settlement)],
+    ) -> Result<Checked<Vec<Settled>>, StoreError> {
+        let (tx, floor, now) = self.begin().await?;
+        if rules::is_settlement_fenced(token, floor) {
+            tx.roll_back().await;
+            return Ok(Checked::Fenced { floor });
+        }
+        let ids = settlements.iter().map(|(attempt, _)| &attempt.id);
+        decide(tx, ids, settlements, |found, (attempt, settlement)| {
+            rules::settle(found.map(|found| found.row.clone()), token, attempt, settlement, now)
+        })
+        .await
+    }
+
+    async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
+        let doubts = rows(&self.session().await?, DOUBTS, &[&at_most(limit)]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let attempt = Attempt { id: id(row, 0)?, number: get::<i64>(row, 1)?.unsigned_abs() };
+            Ok(Doubt { attempt, token: as_token(get(row, 2)?), reason: get(row, 3)? })
+        };
+        doubts.iter().map(read).collect()
+    }
+
+    async fn resolve(
+        &self,
+        token: Token,
+        attempt: &Attempt,
+        proof: Proof,
+    ) -> Result<Checked<Settled>, StoreError> {
+        let (tx, floor, now) = self.begin().await?;
+        if rules::is_fenced(token, floor) {
+            tx.roll_back().await;
+            return Ok(Checked::Fenced { floor });
+        }
+        let one = std::slice::from_ref(attempt);
+        let settled = decide(tx, std::iter::once(&attempt.id), one, |found, attempt| {
+            rules::resolve(found.map(|found| found.row.clone()), attempt, &proof, now)
+        });
+        match settled.await? {
+            Checked::Fenced { floor } => Ok(Checked::Fenced { floor }),
+            Checked::Passed(settled) => {
+                let only = settled.into_iter().next();
+                Ok(Checked::Passed(only.unwrap_or(Settled::Refused { state: None })))
+            }
+        }
+    }
+}
+
+/// Adds what is not there yet; the ids of that.
+async fn add(tx: &Transaction, offered: &[&NewMessage]) -> Result<Vec<MessageId>, StoreError> {
+    let ids: Vec<&str> = offered.iter().map(|message| message.id.as_str()).collect();
+    let keys: Vec<Option<&str>> =
+        offered.iter().map(|message| message.key.as_ref().map(OrderingKey::as_str)).collect();
+    let lots: Vec<i16> =
+        offered.iter().map(|message| Lot::of(&message.id, message.key.as_ref()).0.into()).collect();
+    let payloads: Vec<&[u8]> = offered.iter().map(|message| &*message.payload).collect();
+    let added = tx.rows(ENQUEUE, &[&ids, &keys, &lots, &payloads]).await?;
+    added.iter().map(|row| id(row, 0)).collect()
+}
+
+/// Decides one after the other, so that each sees what was decided before it, and writes all.
+async fn decide<'a, I, A>(
+    tx: Transaction,
+    ids: impl Iterator<Item = &'a MessageId> + Clone,
+    items: &[I],
+    rule: impl Fn(Option<&Found>, &I) -> Decision<A>,
+) -> Result<Checked<Vec<A>>, StoreError> {
+    let mut found = find(&tx, ids.clone()).await?;
+    let by_id: BTreeMap<MessageId, usize> =
+        found.iter().enumerate().map(|(index, found)| (found.id.clone(), index)).collect();
+    let mut answers = Vec::with_capacity(items.len());
+    for (id, item) in ids.zip(items) {
+        let index = by_id.get(id).copied();
+        let Decision { answer, write } = rule(index.map(|index| &found[index]), item);
+        answers.push(answer);
+        if let (Some(index), Some(row)) = (index, write) {
+            found[index].row = row;
+            found[index].is_changed = true;
+        }
+    }
+    match found.iter().any(|found| found.is_changed) {
+        true => {
+            put(&tx, &found).await?;
+            tx.commit().await?;
+        }
+        false => tx.roll_back().await,
+    }
+    Ok(Checked::Passed(answers))
+}
+
+fn at_most(limit: usize) -> i64 {
+    number(limit as u64)
+}

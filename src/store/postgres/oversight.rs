@@ -1,0 +1,122 @@
+//! What people see of the PostgreSQL store, and what they decide.
+
+use super::PostgresStore;
+use super::fence::now;
+use super::rows::{
+    changing, changing_columns, count, find, get, id, key, put, state, state_number, text,
+};
+use super::transaction::{Transaction, rows};
+use crate::store::columns::{as_wall, millis, number};
+use crate::store::{
+    Counts, Entry, MessageId, MessageState, Passed, StoreError, Verdict, VerdictError, rules,
+};
+
+const COUNTS: &str = "SELECT state, count(*) FROM fencepost.outbox GROUP BY state";
+const ENTRIES: &str = concat!(
+    "SELECT ",
+    changing_columns!(),
+    ", id, ordering_key, enqueued_ms FROM fencepost.outbox
+    WHERE ($1::SMALLINT IS NULL OR state = $1) AND ($2::TEXT IS NULL OR id = $2) ORDER BY seq"
+);
+const NOW: &str = concat!("SELECT ", now!());
+const RECORD: &str =
+    "INSERT INTO fencepost.verdict (seq, at_ms, by_whom, attempt, from_state, to_state, why)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const TRAIL: &str = "SELECT at_ms, by_whom, attempt, from_state, to_state, why
+    FROM fencepost.verdict
+    WHERE seq = (SELECT seq FROM fencepost.outbox WHERE id = $1) ORDER BY no";
+
+impl PostgresStore {
+    /// How many messages stand where. Reads all of them.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        let mut counts = Counts::default();
+        for row in rows(&self.session().await?, COUNTS, &[]).await? {
+            counts.by_state[state(&row, 0)? as usize] = count(&row, 1)?;
+        }
+        Ok(counts)
+    }
+
+    /// All messages, or those that stand at `only`, oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn entries(&self, only: Option<MessageState>) -> Result<Vec<Entry>, StoreError> {
+        self.entries_where(only, None).await
+    }
+
+    /// One message; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn entry(&self, id: &MessageId) -> Result<Option<Entry>, StoreError> {
+        Ok(self.entries_where(None, Some(id)).await?.pop())
+    }
+
+    async fn entries_where(
+        &self,
+        only: Option<MessageState>,
+        named: Option<&MessageId>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (only, named) = (only.map(state_number), named.map(MessageId::as_str));
+        let entries = rows(&self.session().await?, ENTRIES, &[&only, &named]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let (id, key, enqueued) = (id(row, 11)?, key(row, 12)?, as_wall(get(row, 13)?));
+            Ok(Entry::new(id, key, enqueued, changing(row)?))
+        };
+        entries.iter().map(read).collect()
+    }
+
+    /// Passes a verdict about a message in doubt or a dead letter, and keeps it for the audit trail.
+    /// Tells what was written down. Said twice, the second one is refused, because the message has
+    /// moved on.
+    ///
+    /// # Errors
+    /// It does not fit where the message stands, or the store failed.
+    pub async fn judge(&self, verdict: &Verdict) -> Result<Passed, VerdictError> {
+        let tx = Transaction::begin(self.session().await?).await?;
+        let now = as_wall(get(&tx.row(NOW, &[]).await?, 0)?);
+        let mut found = find(&tx, std::iter::once(&verdict.id)).await?;
+        let row = found.first().map(|found| found.row.clone());
+        let (row, passed) = match rules::judge(row, verdict, now) {
+            Ok(judged) => judged,
+            Err(error) => {
+                tx.roll_back().await;
+                return Err(error);
+            }
+        };
+        for found in &mut found {
+            found.row = row.clone();
+            found.is_changed = true;
+        }
+        put(&tx, &found).await?;
+        let seq = found.first().map(|found| found.seq);
+        let (at, attempt) = (millis(passed.at), number(passed.attempt));
+        let (from, to) = (state_number(passed.from), state_number(passed.to));
+        let (by, why) = (text(&passed.by), text(&passed.why));
+        tx.execute(RECORD, &[&seq, &at, &by, &attempt, &from, &to, &why]).await?;
+        tx.commit().await?;
+        Ok(passed)
+    }
+
+    /// The verdicts about a message, in the order in which they were passed.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn trail(&self, id: &MessageId) -> Result<Vec<Passed>, StoreError> {
+        let trail = rows(&self.session().await?, TRAIL, &[&id.as_str()]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            Ok(Passed {
+                at: as_wall(get(row, 0)?),
+                by: get(row, 1)?,
+                attempt: count(row, 2)?,
+                from: state(row, 3)?,
+                to: state(row, 4)?,
+                why: get(row, 5)?,
+            })
+        };
+        trail.iter().map(read).collect()
+    }
+}

@@ -1,0 +1,117 @@
+//! The tables of the PostgreSQL store and their version.
+//!
+//! They lie in a schema of their own, `fencepost`, so that they meet no others. A database with an
+//! older version is migrated when it is opened, one with a newer version is left alone: what a
+//! newer Fencepost promises about its rows, this one cannot know.
+
+use deadpool_postgres::Object;
+
+use super::transaction::Transaction;
+use crate::store::StoreError;
+
+/// What leads from each version to the next; the first makes the tables of an empty database.
+/// Databases have these versions, so a step that was released is never changed: a change is a further
+/// step.
+const STEPS: &[&str] = &[TABLES];
+
+/// The version that all the steps lead to.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// Held by whoever migrates, so that of several nodes that start at once one does it and the others
+/// find it done. The bytes are those of "fencepst".
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7378697629483820646)";
+const EXISTS: &str = "SELECT to_regclass('fencepost.schema_version') IS NOT NULL";
+const FOUND: &str = "SELECT version FROM fencepost.schema_version";
+const BEGUN: &str = "CREATE SCHEMA IF NOT EXISTS fencepost;
+    CREATE TABLE fencepost.schema_version (version BIGINT NOT NULL);
+    INSERT INTO fencepost.schema_version VALUES (0);";
+const DONE: &str = "UPDATE fencepost.schema_version SET version = $1";
+
+/// Version 1. The columns are those of the SQLite store, where they are explained.
+///
+/// Rows of the outbox are changed a few times each, and never in a column with an index that holds all
+/// rows: what the fill factor leaves free lets most of these changes stay on their page.
+const TABLES: &str = "
+    CREATE TABLE fencepost.fence (
+        one        BOOLEAN PRIMARY KEY CHECK (one),
+        floor      BIGINT NOT NULL,
+        holder     TEXT NOT NULL,
+        raised_ms  BIGINT,
+        generation BIGINT NOT NULL,
+        cluster    TEXT NOT NULL
+    );
+    INSERT INTO fencepost.fence VALUES (TRUE, 0, '', NULL, 0, '');
+
+    CREATE TABLE fencepost.roll (
+        node  TEXT PRIMARY KEY,
+        nonce BIGINT NOT NULL
+    );
+
+    CREATE TABLE fencepost.outbox (
+        seq              BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        id               TEXT NOT NULL UNIQUE,
+        ordering_key     TEXT,
+        lot              SMALLINT NOT NULL,
+        state            SMALLINT NOT NULL DEFAULT 0,
+        parked           BOOLEAN NOT NULL DEFAULT FALSE,
+        token            BIGINT,
+        attempts         BIGINT NOT NULL DEFAULT 0,
+        failures         BIGINT NOT NULL DEFAULT 0,
+        not_before_ms    BIGINT NOT NULL DEFAULT 0,
+        enqueued_ms      BIGINT NOT NULL,
+        first_claimed_ms BIGINT,
+        send_until_ms    BIGINT,
+        changed_ms       BIGINT NOT NULL,
+        claimer_wall_ms  BIGINT,
+        reason           TEXT
+    ) WITH (fillfactor = 70);
+    CREATE INDEX outbox_pending ON fencepost.outbox (seq) WHERE state = 0;
+    CREATE INDEX outbox_claimed ON fencepost.outbox (token) WHERE state = 1;
+    CREATE INDEX outbox_doubts ON fencepost.outbox (seq) WHERE state = 4 AND NOT parked;
+    CREATE INDEX outbox_keys ON fencepost.outbox (ordering_key, seq)
+        WHERE ordering_key IS NOT NULL AND state IN (0, 1, 4);
+
+    CREATE TABLE fencepost.payload (
+        seq   BIGINT PRIMARY KEY,
+        bytes BYTEA NOT NULL
+    );
+
+    CREATE TABLE fencepost.verdict (
+        no         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        seq        BIGINT NOT NULL,
+        at_ms      BIGINT NOT NULL,
+        by_whom    TEXT NOT NULL,
+        attempt    BIGINT NOT NULL,
+        from_state SMALLINT NOT NULL,
+        to_state   SMALLINT NOT NULL,
+        why        TEXT NOT NULL
+    );
+    CREATE INDEX verdict_of_message ON fencepost.verdict (seq);
+";
+
+/// Takes the database to this version, from an empty one or an older version.
+pub(super) async fn migrate(session: Object) -> Result<(), StoreError> {
+    let tx = Transaction::begin(session).await?;
+    tx.rows(LOCK, &[]).await?;
+    if !tx.row(EXISTS, &[]).await?.get::<_, bool>(0) {
+        tx.run(BEGUN).await?;
+    }
+    let found: i64 = tx.row(FOUND, &[]).await?.get(0);
+    let steps = usize::try_from(found).ok().and_then(|found| STEPS.get(found..));
+    let Some(steps) = steps else {
+        tx.roll_back().await;
+        return Err(StoreError::Unavailable(format!(
+            "its schema has version {found}, this program knows versions up to {VERSION}: it was \
+             written by a newer Fencepost, or by another program"
+        )));
+    };
+    if steps.is_empty() {
+        tx.roll_back().await;
+        return Ok(());
+    }
+    for step in steps {
+        tx.run(step).await?;
+    }
+    tx.execute(DONE, &[&VERSION]).await?;
+    tx.commit().await
+}
