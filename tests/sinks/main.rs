@@ -20,7 +20,7 @@ fn stamp(token: u64, round: u32) -> Stamp {
 }
 
 fn message(id: &str, payload: &[u8]) -> Outgoing {
-    Outgoing { id: MessageId::new(id).unwrap(), attempt: 1, payload: payload.into() }
+    Outgoing { id: MessageId::new(id).unwrap(), attempt: 1, failures: 0, payload: payload.into() }
 }
 
 /// Runs a test on a thread of its own runtime, which ends with it.
