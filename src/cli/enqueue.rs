@@ -9,9 +9,8 @@ use miette::{Context, IntoDiagnostic, Report, miette};
 
 use super::outbox::open;
 use super::{ConfigArg, Failure};
-use fencepost::Clock;
-use fencepost::node::SystemClock;
 use fencepost::store::{Enqueued, MAX_PAYLOAD_LEN, MessageId, NewMessage, OrderingKey};
+use fencepost::{Clock, SystemClock};
 
 /// The most messages that one `enqueue` adds.
 const MAX_COUNT: u32 = 1_000_000;

@@ -154,7 +154,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     in_a_row += 1;
                     trace!(from = %message.from, term = %message.term, what = message.body.name());
                     self.hear(message.from.node);
-                    Input::Message(message)
+                    Input::Message(Box::new(message))
                 }
                 command = commands.recv(), if commands_open => match command {
                     Some(ElectionCommand::Outranked { term, floor, generation }) => {
@@ -264,7 +264,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     self.disk.write(encode_hard_state(&hard)).await?;
                     self.observer.observe(&NodeEvent::Persisted(hard));
                 }
-                Effect::Send { to, message } => self.transport.send(to, message),
+                Effect::Send { to, message } => self.transport.send(to, *message),
                 // Full: the last request is still under way, and will be repeated.
                 Effect::ReadRoll => drop(self.rolls.requests.try_send(RollRequest::Read)),
                 Effect::CallRoll { seen, boots } => {

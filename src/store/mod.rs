@@ -16,6 +16,8 @@ mod postgres;
 mod postgres_config;
 mod rules;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod unfenced;
 
 pub use crate::election::Roll;

@@ -1,5 +1,6 @@
 //! The SQLite store, case by case; here what the cases share.
 
+mod broken;
 mod claims;
 mod doubt;
 mod fence;
