@@ -294,7 +294,9 @@ impl BeginLook {
 
 /// The part of a reason that is kept.
 pub(crate) fn kept_reason(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(MAX_JOB_REASON_LEN)]
+    let fits = |end: &usize| reason.is_char_boundary(*end);
+    let end = (0..=reason.len().min(MAX_JOB_REASON_LEN)).rev().find(fits);
+    &reason[..end.unwrap_or(0)]
 }
 
 /// The runs of scheduled jobs. All calls may be repeated after [`StoreError::Unknown`]: said twice,
