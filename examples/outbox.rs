@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fencepost::delivery::{DispatcherConfig, Promise, SendError, Sink, SinkError, Stamp};
-use fencepost::store::{MessageId, Outgoing, SqliteOutbox, SqliteStore};
+use fencepost::store::{MessageId, NewMessage, Outbox, Outgoing, SqliteOutbox, SqliteStore};
 use fencepost::{Clock, ClusterConfig, ClusterService, SystemClock};
 use miette::IntoDiagnostic;
 
@@ -24,10 +24,11 @@ async fn main() -> miette::Result<()> {
 
     for number in 1..=3 {
         let id = MessageId::new(&format!("hello-{number}")).into_diagnostic()?;
-        let payload = format!("Hello, number {number}!");
-        let add =
-            move |outbox: &mut SqliteOutbox, now| outbox.enqueue(&id, payload.as_bytes(), now);
-        println!("enqueued hello-{number}: {:?}", store.with(add).await.into_diagnostic()?);
+        let message = NewMessage::new(id, format!("Hello, number {number}!").as_bytes());
+        println!(
+            "enqueued hello-{number}: {:?}",
+            store.enqueue(&[message]).await.into_diagnostic()?
+        );
     }
 
     let cluster = ClusterService::builder(ClusterConfig::standalone())

@@ -9,14 +9,18 @@
 //! 4. Claim before send, in [`delivery`]: a message is claimed durably before its first byte
 //!    leaves, and what a deposed holder claimed is in doubt until proof settles it.
 //!
-//! [`node`] drives all of it, over traits for transport, clock and disk: the same code runs as a
-//! real process and inside the simulator.
+//! [`jobs`] runs what is due by a schedule, each instant at most once.
+//!
+//! An application holds a [`ClusterService`], made from a [`ClusterConfig`]. It runs over a
+//! [`cluster::Coordinator`]; the embedded quorum of [`node`] is the first, over traits for transport,
+//! clock and disk: the same code runs as a real process and inside the simulator.
 
 mod blocking;
 pub mod cluster;
 pub mod delivery;
 pub mod election;
 mod id;
+pub mod jobs;
 pub mod node;
 #[doc(hidden)]
 pub mod probe;

@@ -115,14 +115,19 @@ mod simulated {
         ("activation_failed", "the store refused to raise the floor and changed nothing"),
         ("claim_failed", "the store refused a claim and changed nothing"),
         ("settle_failed", "the store refused a settlement and changed nothing"),
-        (
-            "claim_out_of_order",
-            "a claim was refused because an earlier message of its key was open",
-        ),
         ("batch_cut_short", "what was claimed and not sent was given back"),
         ("retry_scheduled", "a message that was refused for now waits before it is sent again"),
         ("dead_letter", "a message was refused for now too often and given up"),
         ("send_refused_for_now", "a sink refused a send for now, without an effect"),
+        ("job_begin_rejected_stale_token", "a deposed holder was not allowed to begin a run"),
+        ("job_begin_outcome_unknown", "the answer to the beginning of a run never came"),
+        ("job_end_outcome_unknown", "the answer to the end of a run never came"),
+        ("guard_lost_before_job", "the guard had ended between a job's beginning and its action"),
+        ("job_interrupted", "a new holder found runs of an earlier one"),
+        ("job_cancelled", "a run was cancelled because leadership ended"),
+        ("job_caught_up", "an instant ran later than its grace"),
+        ("job_skipped_late", "instants were skipped because they were late"),
+        ("job_skipped_overlap", "instants were skipped because the job still ran"),
         ("send_refused_by_sink_fence", "a sink refused a send whose stamp was too old"),
     ];
 

@@ -4,12 +4,14 @@
 //! The history is also what determinism means: two runs of one seed are the same run if their
 //! histories have the same length and the same hash.
 
+mod job;
 mod kind;
 
 use std::hash::{Hash, Hasher};
 
 use xxhash_rust::xxh3::Xxh3;
 
+pub use self::job::{ActionEnd, JobEvent, JobNo, JobRun};
 pub use self::kind::{Arrivals, Kind, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
 
 /// True time: nanoseconds since the simulation began. No node can read it.

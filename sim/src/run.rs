@@ -16,7 +16,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::faults::generate;
 use crate::faults::plan::{Fault, Plan, Start, Workload};
-use crate::history::{History, Kind, MessageNo, Phase};
+use crate::history::{Event, History, JobEvent, Kind, MessageNo, Phase};
 use crate::oracles::{self, Setting, SinkKind, Violation};
 use crate::report::log;
 use crate::scenario::Scenario;
@@ -26,6 +26,7 @@ use crate::world::clocks::Clocks;
 use crate::world::database::{self, Database, SharedBooks, message_id, ordering_key};
 use crate::world::disks::Disks;
 use crate::world::links::Links;
+use crate::world::operator::Operator;
 use crate::world::sinks::POISON;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
@@ -114,14 +115,19 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
         leader_within: plan.heal,
         stable: plan.stable,
         delivers: plan.workload.is_some(),
+        jobs: plan.jobs.clone(),
     };
     let violations = oracles::check_all(history, &setting);
     if !violations.is_empty() {
         return Verdict::Violated(violations);
     }
-    let effect = |event: &crate::history::Event| matches!(event.kind, Kind::Effect { .. });
+    let effect = |event: &Event| matches!(event.kind, Kind::Effect { .. });
     if plan.workload.is_some() && !history.events().iter().any(effect) {
         return Verdict::Vacuous(vec!["nothing was delivered".to_owned()]);
+    }
+    let began = |event: &Event| matches!(event.kind, Kind::Job(JobEvent::Began { .. }));
+    if !plan.jobs.is_empty() && !history.events().iter().any(began) {
+        return Verdict::Vacuous(vec!["no job ran".to_owned()]);
     }
     Verdict::Ok
 }
@@ -145,13 +151,19 @@ impl Run<'_> {
             timer.sleep(LOOK).await;
         }
         if self.led() {
+            let operator = self.world.books.clone().map(|books| {
+                let operator = Operator { books, cluster: Arc::clone(&self.world.cluster) };
+                madsim::task::spawn(operator.work())
+            });
             recorder.record(Kind::Phase(Phase::Faults));
             self.faults().await;
             recorder.record(Kind::Phase(Phase::Healing));
             self.heal().await;
+            operator.iter().for_each(madsim::task::JoinHandle::abort);
         }
         if let Some(books) = &self.world.books {
-            Database::audit(books, recorder).expect("SQLite in memory can be read");
+            Database::audit(books, recorder, self.store_time())
+                .expect("SQLite in memory can be read");
         }
         recorder.record(Kind::End);
         let history = recorder.take();
@@ -162,10 +174,19 @@ impl Run<'_> {
         history
     }
 
-    /// Whether every message has ended.
+    /// Whether every message has ended, and no job's instant waits for its outcome too long.
     fn is_settled(&self) -> bool {
-        let settled = |books| database::lock(books).is_settled();
-        self.world.books.as_ref().is_none_or(|b| settled(b).expect("SQLite in memory can be read"))
+        self.world.books.as_ref().is_none_or(|books| {
+            let mut books = database::lock(books);
+            let settled = books.is_settled().expect("SQLite in memory can be read");
+            settled && books.jobs.is_settled(&self.plan.jobs, self.store_time())
+        })
+    }
+
+    /// The database's wall clock.
+    fn store_time(&self) -> WallTime {
+        let Cluster { clocks, places, .. } = &*self.world.cluster;
+        clocks.wall(places.database())
     }
 
     /// Whether someone may act.

@@ -2,7 +2,7 @@
 //! for one purpose, such as a fault deleted from a plan, re-rolls nothing else.
 //!
 //! The names in use: `plan/…` what a scenario leaves to the seed, `network` latencies and losses,
-//! `workload` contents, `node` each node's jitter (index: the node's number), `disk` latencies and
+//! `workload` contents, `job …` how long an action takes (index: the instant), `node` each node's jitter (index: the node's number), `disk` latencies and
 //! `disk damage` torn bytes (index: the node's place), `clock origins` first readings.
 
 use rand::SeedableRng;

@@ -78,6 +78,7 @@ impl Case {
                 sink: SinkKind::Dedup { window: Duration::from_secs(300) },
                 handling: Handling::default(),
             }),
+            jobs: Vec::new(),
             horizon: Duration::from_secs(12),
             heal: Duration::from_secs(15),
             stable: false,

@@ -2,8 +2,12 @@
 //!
 //! Exit codes: 0 it worked, 1 it failed at run, 2 the input was bad and nothing was done.
 
+mod enqueue;
+mod entries;
+mod json;
 mod node;
 mod outbox;
+mod verdict;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -59,11 +63,11 @@ enum Command {
     ///
     /// The id of a message is its idempotency key: adding an id that is there already changes
     /// nothing. Nodes need not be running.
-    Enqueue(outbox::EnqueueArgs),
-    /// Shows how many messages stand where, which are in doubt, and the fence
+    Enqueue(enqueue::EnqueueArgs),
+    /// Shows how many messages stand where, and the fence; lists, shows and settles messages
     ///
     /// pending: nobody has tried yet. claimed: a leader is about to send it. delivered: the
-    /// recipient has it. failed: the recipient refused it for good. in doubt: it may or may not have
+    /// recipient has it. failed: the recipient refused it for good, or for now too often. in doubt: it may or may not have
     /// been sent, and is not sent again without proof. The fence says which token may write, who
     /// holds it, how often the cluster was started anew, and which cluster the outbox belongs to.
     Outbox(outbox::OutboxArgs),
@@ -98,8 +102,8 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = start_log(cli.log).and_then(|()| match cli.command {
         Command::Node(args) => node::run(&args.load()?),
-        Command::Enqueue(args) => outbox::enqueue(&args),
-        Command::Outbox(args) => outbox::show(&args),
+        Command::Enqueue(args) => enqueue::enqueue(&args),
+        Command::Outbox(args) => outbox::run(&args),
         Command::Check(args) => check(&args),
     });
     let (code, report) = match outcome {

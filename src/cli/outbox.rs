@@ -1,50 +1,72 @@
-//! `fencepost enqueue` and `fencepost outbox`: messages in, and where they stand.
+//! `fencepost outbox`: where messages stand, and what a person decides about them.
 
 use std::fmt::Write as _;
-// chance: an operator's message needs an id that nobody has used
-use std::hash::{BuildHasher, RandomState};
-use std::io::{Read, Write as _};
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use miette::{Context, IntoDiagnostic, Report, miette};
 
-use super::{ConfigArg, Failure};
-use fencepost::Clock;
-use fencepost::node::SystemClock;
-use fencepost::store::{
-    Counts, Enqueued, Entry, Fence, MAX_PAYLOAD_LEN, MessageId, MessageState, SqliteOutbox,
-};
-
-/// The most messages that one `enqueue` adds.
-const MAX_COUNT: u32 = 1_000_000;
-
-#[derive(Args)]
-pub(super) struct EnqueueArgs {
-    #[command(flatten)]
-    config: ConfigArg,
-    /// The message's id; with several messages the prefix of ID-0001, ID-0002 and so on. Default: a
-    /// new one
-    #[arg(long)]
-    id: Option<String>,
-    /// Add this many messages, numbered ID-0001 and so on, all with the same payload
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_COUNT)))]
-    count: Option<u32>,
-    /// The payload; several make several messages. `-` reads standard input to its end. Default:
-    /// the message's id
-    payload: Vec<String>,
-}
+use super::entries::{self, ListArgs, ShowArgs};
+use super::verdict::{self, RequeueArgs, SettleArgs};
+use super::{ConfigArg, Failure, json};
+use fencepost::store::{Counts, Entry, FenceRow, MessageState, SqliteOutbox};
 
 #[derive(Args)]
 pub(super) struct OutboxArgs {
-    #[command(flatten)]
-    config: ConfigArg,
+    #[command(subcommand)]
+    command: Option<OutboxCommand>,
+    /// The node's TOML file, as in examples/three-nodes/n1.toml
+    #[arg(long, short, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     /// Also list what is in doubt, with what is known about it
     #[arg(long)]
     in_doubt: bool,
-    /// Print one JSON object instead of text
-    #[arg(long)]
+    /// Print JSON instead of text: an object, or one a line
+    #[arg(long, global = true)]
     json: bool,
+}
+
+#[derive(Subcommand)]
+enum OutboxCommand {
+    /// Lists messages, oldest first
+    List(ListArgs),
+    /// Shows one message with all evidence, and what people decided about it
+    Show(ShowArgs),
+    /// Settles a message in doubt by a person's word, which is kept
+    ///
+    /// Ask the recipient first. A message that is not parked may be settled by a leader at any
+    /// moment: name the attempt that your word is about.
+    Settle(SettleArgs),
+    /// Puts a dead letter back into the queue
+    ///
+    /// A message is a dead letter when its recipient refused it for good, or for now too often. It is
+    /// tried anew, after whatever was sent of its ordering key meanwhile.
+    Requeue(RequeueArgs),
+}
+
+/// Does what was asked of the outbox.
+pub(super) fn run(args: &OutboxArgs) -> Result<(), Failure> {
+    let Some(config) = args.config.clone() else {
+        return Err(Failure::BadInput(miette!(
+            help = "write for example: fencepost outbox --config examples/three-nodes/n1.toml",
+            "--config FILE is missing"
+        )));
+    };
+    let config = ConfigArg { config };
+    if args.in_doubt && args.command.is_some() {
+        return Err(Failure::BadInput(miette!(
+            help = "write for example: fencepost outbox list --state in-doubt",
+            "--in-doubt stands before no command"
+        )));
+    }
+    match &args.command {
+        None => summary(args, &config),
+        Some(OutboxCommand::List(list)) => entries::list(list, &config, args.json),
+        Some(OutboxCommand::Show(show)) => entries::show(show, &config, args.json),
+        Some(OutboxCommand::Settle(settle)) => verdict::settle(settle, &config),
+        Some(OutboxCommand::Requeue(requeue)) => verdict::requeue(requeue, &config),
+    }
 }
 
 /// Opens the outbox, which is created if it does not exist.
@@ -56,102 +78,9 @@ pub(super) fn open(path: &Path) -> Result<SqliteOutbox, Report> {
     SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
 }
 
-pub(super) fn enqueue(args: &EnqueueArgs) -> Result<(), Failure> {
-    let config = args.config.load()?;
-    let batch = Batch::new(args).map_err(Failure::BadInput)?;
-    let mut outbox = open(&config.sqlite).map_err(Failure::AtRun)?;
-    let mut existed = 0;
-    for (index, id) in batch.ids.iter().enumerate() {
-        let enqueued = outbox
-            .enqueue(id, batch.payload(index), SystemClock.wall())
-            .into_diagnostic()
-            .wrap_err_with(|| format!("cannot add {id}; the {index} before it are done"))
-            .map_err(Failure::AtRun)?;
-        existed += usize::from(matches!(enqueued, Enqueued::Exists(_)));
-    }
-    let added = batch.ids.len() - existed;
-    let range = match batch.ids.as_slice() {
-        [first, .., last] => format!("{first} to {last}"),
-        ids => ids.iter().map(ToString::to_string).collect(),
-    };
-    match existed {
-        0 => println!("added {added}: {range}"),
-        _ => println!("added {added}, {existed} were there already: {range}"),
-    }
-    Ok(())
-}
-
-/// What one `enqueue` adds, checked before the first is added.
-struct Batch {
-    ids: Vec<MessageId>,
-    /// None: the ids are the payloads. One: of all. Else one for each.
-    payloads: Vec<Vec<u8>>,
-}
-
-impl Batch {
-    fn new(args: &EnqueueArgs) -> Result<Self, Report> {
-        let mut payloads = Vec::new();
-        for payload in &args.payload {
-            payloads.push(match payload.as_str() {
-                "-" => standard_input()?,
-                text => text.as_bytes().to_vec(),
-            });
-        }
-        if let Some(long) = payloads.iter().find(|payload| payload.len() > MAX_PAYLOAD_LEN) {
-            return Err(miette!(
-                "a payload of at least {} bytes is too large: at most {MAX_PAYLOAD_LEN} are \
-                 allowed",
-                long.len()
-            ));
-        }
-        let total = match (args.count, payloads.len()) {
-            (Some(_), 2..) => {
-                return Err(miette!(
-                    help = "leave --count out, or give one payload for all",
-                    "--count and several payloads contradict each other"
-                ));
-            }
-            (Some(count), _) => count as usize,
-            (None, len) => len.max(1),
-        };
-        let numbered = args.count.is_some() || total > 1;
-        let prefix = args.id.clone().unwrap_or_else(new_id);
-        let width = total.to_string().len().max(4);
-        let ids = (1..=total).map(|number| {
-            let id = if numbered { format!("{prefix}-{number:0>width$}") } else { prefix.clone() };
-            MessageId::new(&id).into_diagnostic().wrap_err_with(|| format!("--id {id:?}"))
-        });
-        Ok(Self { ids: ids.collect::<Result<_, _>>()?, payloads })
-    }
-
-    fn payload(&self, index: usize) -> &[u8] {
-        match self.payloads.as_slice() {
-            [] => self.ids[index].as_str().as_bytes(),
-            [one] => one,
-            several => &several[index],
-        }
-    }
-}
-
-fn standard_input() -> Result<Vec<u8>, Report> {
-    let mut payload = Vec::new();
-    // One byte more than allowed is enough to know that it is too long.
-    std::io::stdin()
-        .take(MAX_PAYLOAD_LEN as u64 + 1)
-        .read_to_end(&mut payload)
-        .into_diagnostic()
-        .wrap_err("cannot read the payload from standard input")?;
-    Ok(payload)
-}
-
-/// An id that nobody has used: the time, for people, and randomness of the system.
-fn new_id() -> String {
-    let wall = SystemClock.wall().unix_ms;
-    format!("m{wall}-{:016x}", RandomState::new().hash_one(wall))
-}
-
-pub(super) fn show(args: &OutboxArgs) -> Result<(), Failure> {
-    let config = args.config.load()?;
+/// Opens an outbox that exists.
+pub(super) fn open_existing(config: &ConfigArg) -> Result<SqliteOutbox, Failure> {
+    let config = config.load()?;
     if !config.sqlite.exists() {
         return Err(Failure::AtRun(miette!(
             help = "it is created by the first `fencepost node` or `fencepost enqueue`",
@@ -159,7 +88,16 @@ pub(super) fn show(args: &OutboxArgs) -> Result<(), Failure> {
             config.sqlite.display()
         )));
     }
-    let mut outbox = open(&config.sqlite).map_err(Failure::AtRun)?;
+    open(&config.sqlite).map_err(Failure::AtRun)
+}
+
+/// Writes to standard output. Whoever reads this through a pipe may have had enough.
+pub(super) fn print(out: &str) {
+    let _ = std::io::stdout().write_all(out.as_bytes());
+}
+
+fn summary(args: &OutboxArgs, config: &ConfigArg) -> Result<(), Failure> {
+    let mut outbox = open_existing(config)?;
     let mut read = || -> Result<_, Report> {
         let counts = outbox.counts().into_diagnostic()?;
         let fence = outbox.fence().into_diagnostic()?;
@@ -175,12 +113,11 @@ pub(super) fn show(args: &OutboxArgs) -> Result<(), Failure> {
         true => as_json(&counts, &fence, doubts.as_deref()),
         false => as_text(&counts, &fence, doubts.as_deref()),
     };
-    // Whoever reads this through a pipe may have had enough.
-    let _ = std::io::stdout().write_all(out.as_bytes());
+    print(&out);
     Ok(())
 }
 
-fn as_text(counts: &Counts, fence: &Fence, doubts: Option<&[Entry]>) -> String {
+fn as_text(counts: &Counts, fence: &FenceRow, doubts: Option<&[Entry]>) -> String {
     let mut out = String::new();
     for state in MessageState::ALL {
         let _ = writeln!(out, "{:<9} {:>9}", state.name(), counts.of(state));
@@ -190,7 +127,7 @@ fn as_text(counts: &Counts, fence: &Fence, doubts: Option<&[Entry]>) -> String {
         Some(name) => format!("cluster {name:?}"),
         None => "no cluster yet".to_owned(),
     };
-    let Fence { floor, generation, .. } = fence;
+    let FenceRow { floor, generation, .. } = fence;
     let _ = writeln!(out, "\nfence: floor {floor} of {holder}, generation {generation}, {cluster}");
     let Some(doubts) = doubts else { return out };
     let _ = match doubts {
@@ -206,10 +143,12 @@ fn as_text(counts: &Counts, fence: &Fence, doubts: Option<&[Entry]>) -> String {
     out
 }
 
-fn as_json(counts: &Counts, fence: &Fence, doubts: Option<&[Entry]>) -> String {
+fn as_json(counts: &Counts, fence: &FenceRow, doubts: Option<&[Entry]>) -> String {
     let mut fields: Vec<String> = MessageState::ALL
         .iter()
-        .map(|&state| format!("{}:{}", json(&state.name().replace(' ', "_")), counts.of(state)))
+        .map(|&state| {
+            format!("{}:{}", json::text(&state.name().replace(' ', "_")), counts.of(state))
+        })
         .collect();
     fields.push(format!("\"fence\":{}", fence_as_json(fence)));
     if let Some(doubts) = doubts {
@@ -219,14 +158,14 @@ fn as_json(counts: &Counts, fence: &Fence, doubts: Option<&[Entry]>) -> String {
     format!("{{{}}}\n", fields.join(","))
 }
 
-fn fence_as_json(fence: &Fence) -> String {
+fn fence_as_json(fence: &FenceRow) -> String {
     format!(
         "{{\"floor\":{},\"holder\":{},\"generation\":{},\"cluster\":{},\"raised_unix_ms\":{}}}",
         fence.floor,
-        or_null(fence.holder.map(|holder| json(&holder.to_string()))),
+        json::or_null(fence.holder.map(|holder| json::text(&holder.to_string()))),
         fence.generation.number,
-        or_null(fence.cluster.as_deref().map(json)),
-        or_null(fence.raised.map(|wall| wall.unix_ms.to_string())),
+        json::or_null(fence.cluster.as_deref().map(json::text)),
+        json::or_null(fence.raised.map(|wall| wall.unix_ms.to_string())),
     )
 }
 
@@ -234,31 +173,11 @@ fn doubt_as_json(doubt: &Entry) -> String {
     format!(
         "{{\"id\":{},\"token\":{},\"parked\":{},\"reason\":{},\"attempts\":{},\
          \"first_claimed_unix_ms\":{}}}",
-        json(doubt.id.as_str()),
-        or_null(doubt.token.map(|token| token.to_string())),
+        json::text(doubt.id.as_str()),
+        json::or_null(doubt.token.map(|token| token.to_string())),
         doubt.parked,
-        or_null(doubt.reason.as_deref().map(json)),
+        json::or_null(doubt.reason.as_deref().map(json::text)),
         doubt.attempts,
-        or_null(doubt.first_claimed.map(|wall| wall.unix_ms.to_string())),
+        json::or_null(doubt.first_claimed.map(|wall| wall.unix_ms.to_string())),
     )
-}
-
-fn or_null(value: Option<String>) -> String {
-    value.unwrap_or_else(|| "null".to_owned())
-}
-
-/// A text as a JSON string.
-fn json(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

@@ -12,7 +12,7 @@ use super::observe::{NodeEvent, Observer};
 use super::watched::Watched;
 use crate::id::{Identity, NodeId, Token};
 use crate::probe::{mutant, reach};
-use crate::store::{Activated, Store, StoreError};
+use crate::store::{Activated, Fence, StoreError};
 use crate::time::Clock;
 
 /// For how long a leader that cannot reach the store goes on trying before it lets another try.
@@ -22,26 +22,26 @@ pub const ACTIVATION_PATIENCE: Duration = Duration::from_secs(3);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Turns each lease into a guard by raising the store's fence to the lease's token.
-pub struct Activation<S, C: Clock> {
+pub(super) struct Activation<S, C: Clock> {
     /// This node.
-    pub me: NodeId,
+    pub(super) me: NodeId,
     /// The store that holds the fence.
-    pub store: Arc<S>,
+    pub(super) store: Arc<S>,
     /// This node's clock.
-    pub clock: C,
+    pub(super) clock: C,
     /// The lease, as the election driver publishes it.
-    pub lease: Arc<Watched<LeaseState>>,
+    pub(super) lease: Arc<Watched<LeaseState>>,
     /// Where guards are handed out.
-    pub guard: Arc<Watched<Option<Leadership<C>>>>,
+    pub(super) guard: Arc<Watched<Option<Leadership<C>>>>,
     /// To the election driver.
-    pub commands: mpsc::Sender<ElectionCommand>,
+    pub(super) commands: mpsc::Sender<ElectionCommand>,
     /// Who wants to know.
-    pub observer: Arc<dyn Observer>,
+    pub(super) observer: Arc<dyn Observer>,
 }
 
-impl<S: Store, C: Clock> Activation<S, C> {
+impl<S: Fence, C: Clock> Activation<S, C> {
     /// Runs for as long as the node does.
-    pub async fn run(self) {
+    pub(super) async fn run(self) {
         loop {
             let lease = self.lease.wait_for(|lease| lease.held.then_some(*lease)).await;
             let fenced = self.store.is_fence();

@@ -20,7 +20,7 @@ mod supervise;
 mod watch;
 mod watched;
 
-pub use activation::{ACTIVATION_PATIENCE, Activation};
+pub use activation::ACTIVATION_PATIENCE;
 pub use coordinator::{Coordinator, ElectionCommand};
 pub use crew::Post;
 pub use guard::{Leadership, LeadershipLost, LeaseState};

@@ -18,7 +18,7 @@ use super::supervise::{AbortOnDrop, supervise};
 use super::watch::StatusWatch;
 use super::watched::Watched;
 use crate::election::Role;
-use crate::store::{Store, Unfenced};
+use crate::store::{Fence, Unfenced};
 use crate::time::{Clock, SystemClock};
 
 /// How many commands to the election may wait. Each is sent once for a lease, so few suffice.
@@ -57,7 +57,7 @@ pub struct ClusterService<S = Unfenced, C: Clock = SystemClock> {
     _supervisor: AbortOnDrop<()>,
 }
 
-impl<S: Store, C: Clock> ClusterService<S, C> {
+impl<S: Fence, C: Clock> ClusterService<S, C> {
     /// Starts to take part, and does not wait: the node joins when it can.
     ///
     /// [`ClusterService::builder`] is the common way; this is for other coordinators, clocks and

@@ -15,7 +15,7 @@ use super::activation::Activation;
 use super::coordinator::{Coordinator, ElectionCommand};
 use super::shared::{Shared, Stopped};
 use crate::probe::mutant;
-use crate::store::Store;
+use crate::store::Fence;
 use crate::time::Clock;
 
 /// How long a graceful stop waits for what is under way: components that were attached, and whoever
@@ -34,7 +34,7 @@ impl<T> Drop for AbortOnDrop<T> {
 
 /// Runs a service until it is asked to stop, or fails. However this ends, dropped or not, nothing of
 /// it goes on.
-pub(super) async fn supervise<O: Coordinator, S: Store>(
+pub(super) async fn supervise<O: Coordinator, S: Fence>(
     coordinator: O,
     commands: mpsc::Receiver<ElectionCommand>,
     activation: Activation<S, O::Clock>,
@@ -46,7 +46,7 @@ pub(super) async fn supervise<O: Coordinator, S: Store>(
     drop(end);
 }
 
-async fn run<O: Coordinator, S: Store>(
+async fn run<O: Coordinator, S: Fence>(
     coordinator: O,
     commands: mpsc::Receiver<ElectionCommand>,
     activation: Activation<S, O::Clock>,
@@ -107,6 +107,12 @@ impl<C: Clock> Drop for End<C> {
         let Self(shared) = self;
         shared.end.update(|end| {
             end.get_or_insert(Stopped::ShutDown);
+        });
+        // It leads no more, whatever the coordinator was able to say.
+        shared.status.update(|status| {
+            if status.believes_to_lead() {
+                status.leader = None;
+            }
         });
         shared.stop.set(true);
         shared.guard.set(None);

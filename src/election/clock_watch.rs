@@ -8,7 +8,27 @@
 
 use crate::time::Instant;
 
-const MILLION: i64 = 1_000_000;
+const MILLION: u64 = 1_000_000;
+
+/// The relative rates that two clocks within the bound cannot have, in millionths: from one of them
+/// down, and from the other one up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RateBound {
+    too_slow: u64,
+    too_fast: u64,
+}
+
+impl RateBound {
+    /// Of clocks that may each be off by that much; at most [`super::MAX_DRIFT_PPM`].
+    pub(super) fn of(max_drift_ppm: u32) -> Self {
+        let d = u64::from(max_drift_ppm);
+        // Rounded outwards: a clock at the very bound is honest.
+        Self {
+            too_slow: MILLION - (2 * d * MILLION).div_ceil(MILLION + d) - 1,
+            too_fast: MILLION + (2 * d * MILLION).div_ceil(MILLION - d) + 1,
+        }
+    }
+}
 
 /// A voter's clock as its acknowledgements show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -26,6 +46,13 @@ struct Reading {
     before: Instant,
 }
 
+/// What a voter's clock counted, and the least and the most that this node's did meanwhile.
+struct Span {
+    theirs: u64,
+    shortest: u64,
+    longest: u64,
+}
+
 /// What the rate of a voter's clock, relative to this node's, is off: between these two, in parts
 /// per million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,65 +67,78 @@ impl Readings {
         !self.outside
     }
 
-    /// Takes note of a reading, and answers what it tells about the rate, if it tells whether that
-    /// is inside or outside the bound.
+    /// Takes note of a reading. If it proves that the clock left the bound, or is back inside,
+    /// answers what it tells about the rate.
     pub(super) fn read(
         &mut self,
         sent: Instant,
         now: Instant,
         theirs: Instant,
         window: u64,
-        max_drift_ppm: u32,
+        bound: RateBound,
     ) -> Option<Verdict> {
         let reading = Reading { theirs, after: sent, before: now };
-        let [old, young] = self.bases;
-        let Some(base) = old else {
+        let Some(base) = self.bases[0] else {
             self.bases = [Some(reading), Some(reading)];
             return None;
         };
         // The base moves on by half a window at a time, so that what is measured is neither too
         // short to tell nor so long that a change goes unnoticed.
-        match young {
+        match self.bases[1] {
             Some(young) if now.since(young.before) >= window / 2 => {
                 self.bases = [Some(young), Some(reading)];
             }
             _ => {}
         }
-        let verdict = base.rate_until(reading)?;
-        let d = i64::from(max_drift_ppm);
-        // Rounded outwards: a clock at the very bound is honest.
-        let fastest = div_ceil(2 * d * MILLION, MILLION - d);
-        let slowest = -div_ceil(2 * d * MILLION, MILLION + d);
-        let outside = verdict.at_least_ppm > fastest || verdict.at_most_ppm < slowest;
-        let inside = verdict.at_least_ppm >= slowest && verdict.at_most_ppm <= fastest;
-        if !outside && !inside {
-            return None;
-        }
-        self.outside = outside;
-        Some(verdict)
+        let span = base.until(reading)?;
+        let changes = match self.outside {
+            false => span.is_outside(bound),
+            true => span.is_inside(bound),
+        };
+        self.outside ^= changes;
+        changes.then(|| span.verdict())
     }
 }
 
 impl Reading {
-    /// The bounds of the relative rate between two readings; none while they say nothing.
-    fn rate_until(self, later: Self) -> Option<Verdict> {
-        let theirs = i128::from(later.theirs.0) - i128::from(self.theirs.0);
-        let longest = i128::from(later.before.since(self.after));
-        let shortest = i128::from(later.after.since(self.before));
+    /// From one reading to a later one; none while they say nothing.
+    fn until(self, later: Self) -> Option<Span> {
+        let theirs = later.theirs.since(self.theirs);
+        let shortest = later.after.since(self.before);
+        let longest = later.before.since(self.after);
         // An acknowledgement that was overtaken by an older one: no later reading.
-        if theirs <= 0 || shortest <= 0 {
-            return None;
-        }
-        let million = i128::from(MILLION);
-        let off = |span: i128| (theirs - span) * million / span;
-        let clamp = |ppm: i128| i64::try_from(ppm.clamp(-million, 1_000 * million)).ok();
-        Some(Verdict { at_least_ppm: clamp(off(longest))?, at_most_ppm: clamp(off(shortest))? })
+        (theirs > 0 && shortest > 0).then_some(Span { theirs, shortest, longest })
     }
 }
 
-/// A number that is not negative by a positive one, rounded up.
-fn div_ceil(number: i64, divisor: i64) -> i64 {
-    (number + divisor - 1) / divisor
+impl Span {
+    /// Whether the rate is certainly outside the bound. Products are compared and not quotients:
+    /// this is asked of every acknowledgement.
+    fn is_outside(&self, bound: RateBound) -> bool {
+        let theirs = product(self.theirs, MILLION);
+        theirs >= product(self.longest, bound.too_fast)
+            || theirs <= product(self.shortest, bound.too_slow)
+    }
+
+    /// Whether it is certainly inside.
+    fn is_inside(&self, bound: RateBound) -> bool {
+        let theirs = product(self.theirs, MILLION);
+        theirs < product(self.shortest, bound.too_fast)
+            && theirs > product(self.longest, bound.too_slow)
+    }
+
+    fn verdict(&self) -> Verdict {
+        let million = i128::from(MILLION);
+        let off = |span: u64| {
+            let ppm = (i128::from(self.theirs) - i128::from(span)) * million / i128::from(span);
+            i64::try_from(ppm.min(1_000 * million)).expect("at least -1,000,000")
+        };
+        Verdict { at_least_ppm: off(self.longest), at_most_ppm: off(self.shortest) }
+    }
+}
+
+fn product(a: u64, b: u64) -> u128 {
+    u128::from(a) * u128::from(b)
 }
 
 #[cfg(test)]
@@ -120,7 +160,7 @@ mod tests {
             let theirs = 77_000 * i128::from(MS) + handled * (million + i128::from(ppm)) / million;
             let theirs = Instant(u64::try_from(theirs).unwrap());
             let now = Instant(sent + there + back);
-            readings.read(Instant(sent), now, theirs, WINDOW, drift);
+            readings.read(Instant(sent), now, theirs, WINDOW, RateBound::of(drift));
         }
         readings
     }
@@ -140,7 +180,8 @@ mod tests {
         for round in 0..200_u64 {
             let sent = 6_000 * MS + round * 100 * MS;
             let theirs = Instant(900_000 * MS + sent);
-            readings.read(Instant(sent), Instant(sent + MS), theirs, WINDOW, 10_000);
+            let now = Instant(sent + MS);
+            readings.read(Instant(sent), now, theirs, WINDOW, RateBound::of(10_000));
         }
         assert!(readings.is_trusted());
     }

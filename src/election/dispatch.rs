@@ -14,16 +14,23 @@ use crate::time::Instant;
 const MAX_NEIGHBOURS: usize = 4;
 
 impl Election {
-    pub(super) fn receive(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
-        let voter = self.voter_index(message.from.node);
-        let welcome = voter.is_some() || message.body.is_of_observers();
-        if message.from.node == self.fixed.config.me || !welcome {
+    pub(super) fn receive(&mut self, now: Instant, message: &Message, effects: &mut Vec<Effect>) {
+        let node = &message.from.node;
+        let voter = self.voter_index(node);
+        let is_peer = match voter {
+            Some(_) => voter != self.fixed.my_index,
+            None => message.body.is_of_observers() && *node != self.fixed.config.me,
+        };
+        if !is_peer {
             return ignore(Ignored::NotAPeer, effects);
         }
-        if is_too_far_ahead(self.hard.term, self.heard, &message) {
+        if is_too_far_ahead(self.hard.term, self.heard, message) {
             return ignore(Ignored::TermTooFarAhead, effects);
         }
-        if !self.accepts_list(&message, effects) {
+        let is_listed = message.config == self.fixed.id;
+        if (!is_listed || matches!(message.body, Body::Voters { .. }))
+            && !self.accepts_list(message, effects)
+        {
             return;
         }
         match voter {
@@ -36,12 +43,12 @@ impl Election {
         &mut self,
         now: Instant,
         voter: usize,
-        message: Message,
+        message: &Message,
         effects: &mut Vec<Effect>,
     ) {
         // A voter that rejoins is in no generation, and is nobody yet.
         let rejoins = message.generation == Generation::NONE;
-        if !rejoins {
+        if !rejoins && message.generation != self.heard {
             if message.generation < self.heard {
                 ignore(Ignored::OlderGeneration, effects);
                 // An observer leaves the telling to those who were there.
@@ -51,9 +58,7 @@ impl Election {
                 }
                 return;
             }
-            if message.generation > self.heard {
-                self.meet_newer(now, message.generation, effects);
-            }
+            self.meet_newer(now, message.generation, effects);
         }
         if mutant!(WipedVotesAtOnce) && !rejoins && matches!(self.state, State::Rejoining(_)) {
             self.vote_at_once(now, message.generation, effects);
@@ -63,8 +68,8 @@ impl Election {
             State::Observer(_) => return self.observer_receive(now, message, effects),
             _ => {}
         }
-        let Message { from, term, body, .. } = message;
-        match body {
+        let &Message { from, term, ref body, .. } = message;
+        match *body {
             Body::Rejoining { nonce, heard } => {
                 return self.on_rejoining(now, from.node, nonce, heard, effects);
             }
@@ -87,7 +92,9 @@ impl Election {
             self.learn(from, effects);
         }
         // Who is operational has not forgotten any more.
-        self.forgetful.retain(|(node, _)| *node != from.node);
+        if !self.forgetful.is_empty() {
+            self.forgetful.retain(|(node, _)| *node != from.node);
+        }
         self.act_on(now, voter, from, term, body, effects);
     }
 
@@ -98,10 +105,10 @@ impl Election {
         voter: usize,
         from: Identity,
         term: Term,
-        body: Body,
+        body: &Body,
         effects: &mut Vec<Effect>,
     ) {
-        match body {
+        match *body {
             Body::PreVote => self.on_pre_vote(now, from, term, effects),
             Body::PreVoteReply { to, asked, granted } => {
                 self.on_pre_vote_reply(now, from, term, to, asked, granted, effects);
@@ -109,10 +116,10 @@ impl Election {
             Body::VoteRequest { release } => {
                 self.on_vote_request(now, from, term, release, effects);
             }
-            Body::VoteReply { to, granted, known } => {
-                self.on_vote_reply(now, from, term, to, granted, &known, effects);
+            Body::VoteReply { to, granted, ref known } => {
+                self.on_vote_reply(now, from, term, to, granted, known, effects);
             }
-            Body::Heartbeat { round, view } => {
+            Body::Heartbeat { round, ref view } => {
                 self.on_heartbeat(now, from, term, round, view, effects);
             }
             Body::HeartbeatAck { to, round, reading, priority } => {

@@ -186,7 +186,11 @@ impl Election {
         for (observer, _) in &leading.observers {
             self.send(*observer, body.clone(), effects);
         }
-        self.extend_lease(effects);
+        // What it acknowledges itself extends its first lease, or that of an only voter; no other,
+        // because it is ahead of its voters all the time.
+        if leading.lease_until.is_none() || self.majority() == 1 || mutant!(LeaseInTicks) {
+            self.extend_lease(effects);
+        }
     }
 
     /// Repeats the last heartbeat to one node.
@@ -205,11 +209,12 @@ impl Election {
         let voters = self.fixed.config.voters.iter().zip(&leading.heard);
         let voters = voters.filter(|(_, at)| live(at)).map(|(voter, _)| *voter);
         let participants = voters.chain(leading.observers.iter().map(|(observer, _)| *observer));
-        let mut same = participants.clone().count() == self.view.participants.len();
-        same = same && participants.clone().all(|p| self.view.participants.contains(&p));
-        if !same {
-            let mut participants: Vec<_> = participants.collect();
-            participants.sort_unstable();
+        if participants.clone().eq(self.view.participants.iter().copied()) {
+            return;
+        }
+        let mut participants: Vec<_> = participants.collect();
+        participants.sort_unstable();
+        if participants != self.view.participants {
             self.view = Arc::new(View { version: self.view.version + 1, participants });
         }
     }
@@ -220,7 +225,7 @@ impl Election {
         from: Identity,
         term: Term,
         round: u64,
-        view: Arc<View>,
+        view: &Arc<View>,
         effects: &mut Vec<Effect>,
     ) {
         if term < self.hard.term {
@@ -242,7 +247,7 @@ impl Election {
         self.state = State::Follower;
         self.leader = Some(from);
         if view.version > self.view.version {
-            self.view = view;
+            self.view = Arc::clone(view);
         }
         self.promised_to = Some(from);
         self.promised_until = self.promised_until.max(now.plus(self.fixed.nanos.promise));
@@ -295,35 +300,27 @@ impl Election {
         reading: Instant,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let majority = self.majority();
         let window = WATCH_WINDOWS * self.fixed.nanos.election_timeout;
-        let drift = self.fixed.config.timing.max_drift_ppm;
         let State::Leader(leading) = &mut self.state else { return false };
         let clock = &mut leading.clocks[voter];
-        let trusted = clock.is_trusted();
-        if let Some(Verdict { at_least_ppm, at_most_ppm }) =
-            clock.read(sent, now, reading, window, drift)
-        {
-            let within = clock.is_trusted();
-            if within == trusted {
-                return within;
-            }
-            if !within {
-                reach!("clock_outside_bound");
-                leading.acked[voter] = None;
-            }
-            let peer = self.fixed.config.voters[voter];
-            let suspects = Arc::make_mut(&mut self.suspects);
-            suspects.retain(|suspect| *suspect != peer);
-            if !within {
-                suspects.push(peer);
-            }
-            let event = Event::ClockWatch { peer, at_least_ppm, at_most_ppm, within };
-            effects.push(Effect::Event(event));
+        let verdict = clock.read(sent, now, reading, window, self.fixed.rates);
+        let within = clock.is_trusted();
+        let Some(Verdict { at_least_ppm, at_most_ppm }) = verdict else { return within };
+        if !within {
+            reach!("clock_outside_bound");
+            leading.acked[voter] = None;
         }
-        let within = leading.clocks[voter].is_trusted();
+        let peer = self.fixed.config.voters[voter];
+        let suspects = Arc::make_mut(&mut self.suspects);
+        suspects.retain(|suspect| *suspect != peer);
+        if !within {
+            suspects.push(peer);
+        }
+        let event = Event::ClockWatch { peer, at_least_ppm, at_most_ppm, within };
+        effects.push(Effect::Event(event));
         // If most clocks run unlike this one, this one is the likelier to be wrong.
-        if leading.clocks.iter().filter(|clock| clock.is_trusted()).count() < majority {
+        let trusted = leading.clocks.iter().filter(|clock| clock.is_trusted()).count();
+        if trusted < self.majority() {
             self.step_down(now, SteppedDown::ClockOutOfBound, effects);
             let pause = WATCH_WINDOWS * self.fixed.nanos.election_timeout;
             self.campaign_at = now.plus(self.draw_wait(pause)).max(self.promised_until);
@@ -334,7 +331,7 @@ impl Election {
 
     /// A new life of a voter may be on another machine, whose clock began at another time.
     pub(super) fn watch_anew(&mut self, node: NodeId) {
-        let Some(voter) = self.voter_index(node) else { return };
+        let Some(voter) = self.voter_index(&node) else { return };
         let State::Leader(leading) = &mut self.state else { return };
         leading.clocks[voter] = Readings::default();
         if self.suspects.contains(&node) {

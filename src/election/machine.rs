@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock_watch::RateBound;
 use super::config::ConfigId;
 use super::effect::{Effect, Rejoins, SteppedDown};
 use super::hard_state::HardState;
@@ -44,7 +45,7 @@ pub enum Input {
     /// Time has passed; at the latest due at [`Election::next_wake`].
     Tick,
     /// A message came in.
-    Message(Message),
+    Message(Box<Message>),
     /// The store told the leader of `term` that it cannot act in it: the floor is at or above that
     /// term, or the store is in a newer generation.
     Outranked {
@@ -159,11 +160,12 @@ impl Election {
         let id = config.id();
         let promised_until = now.plus(nanos.quarantine);
         let campaign_at = promised_until.plus(jitter.below(nanos.jitter / START_JITTER_DIVISOR));
+        let rates = RateBound::of(config.timing.max_drift_ppm);
         let my_index = config.voters.iter().position(|v| *v == config.me);
         let hard = remembered.unwrap_or_default();
         let heard = hard.generation;
         let mut election = Self {
-            fixed: Fixed(Arc::new(Settings { config, id, nanos, my_index })),
+            fixed: Fixed(Arc::new(Settings { config, id, nanos, rates, my_index })),
             hard,
             state: State::Follower,
             nonce,
@@ -211,7 +213,7 @@ impl Election {
         }
         match input {
             Input::Tick => self.tick(now, effects),
-            Input::Message(message) => self.receive(now, message, effects),
+            Input::Message(message) => self.receive(now, &message, effects),
             Input::Outranked { term, floor, generation } => {
                 self.outranked(now, term, floor, generation, effects);
             }
@@ -419,8 +421,8 @@ impl Election {
         self.jitter.below(self.fixed.nanos.jitter / START_JITTER_DIVISOR)
     }
 
-    pub(super) fn voter_index(&self, node: NodeId) -> Option<usize> {
-        self.fixed.config.voters.iter().position(|&voter| voter == node)
+    pub(super) fn voter_index(&self, node: &NodeId) -> Option<usize> {
+        self.fixed.config.voters.iter().position(|voter| voter == node)
     }
 
     pub(super) fn majority(&self) -> usize {
@@ -434,14 +436,16 @@ impl Election {
                 || self.fixed.my_index.is_none(),
             "who rejoins says nothing that counts (E5)"
         );
-        let message = Message {
-            from: self.me(),
-            generation: self.hard.generation,
-            config: self.fixed.id,
-            term: self.hard.term,
-            body,
-        };
-        effects.push(Effect::Send { to, message });
+        effects.push(Effect::Send {
+            to,
+            message: Box::new(Message {
+                from: self.me(),
+                generation: self.hard.generation,
+                config: self.fixed.id,
+                term: self.hard.term,
+                body,
+            }),
+        });
     }
 
     pub(super) fn broadcast(&self, body: &Body, effects: &mut Vec<Effect>) {

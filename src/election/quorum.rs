@@ -26,17 +26,19 @@ pub fn to_rejoin(voters: usize) -> usize {
 /// nothing yet). This is the instant from which a lease counts.
 pub fn majority_reached(readings: &[Option<Instant>]) -> Option<Instant> {
     let needed = majority(readings.len());
-    // Insertion sort of the best `needed` readings, largest first: tiny, and without an allocation.
-    let mut best = [None; MAX_VOTERS];
-    for &reading in readings {
-        let mut carried = reading;
-        for slot in &mut best[..needed] {
-            if carried > *slot {
-                std::mem::swap(&mut carried, slot);
-            }
+    // Insertion sort, largest first: tiny, and without an allocation.
+    let mut sorted = [Instant(0); MAX_VOTERS];
+    let mut count = 0;
+    for &reading in readings.iter().flatten() {
+        let mut at = count;
+        while at > 0 && sorted[at - 1] < reading {
+            sorted[at] = sorted[at - 1];
+            at -= 1;
         }
+        sorted[at] = reading;
+        count += 1;
     }
-    best[needed - 1]
+    (count >= needed).then(|| sorted[needed - 1])
 }
 
 #[cfg(test)]

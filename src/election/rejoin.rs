@@ -161,7 +161,7 @@ impl Election {
                 term: self.hard.term,
                 body: Body::Register { nonce: self.nonce },
             };
-            effects.push(Effect::Send { to: voter, message });
+            effects.push(Effect::Send { to: voter, message: Box::new(message) });
         }
     }
 
@@ -169,26 +169,26 @@ impl Election {
     pub(super) fn rejoining_receive(
         &mut self,
         now: Instant,
-        message: Message,
+        message: &Message,
         effects: &mut Vec<Effect>,
     ) {
         let me = self.boot();
-        let Message { from, generation, term, body, .. } = message;
-        match body {
+        let &Message { from, generation, term, ref body, .. } = message;
+        match *body {
             Body::Rejoining { nonce, heard } => {
                 let boot = Boot { node: from.node, nonce };
                 self.hear_forgetful(now, boot, term, heard, effects);
             }
             // Who is in no generation has no answer to give.
             _ if generation == Generation::NONE => {}
-            Body::RollCall { roll } if roll.generation == generation => {
-                self.on_roll(now, &roll, effects);
+            Body::RollCall { ref roll } if roll.generation == generation => {
+                self.on_roll(now, roll, effects);
             }
             Body::Known { to, incarnation } if to == me => {
                 self.on_known(now, from.node, incarnation, effects);
             }
-            Body::Registered { to, incarnation, known } if to == me => {
-                self.on_registered(now, from, term, incarnation, &known, effects);
+            Body::Registered { to, incarnation, ref known } if to == me => {
+                self.on_registered(now, from, term, incarnation, known, effects);
             }
             _ => {}
         }

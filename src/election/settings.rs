@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::clock_watch::RateBound;
 use super::config::{Config, ConfigId, Timing};
 use crate::probe::mutant;
 
@@ -16,6 +17,7 @@ pub(super) struct Settings {
     pub config: Config,
     pub id: ConfigId,
     pub nanos: Nanos,
+    pub rates: RateBound,
     /// Where this node stands among the voters; an observer stands nowhere.
     pub my_index: Option<usize>,
 }

@@ -147,7 +147,7 @@ impl Election {
         let mut leading = Leading::new(self.fixed.config.voters.len(), now, give_up);
         if let Some((began, votes)) = acknowledged {
             for vote in votes {
-                let voter = self.voter_index(vote.node).expect("votes are of voters");
+                let voter = self.voter_index(&vote.node).expect("votes are of voters");
                 leading.acknowledged(voter, began, now);
             }
         }

@@ -20,32 +20,32 @@ use super::transport::Transport;
 use crate::cluster::{ClusterService, ClusterStatus, LogObserver, Observer, Stopped, Watched};
 use crate::election::{Config, ConfigError};
 use crate::id::NodeId;
-use crate::store::{Store, Unfenced};
+use crate::store::{Fence, Unfenced};
 use crate::time::{Clock, SystemClock};
 
 /// Makes a [`ClusterService`]; see [`ClusterService::builder`].
-pub struct Builder<S = Unfenced> {
+pub struct ServiceBuilder<S = Unfenced> {
     config: ClusterConfig,
     store: Arc<S>,
     observer: Option<Arc<dyn Observer>>,
 }
 
 impl ClusterService {
-    /// Begins with which cluster, and which node of it; goes on with [`Builder::store`] and ends with
-    /// [`Builder::initialize`].
-    pub fn builder(config: ClusterConfig) -> Builder {
-        Builder { config, store: Arc::new(Unfenced), observer: None }
+    /// Begins with which cluster, and which node of it; goes on with [`ServiceBuilder::store`] and ends with
+    /// [`ServiceBuilder::initialize`].
+    pub fn builder(config: ClusterConfig) -> ServiceBuilder {
+        ServiceBuilder { config, store: Arc::new(Unfenced), observer: None }
     }
 }
 
-impl<S: Store> Builder<S> {
+impl<S: Fence> ServiceBuilder<S> {
     /// The store whose fence backs the guards: one store for all nodes of the cluster, and all or
     /// none of them have it.
     ///
     /// Without a store there is leadership only, as the guard says: see
     /// [`Leadership::is_fenced`](crate::Leadership::is_fenced).
-    pub fn store<F: Store>(self, store: Arc<F>) -> Builder<F> {
-        Builder { config: self.config, store, observer: self.observer }
+    pub fn store<F: Fence>(self, store: Arc<F>) -> ServiceBuilder<F> {
+        ServiceBuilder { config: self.config, store, observer: self.observer }
     }
 
     /// Who is told what happens on the node; the log, if nobody is named.
@@ -83,6 +83,8 @@ impl<S: Store> Builder<S> {
             }
             () = service.clock().sleep(limit) => {
                 let (status, heard) = (service.status(), heard.get());
+                // So that its port and its data directory are free again.
+                let _ = service.shutdown().await;
                 return Err(NotJoined { limit, status, voters, heard, fenced }.into());
             }
         }
@@ -127,7 +129,7 @@ impl<S: Store> Builder<S> {
 /// The voters that a node has heard before it knew a leader.
 type Heard = Arc<Watched<Vec<NodeId>>>;
 
-async fn quorum<T: Transport, S: Store>(
+async fn quorum<T: Transport, S: Fence>(
     config: Config,
     transport: T,
     disk: Option<FileDisk>,
@@ -152,13 +154,13 @@ fn random_number() -> u64 {
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum InitializeError {
     /// The configuration is invalid. Nothing was started or written.
-    #[error("this node cannot start: {0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// The data directory cannot be used.
-    #[error("this node cannot use its data directory: {0}")]
+    #[error(transparent)]
     Disk(#[from] DiskError),
     /// The network cannot be used. Nothing was sent.
-    #[error("this node cannot {}: {source}", match listen {
+    #[error("cannot {}", match listen {
         Some(listen) => format!("listen at {listen}"),
         None => "connect to the voters".to_owned(),
     })]

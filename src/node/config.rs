@@ -16,8 +16,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::cluster_config::ClusterConfig;
-use crate::delivery::DispatcherConfig;
 use crate::delivery::sinks::SinkConfig;
+use crate::delivery::{Backoff, DispatcherConfig};
 use crate::election::Config;
 use crate::id::NodeId;
 use error::Draft;
@@ -25,8 +25,8 @@ use sink::SinkTable;
 
 pub use error::{ConfigFileError, Mistake};
 
-/// The largest `delivery.batch`.
-pub const MAX_BATCH: usize = 10_000;
+/// The largest `delivery.batch`: a batch is held in memory, and can be in doubt after a crash.
+pub const MAX_BATCH: usize = 1_000;
 
 /// Everything that `fencepost node` is told, checked. Paths are absolute or relative to the
 /// process, not to the file.
@@ -55,8 +55,12 @@ pub struct NodeConfig {
 pub struct Delivery {
     /// How long to wait before looking again when there was nothing to deliver.
     pub poll: Duration,
-    /// How many messages to take from one look.
+    /// How many messages to claim, send and settle together.
     pub batch: usize,
+    /// How long a message waits that the sink refused for now.
+    pub backoff: Backoff,
+    /// After so many such refusals it is a dead letter.
+    pub attempts: u64,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +91,9 @@ struct StoreTable {
 struct DeliveryTable {
     poll: Option<Spanned<String>>,
     batch: Option<Spanned<usize>>,
+    backoff: Option<Spanned<String>>,
+    backoff_max: Option<Spanned<String>>,
+    attempts: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -166,6 +173,8 @@ impl NodeConfig {
         DispatcherConfig {
             poll: self.delivery.poll,
             batch: self.delivery.batch,
+            backoff: self.delivery.backoff,
+            attempts_max: self.delivery.attempts,
             ..DispatcherConfig::default()
         }
     }

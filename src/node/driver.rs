@@ -154,7 +154,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     in_a_row += 1;
                     trace!(from = %message.from, term = %message.term, what = message.body.name());
                     self.hear(message.from.node);
-                    Input::Message(message)
+                    Input::Message(Box::new(message))
                 }
                 command = commands.recv(), if commands_open => match command {
                     Some(ElectionCommand::Outranked { term, floor, generation }) => {
@@ -227,7 +227,21 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     }
 
     /// One input, and all its effects in order.
+    ///
+    /// A write to the disk may outlast the lease: what is due by then is done before the node says
+    /// that it leads (S2).
     async fn step(&mut self, input: Input) -> Result<(), DriverError> {
+        let wrote = self.carry_out(input).await?;
+        if wrote && self.clock.now() >= self.election.next_wake() {
+            self.carry_out(Input::Tick).await?;
+        }
+        self.publish_lease();
+        self.publish_status();
+        Ok(())
+    }
+
+    /// Handles an input and does what follows. Tells whether that wrote to the disk.
+    async fn carry_out(&mut self, input: Input) -> Result<bool, DriverError> {
         let now = self.clock.now();
         if let Input::Resign { term } | Input::Outranked { term, .. } = input {
             self.observer.observe(&NodeEvent::Asked { term });
@@ -242,13 +256,15 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         if self.election.lease_until().is_none() {
             self.publish_lease();
         }
+        let mut wrote = false;
         for effect in effects.drain(..) {
             match effect {
                 Effect::Persist(hard) => {
+                    wrote = true;
                     self.disk.write(encode_hard_state(&hard)).await?;
                     self.observer.observe(&NodeEvent::Persisted(hard));
                 }
-                Effect::Send { to, message } => self.transport.send(to, message),
+                Effect::Send { to, message } => self.transport.send(to, *message),
                 // Full: the last request is still under way, and will be repeated.
                 Effect::ReadRoll => drop(self.rolls.requests.try_send(RollRequest::Read)),
                 Effect::CallRoll { seen, boots } => {
@@ -258,9 +274,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
             }
         }
         self.effects = effects;
-        self.publish_lease();
-        self.publish_status();
-        Ok(())
+        Ok(wrote)
     }
 
     fn publish_lease(&self) {

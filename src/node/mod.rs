@@ -20,8 +20,7 @@ mod registrar;
 pub mod tcp;
 mod transport;
 
-pub use crate::time::SystemClock;
-pub use builder::{Builder, InitializeError, NotJoined};
+pub use builder::{InitializeError, NotJoined, ServiceBuilder};
 pub use cluster_config::ClusterConfig;
 pub use disk::{Disk, DiskError, FileDisk, NoDisk, decode_hard_state, encode_hard_state};
 pub use driver::{DriverError, LINGER_LIMIT};

@@ -13,7 +13,7 @@ use crate::cluster::{
 };
 use crate::election::{ColdStart, Config};
 use crate::id::NodeId;
-use crate::store::Store;
+use crate::store::Fence;
 use crate::time::Clock;
 
 /// The election with its world, and the store that is asked about the roll of a cold start.
@@ -22,7 +22,7 @@ pub struct Quorum<T, C, D, S> {
     registrar: Registrar<S>,
 }
 
-impl<T: Transport, C: Clock, D: Disk, S: Store> Quorum<T, C, D, S> {
+impl<T: Transport, C: Clock, D: Disk, S: Fence> Quorum<T, C, D, S> {
     /// Reads what this node remembers. Whether the cluster starts anew by the store or by all voters
     /// follows from whether `store` has a fence, whatever `config` says.
     ///
@@ -52,7 +52,7 @@ impl<T: Transport, C: Clock, D: Disk, S: Store> Quorum<T, C, D, S> {
     }
 }
 
-impl<T: Transport, C: Clock, D: Disk, S: Store> Coordinator for Quorum<T, C, D, S> {
+impl<T: Transport, C: Clock, D: Disk, S: Fence> Coordinator for Quorum<T, C, D, S> {
     type Clock = C;
     type Error = DriverError;
 

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::election::Roll;
 use crate::id::{Boot, Generation};
-use crate::store::Store;
+use crate::store::Fence;
 
 /// How many requests to the store about its roll may wait: the election repeats them. As many
 /// answers may wait for the election.
@@ -40,7 +40,7 @@ pub(super) struct RollCalls {
     pub(super) answers: mpsc::Receiver<Arc<Roll>>,
 }
 
-impl<S: Store> Registrar<S> {
+impl<S: Fence> Registrar<S> {
     pub(super) fn new(store: Arc<S>) -> (Self, RollCalls) {
         let (to_store, requests) = mpsc::channel(ROLL_QUEUE);
         let (answers, to_election) = mpsc::channel(ROLL_QUEUE);

@@ -103,6 +103,10 @@ mutants! {
     TornStatus = 32, "torn_status", ["S1"];
     /// A voter campaigns without asking whether it would be elected.
     NoPreVote = 33, "no_pre_vote", ["V1"];
+    /// What fires is decided by the clock alone: the record of the last instant is not asked.
+    TickFiredAgain = 35, "tick_fired_again", ["J1"];
+    /// A new leader begins with the instants after its own start.
+    TickLostAtHandover = 36, "tick_lost_at_handover", ["J3"];
     /// A message is sent first, and claimed and marked when the recipient has it.
     SentThenMarked = 38, "sent_then_marked", ["D5", "D1"];
     /// A send without an answer is repeated at once, under a new idempotency key.

@@ -1,12 +1,13 @@
 //! The store: the fence and the outbox, changed only in transactions that check the fence.
 //!
 //! `fence` says which token may write, `outbox` what a holder does with messages, `oversight` what
-//! people see and decide. `rules` are the decisions that all stores share: a store looks up, asks
-//! them, and writes. `sqlite` is one file or memory, `postgres` a server that several machines reach;
-//! `Unfenced` stands in where there is no store.
+//! people see and decide, `job_runs` what became of scheduled jobs. `rules` are the decisions that
+//! all stores share: a store looks up, asks them, and writes. `sqlite` is one file or memory,
+//! `postgres` a server that several machines reach; `Unfenced` stands in where there is no store.
 
 mod columns;
 mod fence;
+mod job_runs;
 mod message;
 mod outbox;
 mod oversight;
@@ -22,6 +23,11 @@ mod unfenced;
 pub use crate::election::Roll;
 
 pub use fence::{Activated, BindError, Checked, Fence, FenceRow, Permit};
+pub use job_runs::{
+    Begun, Finished, InvalidJobName, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates,
+    MAX_JOB_NAME_LEN, MAX_JOB_REASON_LEN, RunEnd, RunRecord, RunSpan, RunState, Running, Skip,
+    SkipReason, Step, TakenOver,
+};
 pub use message::{
     Attempt, InvalidMessageId, InvalidOrderingKey, Lot, MAX_MESSAGE_ID_LEN, MAX_PAYLOAD_LEN,
     MessageId, MessageState, NewMessage, OrderingKey, Outgoing,

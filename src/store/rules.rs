@@ -8,7 +8,7 @@ use super::{
     Attempt, Claim, MessageState, Passed, Proof, Ruling, Settled, Settlement, Verdict, VerdictError,
 };
 use crate::id::Token;
-use crate::probe::{mutant, reach};
+use crate::probe::mutant;
 use crate::time::WallTime;
 
 /// A message as far as it ever changes.
@@ -84,7 +84,6 @@ pub(super) fn claim(
             Decision::unchanged(Claim::Granted { send_within })
         }
         MessageState::Pending if next && !is_first => {
-            reach!("claim_out_of_order");
             Decision::unchanged(Claim::Refused { state: Some(MessageState::Pending) })
         }
         MessageState::Pending

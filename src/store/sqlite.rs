@@ -15,6 +15,7 @@
 //! in counts from before the question was asked.
 
 mod fence;
+mod job_runs;
 mod outbox;
 mod oversight;
 mod read;
@@ -42,7 +43,7 @@ pub use self::service::SqliteStore;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More than there are statements here, so that each is compiled once.
-const STATEMENTS: usize = 48;
+const STATEMENTS: usize = 64;
 
 /// Fence and outbox in one SQLite database. Blocks: see [`SqliteStore`] for async code.
 ///

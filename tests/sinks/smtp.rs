@@ -221,8 +221,7 @@ fn mail_goes_over_tls_and_after_a_login() {
         std::fs::write(&secret, "s3cret\n").unwrap();
         let server = MailServer::start_with(None, extensions, Some(certificate));
         let login = Login { user: "me".into(), password: SecretSource::File(secret) };
-        let config =
-            SmtpConfig { encryption, ca: Some(ca), login: Some(login), ..to(&server) };
+        let config = SmtpConfig { encryption, ca: Some(ca), login: Some(login), ..to(&server) };
         assert_eq!(run(send(&SmtpSink::open(&config).unwrap(), "m", b"x")), Ok(()));
         assert_eq!(server.taken().len(), 1);
         let commands = server.commands();

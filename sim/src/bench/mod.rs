@@ -69,6 +69,7 @@ impl Load {
             timing: fencepost::election::Timing::default(),
             network: Network::default(),
             workload,
+            jobs: Vec::new(),
             horizon: HORIZON,
             heal: Duration::from_secs(15),
             stable: false,

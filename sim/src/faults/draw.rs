@@ -6,6 +6,7 @@
 
 mod anchors;
 mod bounces;
+mod jobs;
 mod links;
 mod lists;
 mod machines;
@@ -18,6 +19,7 @@ use fencepost::election::Timing;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use self::bounces::shuffle;
+pub use self::jobs::jobs;
 pub use self::setting::{network, timing};
 use super::pick::{chance, log_duration, log_uniform, one_of, uniform, uniform_duration};
 use super::plan::{Fault, Harm, Links, Noise, PlannedFault, Service, Size, Start, Target};
@@ -180,6 +182,10 @@ impl Draw<'_> {
             K::WallStep => {
                 let by_ms = self.step();
                 Fault::WallStep { node: self.node(), by_ms: self.sign(by_ms) }
+            }
+            K::DbWallStep => {
+                let by_ms = self.step();
+                Fault::WallStep { node: Database, by_ms: self.sign(by_ms) }
             }
             K::Rate => {
                 let high = self.ranges.ppm.high.min(self.timing.max_drift_ppm);

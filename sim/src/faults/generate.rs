@@ -12,9 +12,10 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::pick::{chance, one_of, uniform, uniform_duration, uniform_i64};
 use super::plan::{
     DiskMode, DiskTrouble, Fault, Handling, Harm, Plan, PlannedFault, ServiceTrouble, Size, Start,
-    Workload, node, observer,
+    Target, Workload, node, observer,
 };
 use super::{draw, lists, overlap};
+use crate::oracles::SinkKind;
 use crate::scenario::units::Between;
 use crate::scenario::{
     DiskSpec, FaultLine, FaultSpec, HarmSpec, Scenario, ServiceSpec, StartSpec, WorkloadSpec,
@@ -31,6 +32,10 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     let horizon = uniform_duration(&mut stream(seed, "plan/horizon", 0), scenario.horizon);
     let heal = uniform_duration(&mut stream(seed, "plan/heal", 0), scenario.heal);
     let workload = scenario.workload.as_ref().and_then(|spec| workload(spec, seed));
+    let jobs = match workload {
+        Some(_) => draw::jobs(&scenario.jobs, &mut stream(seed, "plan/jobs", 0)),
+        None => Vec::new(),
+    };
     let timing = draw::timing(&scenario.timing, &mut stream(seed, "plan/timing", 0));
     let mut faults = Vec::new();
     for (index, line) in scenario.faults.iter().enumerate() {
@@ -47,6 +52,10 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         };
         let does_something = match fault {
             Fault::Topology { topology, .. } => size.nodes() >= topology.least_nodes(),
+            // A line may be meant for the seeds whose sink does not rest on the store's clock.
+            Fault::WallStep { node: Target::Database, .. } => {
+                workload.is_some_and(|work| !matches!(work.sink, SinkKind::Dedup { .. }))
+            }
             // A line may be meant for the seeds that have disks.
             Fault::Disk { .. } => disk != DiskMode::None,
             _ => true,
@@ -72,6 +81,7 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         timing,
         network: draw::network(scenario, size, &mut stream(seed, "plan/network", 0)),
         workload,
+        jobs,
         horizon,
         heal,
         stable: scenario.stable,

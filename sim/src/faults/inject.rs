@@ -152,9 +152,8 @@ impl Injector {
             }
             Fault::Deploy { node, voters, down } => self.deploy(node, voters, down).await,
             Fault::Retire { node } => self.retire(node).await,
-            Fault::WallStep { node, by_ms } => {
-                self.step_wall(self.node(node), by_ms);
-            }
+            Fault::WallStep { node: Target::Database, by_ms } => self.step_store_clock(by_ms),
+            Fault::WallStep { node, by_ms } => self.step_wall(self.node(node), by_ms),
             Fault::Rate { node, ppm, lasts } => self.rate(self.node(node), ppm, lasts).await,
         }
         self.cluster.recorder.record(Kind::FaultEnded { line });

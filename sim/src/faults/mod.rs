@@ -4,6 +4,7 @@ mod draw;
 mod fault;
 pub mod generate;
 pub mod inject;
+mod job;
 pub mod kind;
 mod line;
 pub mod lists;

@@ -9,6 +9,7 @@ use fencepost::election::Timing;
 pub use super::fault::{
     DiskTrouble, Fault, Harm, Links, Service, ServiceTrouble, Target, Topology,
 };
+pub use super::job::PlannedJob;
 pub use super::start::{PlannedFault, Start, Trigger};
 use crate::oracles::SinkKind;
 
@@ -33,6 +34,8 @@ pub struct Plan {
     pub network: Network,
     /// The messages to deliver; none in an election-only run.
     pub workload: Option<Workload>,
+    /// The scheduled jobs; none in an election-only run.
+    pub jobs: Vec<PlannedJob>,
     /// How long faults happen, from the end of the warm-up.
     pub horizon: Duration,
     /// How soon after the faults the liveness oracles must hold.

@@ -36,7 +36,11 @@ fn everything() -> Scenario {
          cluster = {{ voters = \"1..7\", observers = \"0..3\", \
          disk = [\"kept\", \"wiped\", \"none\"] }}\n\
          workload = {{ messages = \"0..3\", every = \"1ms..2s\", \
-         sink = [\"dedup\", \"fenced\", \"plain\"], window = \"90s\" }}\n\
+         sink = [\"dedup\", \"fenced\", \"plain\"], window = \"90s\", \
+         keys = \"0..5\", batch = \"1..9\", attempts = \"1..9\" }}\n\
+         jobs = [{{ count = \"0..3\", every = \"100ms..9s\", runs = \"1ms..2s\", \
+         misfire = [\"skip\", \"run latest\", \"catch up 2\"], grace = \"0s..9s\", \
+         overlap = [\"skip\", \"queue one\", \"allow 2\"] }}]\n\
          timing = {{ heartbeat = \"50ms..200ms\", lease = \"600ms..2s\", \
          jitter = \"1ms..800ms\", margin = \"0ms..50ms\", max_drift_ppm = \"1000..20000\" }}\n\
          network = {{ latency = \"1us..3ms\", shape = \"normal-ish\", loss = 0.015, links = [\

@@ -3,6 +3,7 @@
 use fencepost::election::{HardState, Rejoins, Release, Role, SteppedDown};
 use fencepost::{Boot, Generation, Identity, Instant, NodeId, Term, Token};
 
+use super::job::JobEvent;
 use super::{MessageNo, MessageState, SimTime};
 
 /// What happened.
@@ -73,6 +74,12 @@ pub enum Kind {
     WallStep {
         /// The node.
         node: NodeId,
+        /// By how much, in milliseconds.
+        by_ms: i64,
+    },
+
+    /// The database's wall clock, which is the store's, was stepped.
+    DatabaseWallStep {
         /// By how much, in milliseconds.
         by_ms: i64,
     },
@@ -310,6 +317,15 @@ pub enum Kind {
         /// The proof, if it moved out of doubt.
         proof: Option<ProofKind>,
     },
+    /// A person's verdict moved a message, without a token.
+    Judged {
+        /// The message.
+        message: MessageNo,
+        /// From this state.
+        from: MessageState,
+        /// To this one.
+        to: MessageState,
+    },
     /// A transaction was refused because its token was not the floor.
     Fenced {
         /// The token shown.
@@ -317,6 +333,10 @@ pub enum Kind {
         /// The floor.
         floor: Token,
     },
+
+    // -- scheduled jobs
+    /// Something happened to a job.
+    Job(JobEvent),
 
     // -- the sink
     /// The recipient sees a message.

@@ -49,6 +49,20 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     });
                 }
             }
+            Kind::Judged { message, to, .. } => {
+                let seen = messages.entry(message).or_default();
+                let wrong = match to {
+                    MessageState::Delivered => seen.effects == 0,
+                    MessageState::Failed | MessageState::Pending => seen.effects > 0,
+                    _ => false,
+                };
+                if wrong {
+                    report.add(index, event, || {
+                        let (state, effects) = (to.name(), seen.effects);
+                        format!("{message} was judged {state} by a person, effects: {effects}")
+                    });
+                }
+            }
             Kind::Final { message, state, .. } => {
                 let seen = messages.entry(message).or_default();
                 let wrong = match state {
@@ -115,6 +129,17 @@ mod tests {
         let script = Script::new().settled(1, 7, Failed).effect(1, 1, 7);
         script.bad().ends_as(7, Failed).check(&ORACLE);
         Script::new().effect(1, 1, 7).bad().ends_as(7, Pending).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_person_who_is_wrong_is_caught() {
+        let sent = Script::new().effect(1, 1, 7).judged(7, InDoubt, Delivered);
+        sent.ends_as(7, Delivered).check(&ORACLE);
+        Script::new().bad().judged(7, InDoubt, Delivered).check(&ORACLE);
+        for to in [Failed, Pending] {
+            Script::new().judged(7, InDoubt, to).ends_as(7, to).check(&ORACLE);
+            Script::new().effect(1, 1, 7).bad().judged(7, InDoubt, to).check(&ORACLE);
+        }
     }
 
     #[test]

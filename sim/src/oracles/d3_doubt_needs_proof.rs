@@ -54,7 +54,13 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                         format!("{node} sent {message} with token {token} {objection}")
                     });
                 }
-                story.sends.push(Send { node, token, outcome: None, cleared: false });
+                story.sends.push(Send {
+                    node,
+                    token,
+                    outcome: None,
+                    cleared: false,
+                    disproved: false,
+                });
             }
             Kind::SendEnded { node, token, message, outcome } => {
                 let story = stories.entry(message).or_default();
@@ -81,10 +87,19 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                         format!("{message} went from {from} to {to} under token {token} by {proof}")
                     });
                 } else if from == MessageState::InDoubt && proof != Some(ProofKind::NeverSent) {
-                    story.sends.iter_mut().for_each(|send| send.cleared = true);
+                    for send in &mut story.sends {
+                        send.cleared = true;
+                        send.disproved |= proof == Some(ProofKind::SinkLacksIt);
+                    }
                 } else if proof == Some(ProofKind::NeverSent) {
                     story.given_back();
                 }
+            }
+            // A person vouches that no send had an effect or will have one.
+            Kind::Judged { message, to: MessageState::Pending, .. } => {
+                let story = stories.entry(message).or_default();
+                story.sends.iter_mut().for_each(|send| send.disproved = true);
+                story.first_claimed = None;
             }
             _ => {}
         }

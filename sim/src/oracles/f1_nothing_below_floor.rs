@@ -1,4 +1,5 @@
-//! F1: nothing commits below the floor. Every claim and every change of a message's state carries
+//! F1: nothing commits below the floor. Every claim, every change of a message's state and every word
+//! about a job's run carries
 //! exactly the highest token that was ever activated.
 //!
 //! Guards the fence layer, unconditionally: it must hold when elections, leases and clocks are
@@ -24,13 +25,22 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut floor: Option<Token> = None;
     for (index, event) in history.besides_messages() {
-        let (token, message, what) = match event.kind {
-            Kind::Activated { token, .. } => {
-                floor = floor.max(Some(token));
+        let (token, message, what) = match &event.kind {
+            Kind::Job(job) => {
+                if let Some(token) = job.committed_under().filter(|token| Some(*token) != floor) {
+                    report.add(index, event, || {
+                        let floor = floor.map_or_else(|| "never raised".into(), |f| f.to_string());
+                        format!("{job}: the floor is {floor}, not {token}")
+                    });
+                }
                 continue;
             }
-            Kind::Claimed { token, message } => (token, message, "claimed"),
-            Kind::Moved { token, message, .. } => (token, message, "moved"),
+            Kind::Activated { token, .. } => {
+                floor = floor.max(Some(*token));
+                continue;
+            }
+            Kind::Claimed { token, message } => (*token, *message, "claimed"),
+            Kind::Moved { token, message, .. } => (*token, *message, "moved"),
             _ => continue,
         };
         if Some(token) != floor {

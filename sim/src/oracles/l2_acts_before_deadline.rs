@@ -1,19 +1,21 @@
-//! L2: guards are handed out, and guarded acts start, before the deadline: whoever starts to claim or to send holds the guard
+//! L2: guards are handed out, and guarded acts start, before the deadline: whoever starts to claim, to send or to run a job holds the guard
 //! of the token that it shows, and its own clock has not reached the end of the lease.
 //!
 //! Guards the lease layer, on the actor's side: Gray and Cheriton 1989, §3. The acts are recorded
 //! where they leave the node, so a node that never asks a guard (the founding design: "am I the
 //! leader?", then act) is caught like one that asks too early. Needs no bound on clocks.
 
+use std::fmt;
+
 use super::guards::Guards;
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
-use crate::history::{History, Kind};
+use crate::history::{History, JobEvent, JobRun, Kind, MessageNo};
 
 /// No act without a guard whose deadline lies ahead.
 pub const ORACLE: Oracle = Oracle {
     property: "L2",
-    says: "claims and sends start under a guard and before its deadline",
+    says: "claims, sends and jobs start under a guard and before its deadline",
     layer: "lease",
     check,
 };
@@ -23,12 +25,15 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut guards = Guards::default();
     for (index, event) in history.besides_messages() {
         guards.apply(event);
-        let (node, token, message, reading, act) = match event.kind {
+        let (node, token, reading, act) = match event.kind {
             Kind::ClaimStarted { node, token, message, reading } => {
-                (node, token, message, reading, "claim")
+                (node, token, reading, Act::Claim(message))
             }
             Kind::SendStarted { node, token, message, reading, .. } => {
-                (node, token, message, reading, "send")
+                (node, token, reading, Act::Send(message))
+            }
+            Kind::Job(JobEvent::Started { node, run, token, reading }) => {
+                (node, token, reading, Act::Run(run))
             }
             // To hand a guard out is an act, too: whoever gets it will not ask again at once.
             Kind::GuardIssued { holder, token } => {
@@ -48,11 +53,26 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             Some((false, true, Some(_))) => "at or after its deadline",
             _ => "without a guard",
         };
-        report.add(index, event, || {
-            format!("{node} began to {act} {message} with token {token} {flaw}")
-        });
+        report.add(index, event, || format!("{node} began to {act} with token {token} {flaw}"));
     }
     report.done()
+}
+
+/// What is begun.
+enum Act {
+    Claim(MessageNo),
+    Send(MessageNo),
+    Run(JobRun),
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(message) => write!(f, "claim {message}"),
+            Self::Send(message) => write!(f, "send {message}"),
+            Self::Run(run) => write!(f, "run {run}"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +109,8 @@ mod tests {
         // Leading, with a lease, but never asked for a guard; and a guard before any lease.
         Script::new().lease(1, 1, 900).bad().send_started(1, 1, 7).check(&ORACLE);
         Script::new().bad().guard(1, 1).bad().claim_started(1, 1, 7).check(&ORACLE);
+        Script::new().bad().job_started(1, 1, 1, 2_000).check(&ORACLE);
+        may_act_until_900().job_started(1, 1, 1, 2_000).check(&ORACLE);
         // Another's guard, or one of another term.
         may_act_until_900().bad().send_started(2, 1, 7).bad().send_started(1, 2, 7).check(&ORACLE);
         // A guard of an earlier boot.

@@ -10,7 +10,7 @@ use fencepost::{NodeId, Term, Token};
 
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
-use crate::history::{History, Kind, MessageNo};
+use crate::history::{History, JobEvent, JobRun, Kind, MessageNo};
 
 /// First the work ends, then the lease.
 pub const ORACLE: Oracle = Oracle {
@@ -25,6 +25,8 @@ struct Process {
     released: Vec<Term>,
     /// Sends that have begun and not ended.
     under_way: Vec<(Token, MessageNo)>,
+    /// Actions of jobs that have begun and not ended.
+    running: Vec<(Token, JobRun)>,
 }
 
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
@@ -42,6 +44,12 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 if let Some((_, message)) = late {
                     report.add(index, event, || {
                         format!("{node} released term {term} while it was sending {message}")
+                    });
+                }
+                let late = process.running.iter().find(|(token, _)| Term::from(*token) == term);
+                if let Some((_, run)) = late {
+                    report.add(index, event, || {
+                        format!("{node} released term {term} while {run} was running")
                     });
                 }
             }
@@ -62,6 +70,20 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                     });
                 }
             }
+            Kind::Job(JobEvent::Started { node, run, token, .. }) => {
+                let process = processes.entry(node).or_default();
+                process.running.push((token, run));
+                if process.released.contains(&token.into()) {
+                    report.add(index, event, || {
+                        format!("{node} began to run {run} after it had released {token}")
+                    });
+                }
+            }
+            Kind::Job(JobEvent::Ended { node, run, token, .. }) => {
+                if let Some(process) = processes.get_mut(&node) {
+                    process.running.retain(|act| *act != (token, run));
+                }
+            }
             Kind::SendEnded { node, token, message, .. } => {
                 if let Some(process) = processes.get_mut(&node) {
                     process.under_way.retain(|act| *act != (token, message));
@@ -77,7 +99,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
 mod tests {
     use super::super::testing::{Script, node};
     use super::*;
-    use crate::history::SendOutcome;
+    use crate::history::{ActionEnd, SendOutcome};
 
     fn released(script: Script, term: u64) -> Script {
         script.push(Kind::Released { node: node(1), term: Term(term), successor: None })
@@ -100,5 +122,9 @@ mod tests {
         released(Script::new().send_started(1, 1, 7).bad(), 1).check(&ORACLE);
         let script = released(Script::new(), 1).bad().claim_started(1, 1, 7);
         script.bad().send_started(1, 1, 7).check(&ORACLE);
+        released(Script::new().job_started(1, 1, 1, 2_000).bad(), 1).check(&ORACLE);
+        let script = Script::new().job_started(1, 1, 1, 2_000);
+        let script = released(script.job_ended(1, 1, 1, 2_000, ActionEnd::Cancelled), 1);
+        script.bad().job_started(1, 1, 1, 3_000).check(&ORACLE);
     }
 }

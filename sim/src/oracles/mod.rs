@@ -13,7 +13,9 @@ mod claims;
 mod d1_one_effect;
 mod d2_delivered_means_one_effect;
 mod d3_doubt_needs_proof;
+mod d4_known_ways;
 mod d5_claim_before_send;
+mod d6_keys_in_order;
 mod e1_one_leader_a_term;
 mod e2_promises_never_fall;
 mod e3_majority_certificate;
@@ -25,6 +27,9 @@ mod f3_no_claim_below_floor;
 mod f4_floor_across_generations;
 mod few;
 mod guards;
+mod j1_one_run_an_instant;
+mod j2_no_overlap;
+mod j3_every_instant_ends;
 mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
 mod l3_release_after_the_last_act;
@@ -49,6 +54,7 @@ use std::time::Duration;
 
 use fencepost::NodeId;
 
+use crate::faults::plan::PlannedJob;
 use crate::history::{History, Kind, SimTime};
 
 pub use report::MAX_VIOLATIONS;
@@ -66,6 +72,8 @@ pub struct Setting {
     pub stable: bool,
     /// Whether the run carries messages at all; an election-only run does not.
     pub delivers: bool,
+    /// The scheduled jobs.
+    pub jobs: Vec<PlannedJob>,
 }
 
 /// What a simulated sink can do.
@@ -133,10 +141,15 @@ pub const ALL: &[Oracle] = &[
     s2_lead_means_lease::ORACLE,
     m1_quorums_intersect::ORACLE,
     m3_no_return_of_the_superseded::ORACLE,
+    j1_one_run_an_instant::ORACLE,
+    j2_no_overlap::ORACLE,
+    j3_every_instant_ends::ORACLE,
     d1_one_effect::ORACLE,
     d2_delivered_means_one_effect::ORACLE,
     d3_doubt_needs_proof::ORACLE,
+    d4_known_ways::ORACLE,
     d5_claim_before_send::ORACLE,
+    d6_keys_in_order::ORACLE,
     v1_stable_leader::ORACLE,
     v2_rejoining_ends::ORACLE,
     v3_every_message_ends::ORACLE,

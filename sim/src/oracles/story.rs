@@ -14,11 +14,15 @@ pub(super) struct Send {
     pub outcome: Option<SendOutcome>,
     /// A proof allows another send in spite of this one.
     pub cleared: bool,
+    /// The sink proved that this one had no effect and will have none.
+    pub disproved: bool,
 }
 
 impl Send {
     fn may_have_had_effect(&self) -> bool {
-        matches!(self.outcome, None | Some(SendOutcome::Unknown | SendOutcome::Accepted))
+        let unknown =
+            matches!(self.outcome, None | Some(SendOutcome::Unknown | SendOutcome::Accepted));
+        unknown && !self.disproved
     }
 }
 
@@ -72,8 +76,7 @@ impl Story {
             MessageState::Delivered => ended == Some(SendOutcome::Accepted),
             // Refused for good, or given up: then no attempt may have had an effect.
             MessageState::Failed => {
-                let certain =
-                    !self.sends.iter().any(|send| send.may_have_had_effect() && !send.cleared);
+                let certain = !self.sends.iter().any(Send::may_have_had_effect);
                 ended == Some(SendOutcome::Rejected)
                     || ended.is_some() && self.never_sent(token) && certain
             }

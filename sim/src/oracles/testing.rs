@@ -7,13 +7,17 @@
 use std::time::Duration;
 
 use fencepost::election::{HardState, Role, SteppedDown};
-use fencepost::{Boot, Generation, Identity, Incarnation, Instant, NodeId, Term, Token};
+use fencepost::jobs::{Misfire, Overlap};
+use fencepost::store::SkipReason;
+use fencepost::{Boot, Generation, Identity, Incarnation, Instant, NodeId, Term, Token, WallTime};
 
 use super::{Oracle, Setting, SinkKind};
+use crate::faults::plan::PlannedJob;
 use crate::history::{
-    Arrivals, History, Kind, MessageKind, MessageNo, MessageState, Phase, ProofKind, SendOutcome,
-    SimTime,
+    ActionEnd, Arrivals, History, JobEvent, JobNo, JobRun, Kind, MessageKind, MessageNo,
+    MessageState, Phase, ProofKind, SendOutcome, SimTime,
 };
+use crate::scenario::units::Between;
 
 /// A sink with a window of ten seconds.
 pub const DEDUP: SinkKind = SinkKind::Dedup { window: Duration::from_secs(10) };
@@ -54,6 +58,7 @@ impl Script {
             leader_within: Duration::from_secs(3),
             stable: false,
             delivers: true,
+            jobs: Vec::new(),
         };
         let script = Self {
             history: History::default(),
@@ -188,6 +193,10 @@ impl Script {
         self.push(Kind::Enqueued { message: MessageNo(message), key: None })
     }
 
+    pub fn of_key(self, message: u32, key: u32) -> Self {
+        self.push(Kind::Enqueued { message: MessageNo(message), key: Some(key) })
+    }
+
     /// In the generation of the last roll call.
     pub fn activated(self, token: u64, number: u32, again: bool) -> Self {
         let generation = self.generation.number;
@@ -259,6 +268,75 @@ impl Script {
         self.push(Kind::Moved { token, message, from, to, proof })
     }
 
+    pub fn judged(self, message: u32, from: MessageState, to: MessageState) -> Self {
+        self.push(Kind::Judged { message: MessageNo(message), from, to })
+    }
+
+    // -- jobs, numbered from 1; instants in milliseconds of the store's clock
+
+    /// One more job: due every second, a grace of two, actions of a second at most.
+    pub fn job(mut self, overlap: Overlap) -> Self {
+        let second = Duration::from_secs(1);
+        self.setting.jobs.push(PlannedJob {
+            every: second,
+            runs: Between { low: Duration::ZERO, high: second },
+            misfire: Misfire::Skip,
+            overlap,
+            grace: 2 * second,
+        });
+        self
+    }
+
+    pub fn job_started(self, number: u32, token: u64, job: u32, instant: u64) -> Self {
+        let (node, run, token) = (node(number), run(job, instant), Token(token));
+        let reading = Instant(self.now.0);
+        self.push(Kind::Job(JobEvent::Started { node, run, token, reading }))
+    }
+
+    pub fn job_ended(
+        self,
+        number: u32,
+        token: u64,
+        job: u32,
+        instant: u64,
+        how: ActionEnd,
+    ) -> Self {
+        let (node, run, token) = (node(number), run(job, instant), Token(token));
+        self.push(Kind::Job(JobEvent::Ended { node, run, token, how }))
+    }
+
+    pub fn job_registered(self, job: u32, cursor: u64) -> Self {
+        let (job, cursor, token) = (JobNo(job), WallTime { unix_ms: cursor }, Token(1));
+        self.push(Kind::Job(JobEvent::Registered { job, cursor, token }))
+    }
+
+    pub fn job_skipped(self, token: u64, job: u32, first: u64, last: u64) -> Self {
+        let (count, why) = ((last - first) / 1000 + 1, SkipReason::Misfire);
+        let (job, token) = (JobNo(job), Token(token));
+        let (first, last) = (WallTime { unix_ms: first }, WallTime { unix_ms: last });
+        self.push(Kind::Job(JobEvent::Skipped { job, first, last, count, why, token }))
+    }
+
+    pub fn job_began(self, token: u64, job: u32, instant: u64) -> Self {
+        let (run, token) = (run(job, instant), Token(token));
+        self.push(Kind::Job(JobEvent::Began { run, token }))
+    }
+
+    pub fn job_finished(self, token: u64, job: u32, instant: u64, done: bool) -> Self {
+        let (run, token) = (run(job, instant), Token(token));
+        self.push(Kind::Job(JobEvent::Finished { run, token, done }))
+    }
+
+    pub fn job_interrupted(self, token: u64, of: u64, job: u32, instant: u64) -> Self {
+        let (run, of, token) = (run(job, instant), Token(of), Token(token));
+        self.push(Kind::Job(JobEvent::Interrupted { run, of, token }))
+    }
+
+    pub fn job_final(self, job: u32, cursor: u64, now: u64) -> Self {
+        let (cursor, now) = (WallTime { unix_ms: cursor }, WallTime { unix_ms: now });
+        self.push(Kind::Job(JobEvent::Final { job: JobNo(job), cursor, now }))
+    }
+
     // -- phases and the end
 
     pub fn healing(self) -> Self {
@@ -277,6 +355,10 @@ impl Script {
     pub fn end(self) -> Self {
         self.push(Kind::End)
     }
+}
+
+fn run(job: u32, instant: u64) -> JobRun {
+    JobRun { job: JobNo(job), instant: WallTime { unix_ms: instant } }
 }
 
 fn hard(term: u64, vote: Option<u32>) -> HardState {

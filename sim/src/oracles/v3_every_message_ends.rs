@@ -73,6 +73,10 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::Moved { message, to: MessageState::InDoubt, .. } => {
                 messages.entry(message).or_default().doubted = event.at;
             }
+            Kind::Judged { message, to: MessageState::Pending, .. } => {
+                let fate = messages.entry(message).or_default();
+                (fate.first_claimed, fate.released) = (None, false);
+            }
             Kind::GuardIssued { .. } => last_guard = event.at,
             Kind::Final { message, state, parked } => {
                 let fate = messages.entry(message).or_default();

@@ -43,6 +43,7 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
         Kind::Sent { from, .. } => Some(from.node),
         Kind::Elected { leader, .. } => Some(leader.node),
         Kind::GuardIssued { holder, .. } => Some(holder.node),
+        Kind::Job(event) => event.node(),
         _ => None,
     }
 }
@@ -50,12 +51,15 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
 /// Where it happened if not on a node.
 fn outside(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Enqueued { .. }
+        Kind::DatabaseWallStep { .. }
+        | Kind::Enqueued { .. }
         | Kind::Activated { .. }
         | Kind::RollCalled { .. }
         | Kind::Claimed { .. }
         | Kind::Moved { .. }
+        | Kind::Judged { .. }
         | Kind::Fenced { .. }
+        | Kind::Job(_)
         | Kind::Final { .. } => "db",
         Kind::Effect { .. } | Kind::NoEffect { .. } => "sink",
         _ => "-",
@@ -79,7 +83,9 @@ pub fn text(kind: &Kind) -> String {
             own(*reading),
             if *within_bound { "within" } else { "outside" }
         ),
-        Kind::WallStep { by_ms, .. } => format!("wall clock steps by {by_ms:+} ms"),
+        Kind::WallStep { by_ms, .. } | Kind::DatabaseWallStep { by_ms } => {
+            format!("wall clock steps by {by_ms:+} ms")
+        }
         Kind::Started { hard, .. } => format!("starts from {hard:?}"),
         Kind::Persisted { hard, .. } => format!("persisted {hard:?}"),
         Kind::Sent { to, term, what, vote, arrives, .. } => {
@@ -156,7 +162,11 @@ pub fn text(kind: &Kind) -> String {
             let proof = proof.map(|proof| format!(", proof: {proof:?}")).unwrap_or_default();
             format!("{message} {} → {} under token {token}{proof}", from.name(), to.name())
         }
+        Kind::Judged { message, from, to } => {
+            format!("{message} {} → {} by a person's verdict", from.name(), to.name())
+        }
         Kind::Fenced { token, floor } => format!("refused token {token}: the floor is {floor}"),
+        Kind::Job(event) => event.to_string(),
         Kind::Effect { message, key, token, node } => {
             format!("{message} takes effect under key {key}, sent by {node} with token {token}")
         }

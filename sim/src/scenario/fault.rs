@@ -10,7 +10,7 @@ use super::problem::{Problems, suggest};
 use super::units::{Between, duration as written};
 use super::{FaultLine, FaultSpec, machines, services, start, topology};
 use crate::faults::overlap::{self, Clash, Counts, Hold};
-use crate::faults::plan::{DiskMode, Noise, Transport};
+use crate::faults::plan::{DiskMode, Noise, Target, Transport};
 
 /// Each fault with the keys it takes besides those that say when.
 const FAULTS: &[(&str, &[&str])] = &[
@@ -51,6 +51,8 @@ pub(super) struct Around<'a> {
     pub transport: Option<Transport>,
     /// Whether some seed has a workload.
     pub delivers: Option<bool>,
+    /// Whether some seed has a sink whose promise does not rest on the store's clock.
+    pub store_clock: Option<bool>,
 }
 
 /// The lines of `faults`; none if one of them is wrong.
@@ -227,7 +229,7 @@ fn spec(
         "fail" => return services::fail(section, problems),
         "commit" | "effect" => return services::answers(kind, section, problems),
         "wall" => {
-            let node = one_node(kind, section, around, problems);
+            let node = clock_owner(section, around, problems);
             let by_ms = section.need("step", "\"-4s\"", problems);
             let by_ms = by_ms.and_then(|value| steps("step", value, problems));
             FaultSpec::WallStep { node: node?, by_ms: by_ms? }
@@ -241,6 +243,33 @@ fn spec(
         }
         other => unreachable!("{other} is listed in FAULTS and read nowhere"),
     })
+}
+
+/// Whose wall clock jumps: a node's, or the database's.
+fn clock_owner(section: &Section, around: Around, problems: &mut Problems) -> Option<Target> {
+    let value = section.get("wall")?;
+    if value.get_ref().as_str() != Some("db") {
+        return one_node("wall", section, around, problems);
+    }
+    if around.delivers == Some(true) && around.store_clock == Some(true) {
+        return Some(Target::Database);
+    }
+    let (message, label, help) = match around.delivers {
+        Some(false) => (
+            "there is no database: there is no workload",
+            "no clock to step",
+            "add workload = { messages = 200, sink = \"fenced\" }",
+        ),
+        _ => (
+            "a dedup sink's promise rests on the store's clock",
+            "a step breaks it by as much as it is far",
+            "write sink = \"fenced\" or sink = \"plain\" in workload",
+        ),
+    };
+    if around.delivers.is_some() {
+        problems.add(value.span(), message, label, help);
+    }
+    None
 }
 
 /// The three probabilities of a section.

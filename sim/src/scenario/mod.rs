@@ -10,6 +10,7 @@ mod deploy;
 mod expect;
 mod fault;
 mod field;
+mod jobs;
 mod links;
 mod machines;
 mod network;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use fencepost::NodeId;
 use fencepost::probe::Mutant;
 
+pub use self::jobs::JobSpec;
 pub use self::print::print;
 pub use self::problem::{Problem, ScenarioError};
 pub use self::start::StartSpec;
@@ -71,6 +73,8 @@ pub struct Scenario {
     pub network: Network,
     /// The messages to deliver; none for an election-only scenario.
     pub workload: Option<WorkloadSpec>,
+    /// The scheduled jobs, for the seeds that have messages and so a store.
+    pub jobs: Vec<JobSpec>,
     /// How long faults happen, from the end of the warm-up.
     pub horizon: Between<Duration>,
     /// How soon after the faults the liveness oracles must hold.

@@ -93,6 +93,7 @@ fn one<'t>(
         horizon: None,
         transport: cluster.transport,
         delivers: None,
+        store_clock: None,
     };
     let between = between.and_then(|_| links("between", Ends::Slow, &section, around, problems));
     section.need("latency", "\"20ms..40ms\"", problems);

@@ -6,13 +6,14 @@ use toml::de::{DeTable, DeValue};
 use super::field::{Section, Value, duration, positive, signed, text};
 use super::problem::{Problem, Problems};
 use super::{
-    DEFAULT_HEAL, Expect, Scenario, TimingSpec, cluster, expect, fault, network, swarm, timing,
-    validate, workload,
+    DEFAULT_HEAL, Expect, Scenario, TimingSpec, cluster, expect, fault, jobs, network, swarm,
+    timing, validate, workload,
 };
 use crate::faults::plan::Network;
+use crate::oracles::SinkKind;
 
 const SECTIONS: &[&str] = &[
-    "name", "about", "seed", "cluster", "timing", "network", "workload", "horizon", "heal",
+    "name", "about", "seed", "cluster", "timing", "network", "workload", "jobs", "horizon", "heal",
     "stable", "faults", "swarm", "expect",
 ];
 
@@ -64,6 +65,21 @@ fn document_of<'t>(
         Some(value) => workload::parse(value, problems).map(Some),
         None => Some(None),
     };
+    let delivers =
+        workload.as_ref().map(|spec| spec.as_ref().is_some_and(|spec| spec.messages.high > 0));
+    let jobs = match root.get("jobs") {
+        Some(value) if delivers == Some(false) => {
+            problems.add(
+                value.span(),
+                "jobs without a workload",
+                "without messages there is no store to record them in",
+                "add workload = { messages = 200 }",
+            );
+            None
+        }
+        Some(value) => jobs::parse(value, problems),
+        None => Some(Vec::new()),
+    };
     let horizon = root.need("horizon", "\"60s\"", problems);
     let horizon = horizon
         .and_then(|value| duration("horizon", value, problems))
@@ -84,9 +100,11 @@ fn document_of<'t>(
         disks: cluster.disks.as_deref(),
         horizon,
         transport: cluster.transport,
-        delivers: workload
+        delivers,
+        store_clock: workload
             .as_ref()
-            .map(|spec| spec.as_ref().is_some_and(|spec| spec.messages.high > 0)),
+            .and_then(|spec| spec.as_ref())
+            .map(|spec| spec.sinks.iter().any(|sink| !matches!(sink, SinkKind::Dedup { .. }))),
     };
     let faults = match root.get("faults") {
         Some(value) => fault::lines(value, around, problems),
@@ -114,6 +132,7 @@ fn document_of<'t>(
         timing: timing?,
         network: network?,
         workload: workload?,
+        jobs: jobs?,
         horizon: horizon?,
         heal: heal?,
         stable: stable?,

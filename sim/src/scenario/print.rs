@@ -81,6 +81,13 @@ fn write(out: &mut impl Write, plan: &Plan, expect: &Expect) -> fmt::Result {
         }
         writeln!(out, " }}")?;
     }
+    if !plan.jobs.is_empty() {
+        writeln!(out, "jobs = [")?;
+        for job in &plan.jobs {
+            writeln!(out, "  {job},")?;
+        }
+        writeln!(out, "]")?;
+    }
     writeln!(out, "horizon = \"{}\"", duration(plan.horizon))?;
     writeln!(out, "heal = \"{}\"", duration(plan.heal))?;
     if plan.stable {

@@ -193,6 +193,8 @@ draw_kinds! {
     Strobe = "wall-strobe", 1;
     /// Some nodes, by name, cannot reach the database or do not get its answers.
     DbPartial = "db-partial", 2;
+    /// The database's wall clock jumps, unless the sink's promise rests on it.
+    DbWallStep = "db-wall-step", 0;
     /// The database's process is restarted.
     DbRestart = "db-restart", 2;
     /// The database fails.

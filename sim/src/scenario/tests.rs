@@ -1,6 +1,7 @@
 //! What a scenario file may hold, and what its errors look like.
 
 mod disks;
+mod jobs;
 mod networks;
 mod overlaps;
 mod starts;
@@ -273,6 +274,9 @@ fn bad_values_are_refused_with_an_example() {
     section_refused("workload = { messages = 9, sink = \"smtp\" }", &["dedup, fenced, plain"]);
     section_refused("workload = { messages = 100001 }", &["at most 100000"]);
     section_refused("workload = { messages = 9, sink = [] }", &["no sink"]);
+    section_refused("workload = { messages = 9, batch = 0 }", &["\"batch\" is zero", "batch = 1"]);
+    section_refused("workload = { messages = 9, attempts = \"0..3\" }", &["\"attempts\" is zero"]);
+    section_refused("workload = { messages = 9, keys = 1001 }", &["expected at most 1000"]);
     section_refused(
         "workload = { messages = 9, sink = \"plain\", window = \"1m\" }",
         &["only a dedup sink has a window"],
@@ -394,7 +398,7 @@ timing = { lease = "800ms..900ms", jitter = "50ms", max_drift_ppm = "1000..9000"
 network = { latency = "300us..2ms", shape = "long-tail", loss = 0.1, links = [
   { between = "n1 <-> n3, db", latency = "20ms..40ms", shape = "normal-ish" },
 ] }
-workload = { messages = 20, every = "50ms", sink = ["dedup", "plain"], window = "5m" }
+workload = { messages = 20, every = "50ms", sink = ["dedup", "plain"], window = "5m", keys = "0..3", batch = "1..9", attempts = 5 }
 horizon = "60s"
 faults = [
   { at = "1s..2s", cut = "n1, n2 <-> n3, db", for = "5s" },

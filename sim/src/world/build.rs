@@ -49,6 +49,7 @@ impl World {
             timing: plan.timing.clone(),
             transport: plan.transport,
             sink: plan.workload.map(|workload| workload.sink),
+            jobs: plan.jobs.clone(),
             dispatcher: dispatcher(plan.workload.map(|workload| workload.handling)),
             timer: timer.clone(),
             links: simulator::<Links>(),

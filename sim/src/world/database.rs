@@ -1,6 +1,7 @@
 //! The database: a node of its own that runs the product's SQLite outbox, in memory, behind the
 //! simulated network. The SQL that is tested is the SQL that ships.
 
+mod jobs;
 #[cfg(test)]
 mod tests;
 
@@ -9,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::store::{
     Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, MessageId,
-    MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Roll, Settled,
-    Settlement, SqliteOutbox, StoreError,
+    MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Passed, Permit, Proof, Roll, Ruling,
+    Settled, Settlement, SqliteOutbox, StoreError, Verdict, VerdictError,
 };
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
+pub use self::jobs::{JobAnswer, JobBooks, JobQuestion};
 use super::clocks::Clocks;
 use super::links::SharedMailbox;
 use super::recorder::Recorder;
@@ -30,6 +32,8 @@ pub struct Books {
     generation: Generation,
     /// In the order in which they were written, which is that of their numbers.
     messages: BTreeMap<MessageNo, Booked>,
+    /// The books of the jobs.
+    pub jobs: JobBooks,
 }
 
 /// What the books say of a message.
@@ -53,7 +57,8 @@ impl Books {
     pub fn new() -> Result<Self, StoreError> {
         let outbox = SqliteOutbox::in_memory()?;
         let (floor, generation) = (Token::default(), Generation::NONE);
-        Ok(Self { outbox, floor, generation, messages: BTreeMap::new() })
+        let (messages, jobs) = (BTreeMap::new(), JobBooks::default());
+        Ok(Self { outbox, floor, generation, messages, jobs })
     }
 
     /// Messages are written. What is new goes into the books and the history.
@@ -78,28 +83,59 @@ impl Books {
         Ok(answers)
     }
 
-    /// Whether every message is where it may stay for good: delivered, failed, parked, or behind one
-    /// of its key that is in doubt.
+    /// Those in doubt that hold up others of their key.
+    pub fn holding_up(&self) -> Vec<MessageNo> {
+        let mut doubts: BTreeMap<u32, MessageNo> = BTreeMap::new();
+        let mut found = BTreeSet::new();
+        for (&message, booked) in &self.messages {
+            let Some(key) = booked.key else { continue };
+            match booked.state {
+                MessageState::InDoubt => {
+                    doubts.entry(key).or_insert(message);
+                }
+                MessageState::Pending => found.extend(doubts.get(&key)),
+                _ => {}
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// A person passes a verdict about a message. What is not parked is left to the leader.
+    ///
+    /// # Errors
+    /// It does not fit where the message stands.
+    pub fn judge(
+        &mut self,
+        message: MessageNo,
+        ruling: Ruling,
+        now: WallTime,
+        recorder: &Recorder,
+    ) -> Result<(), VerdictError> {
+        let (by, why) = ("the operator".into(), "the recipient was asked".into());
+        let verdict = Verdict { id: message_id(message), attempt: None, ruling, by, why };
+        let Passed { from, to, .. } = self.outbox.judge(&verdict, now)?;
+        if let Some(booked) = self.messages.get_mut(&message) {
+            booked.state = to;
+        }
+        recorder.record(Kind::Judged { message, from, to });
+        Ok(())
+    }
+
+    /// Whether every message is where it may stay for good: delivered, failed, or parked and in
+    /// nobody's way.
     ///
     /// # Errors
     /// SQLite says so.
     pub fn is_settled(&mut self) -> Result<bool, StoreError> {
-        let mut doubtful_keys = BTreeSet::new();
-        let mut doubts = false;
-        for booked in self.messages.values() {
-            let waits = booked.key.is_some_and(|key| doubtful_keys.contains(&key));
-            match booked.state {
-                MessageState::Pending if waits => {}
-                MessageState::Pending | MessageState::Claimed => return Ok(false),
-                MessageState::InDoubt => {
-                    doubts = true;
-                    doubtful_keys.extend(booked.key);
-                }
-                MessageState::Delivered | MessageState::Failed => {}
-            }
+        let at = |booked: &Booked| booked.state;
+        let open =
+            |state: MessageState| matches!(state, MessageState::Pending | MessageState::Claimed);
+        if self.messages.values().map(at).any(open) {
+            return Ok(false);
         }
+        let mut doubts = self.messages.values().filter(|b| b.state == MessageState::InDoubt);
         // Only the database knows what is parked.
-        Ok(!doubts || self.outbox.doubts(1)?.is_empty())
+        Ok(doubts.next().is_none() || self.outbox.doubts(1)?.is_empty())
     }
 }
 
@@ -116,12 +152,17 @@ pub enum Question {
     Settle { token: Token, settlements: Vec<(Attempt, Settlement)> },
     Doubts { limit: usize },
     Resolve { token: Token, attempt: Attempt, proof: Proof },
+    Jobs(JobQuestion),
 }
 
 impl Question {
     /// Whether its answer acknowledges a commit.
     fn writes(&self) -> bool {
-        !matches!(self, Self::Roll | Self::Pending { .. } | Self::Doubts { .. })
+        match self {
+            Self::Roll | Self::Pending { .. } | Self::Doubts { .. } => false,
+            Self::Jobs(question) => question.writes(),
+            _ => true,
+        }
     }
 }
 
@@ -137,6 +178,7 @@ pub enum Answer {
     Settled(Checked<Vec<Settled>>),
     Resolved(Checked<Settled>),
     Doubts(Vec<Doubt>),
+    Jobs(JobAnswer),
     Failed(StoreError),
 }
 
@@ -287,6 +329,7 @@ impl Database {
                 }
                 Answer::Resolved(answer)
             }
+            Question::Jobs(question) => Answer::Jobs(self.execute_for_jobs(books, question, now)?),
         })
     }
 
@@ -367,14 +410,19 @@ impl Database {
         self.recorder.record(Kind::Fenced { token, floor });
     }
 
-    /// Records where each message ended, as the database itself says.
+    /// Records where each message and each job ended, as the database itself says; `now` is its
+    /// clock.
     ///
     /// # Errors
     /// SQLite says so.
     ///
     /// # Panics
     /// The database and the testbed's books disagree: one of them is wrong.
-    pub fn audit(books: &SharedBooks, recorder: &Recorder) -> Result<(), StoreError> {
+    pub fn audit(
+        books: &SharedBooks,
+        recorder: &Recorder,
+        now: WallTime,
+    ) -> Result<(), StoreError> {
         let books = &mut *lock(books);
         let mut rows: Vec<_> = books.outbox.entries(None)?;
         rows.sort_by_key(|row| message_no(&row.id));
@@ -387,7 +435,7 @@ impl Database {
             assert_eq!(row.state, books.messages[&message].state, "{message}: database and books");
             recorder.record(Kind::Final { message, state: row.state, parked: row.parked });
         }
-        Ok(())
+        Self::audit_jobs(books, recorder, now)
     }
 }
 

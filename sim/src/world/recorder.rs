@@ -165,6 +165,11 @@ impl Recorder {
         state.down.is_subset(&state.absent) && state.rejoining.is_empty()
     }
 
+    /// Reads the history so far.
+    pub fn read<R>(&self, read: impl FnOnce(&History) -> R) -> R {
+        read(&self.lock().history)
+    }
+
     /// Takes the history.
     pub fn take(&self) -> History {
         std::mem::take(&mut self.lock().history)

@@ -13,13 +13,14 @@ use fencepost::delivery::DispatcherConfig;
 use fencepost::election::{Config, Message, Timing};
 use fencepost::node::tcp::{TcpConfig, TcpTransport};
 use fencepost::node::{DiskError, DriverError, Quorum, Transport};
-use fencepost::store::{Store, Unfenced};
+use fencepost::store::{Fence, Unfenced};
 use rand::Rng;
 use tracing::info;
 
 use super::clocks::{Clocks, SimClock};
 use super::database::{self, DatabaseMail, RemoteStore};
 use super::disks::{Disks, SimDisk};
+use super::jobs::jobs_of;
 use super::links::{Links, Mailbox, SharedMailbox, Traffic};
 use super::place::{Place, Places};
 use super::recorder::{NodeRecorder, Recorder};
@@ -52,6 +53,8 @@ pub struct Cluster {
     pub transport: plan::Transport,
     /// What the sink can do; `None` in an election-only run.
     pub sink: Option<SinkKind>,
+    /// The jobs that every node runs by schedule.
+    pub jobs: Vec<plan::PlannedJob>,
     /// How the nodes deliver.
     pub dispatcher: DispatcherConfig,
     /// True time.
@@ -202,10 +205,12 @@ impl Cluster {
         let store = Arc::new(self.remote_store(place));
         let service = self.join(place, boot, transport, store).await?;
         service.deliver(Arc::new(self.remote_sink(place, kind)), self.dispatcher.clone());
+        let node = self.places.node(place);
+        service.schedule(jobs_of(&self.jobs, self.seed, node, service.clock(), &self.recorder));
         service.run_until(stop).await
     }
 
-    async fn join<T: Transport, S: Store>(
+    async fn join<T: Transport, S: Fence>(
         &self,
         place: Place,
         boot: u32,

@@ -279,7 +279,12 @@ impl Draft<'_> {
         table: Option<&DeliveryTable>,
     ) -> Result<Delivery, ConfigFileError> {
         let defaults = DispatcherConfig::default();
-        let mut delivery = Delivery { poll: defaults.poll, batch: defaults.batch };
+        let mut delivery = Delivery {
+            poll: defaults.poll,
+            batch: defaults.batch,
+            backoff: defaults.backoff,
+            attempts: defaults.attempts_max,
+        };
         let Some(table) = table else { return Ok(delivery) };
         if let Some(text) = &table.poll {
             delivery.poll = self.duration(text)?;
@@ -293,6 +298,24 @@ impl Draft<'_> {
             if !(1..=MAX_BATCH).contains(&delivery.batch) {
                 let help = format!("take 1 to {MAX_BATCH} messages at once");
                 return Err(self.mistake(batch.span(), "batch is out of range", "here", help));
+            }
+        }
+        for (name, text, value) in [
+            ("backoff", &table.backoff, &mut delivery.backoff.first),
+            ("backoff_max", &table.backoff_max, &mut delivery.backoff.max),
+        ] {
+            let Some(text) = text else { continue };
+            *value = self.duration(text)?;
+            if !(Duration::from_millis(1)..=Duration::from_hours(24)).contains(value) {
+                let problem = format!("{name} is out of range");
+                return Err(self.mistake(text.span(), problem, "here", "wait 1 ms to 24 h"));
+            }
+        }
+        if let Some(attempts) = &table.attempts {
+            delivery.attempts = *attempts.get_ref();
+            if delivery.attempts == 0 {
+                let help = "a message is sent at least once";
+                return Err(self.mistake(attempts.span(), "attempts is zero", "here", help));
             }
         }
         Ok(delivery)

@@ -175,7 +175,10 @@ fn a_misspelt_key_is_shown_with_the_nearest_known_one() {
         &shown("heartbeat =", "heart_beat ="),
         &["12 │ heart_beat", "did you mean `heartbeat`?"],
     );
-    assert_shows(&shown("batch =", "colour ="), &["22 │ colour", "known here: poll, batch"]);
+    assert_shows(
+        &shown("batch =", "colour ="),
+        &["22 │ colour", "known here: poll, batch, backoff"],
+    );
 }
 
 #[test]
@@ -250,6 +253,9 @@ fn bad_durations_and_ranges_are_shown() {
     assert_shows(&shown("\"50ms\"", "\"0s\""), &["heartbeat = 0ns is out of range"]);
     assert_shows(&shown("poll = \"1s\"", "poll = \"0s\""), &["poll is out of range", "21 │ poll"]);
     assert_shows(&shown("batch = 7", "batch = 0"), &["batch is out of range", "22 │ batch"]);
+    let backoff = shown("batch = 7", "backoff_max = \"25h\"");
+    assert_shows(&backoff, &["backoff_max is out of range", "22 │ backoff_max"]);
+    assert_shows(&shown("batch = 7", "attempts = 0"), &["attempts is zero", "22 │ attempts"]);
     assert_shows(&shown("\"mail\"", "\"\""), &["cannot name a cluster", "1 │ cluster"]);
 }
 

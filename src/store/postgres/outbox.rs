@@ -23,7 +23,9 @@ const ENQUEUE: &str = concat!(
         SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::SMALLINT[], $4::BYTEA[])
             WITH ORDINALITY AS new (id, ordering_key, lot, bytes, nth)
     ), clock AS MATERIALIZED (
-        SELECT ", now!(), " AS now
+        SELECT ",
+    now!(),
+    " AS now
     ), added AS (
         INSERT INTO fencepost.outbox (id, ordering_key, lot, enqueued_ms, changed_ms)
         SELECT id, ordering_key, lot, now, now FROM new, clock ORDER BY nth
@@ -41,7 +43,9 @@ const SWEEP: &str = "UPDATE fencepost.outbox SET state = 4, changed_ms = $2, rea
 const PENDING: &str = concat!(
     "SELECT id, attempts + 1, failures, bytes
     FROM fencepost.outbox AS mine JOIN fencepost.payload USING (seq)
-    WHERE state = 0 AND not_before_ms <= ", now!(), "
+    WHERE state = 0 AND not_before_ms <= ",
+    now!(),
+    "
     AND (ordering_key IS NULL OR NOT EXISTS (
         SELECT 1 FROM fencepost.outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
@@ -192,10 +196,8 @@ async fn add(tx: &Transaction, offered: &[&NewMessage]) -> Result<Vec<MessageId>
     let ids: Vec<&str> = offered.iter().map(|message| message.id.as_str()).collect();
     let keys: Vec<Option<&str>> =
         offered.iter().map(|message| message.key.as_ref().map(OrderingKey::as_str)).collect();
-    let lots: Vec<i16> = offered
-        .iter()
-        .map(|message| Lot::of(&message.id, message.key.as_ref()).0.into())
-        .collect();
+    let lots: Vec<i16> =
+        offered.iter().map(|message| Lot::of(&message.id, message.key.as_ref()).0.into()).collect();
     let payloads: Vec<&[u8]> = offered.iter().map(|message| &*message.payload).collect();
     let added = tx.rows(ENQUEUE, &[&ids, &keys, &lots, &payloads]).await?;
     added.iter().map(|row| id(row, 0)).collect()

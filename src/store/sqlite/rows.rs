@@ -134,6 +134,6 @@ pub(super) fn count(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<u
     row.get::<_, i64>(index).map(i64::unsigned_abs)
 }
 
-fn unreadable(index: usize, kind: Type, error: FromSqlError) -> Error {
+pub(super) fn unreadable(index: usize, kind: Type, error: FromSqlError) -> Error {
     Error::FromSqlConversionFailure(index, kind, Box::new(error))
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use rusqlite::{Connection, Error, ErrorCode};
 
 use super::transaction::{Done, unavailable, write};
-use crate::store::{MessageState, StoreError};
+use crate::store::{MessageState, RunState, StoreError};
 
 /// What leads from each version to the next; the first makes the tables of an empty database. Files
 /// have these versions, so a step that was released is never changed: a change is a further step.
-const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY];
+const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, JOBS];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -96,6 +96,31 @@ const DELIVERY: &str = "
     CREATE INDEX verdict_of_message ON verdict (seq);
 ";
 
+/// Version 4: scheduled jobs and what became of their instants.
+const JOBS: &str = "
+    CREATE TABLE job (
+        name      TEXT NOT NULL PRIMARY KEY,
+        cursor_ms INTEGER NOT NULL,         -- every instant up to here has its outcome
+        newest    INTEGER NOT NULL DEFAULT 0 -- the run that began last; 0: none yet
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE job_run (
+        seq      INTEGER PRIMARY KEY,       -- in the order in which they were decided
+        job      TEXT NOT NULL,
+        first_ms INTEGER NOT NULL,          -- the instant; of skipped ones the first
+        last_ms  INTEGER NOT NULL,          -- the instant; of skipped ones the last
+        count    INTEGER NOT NULL,          -- how many instants
+        state    INTEGER NOT NULL,          -- 0 running, 1 done, 2 failed, 3 interrupted, 4 skipped
+        token    INTEGER NOT NULL,          -- who decided it
+        begun_ms INTEGER NOT NULL,          -- when it began or was skipped
+        ended_ms INTEGER,
+        reason   TEXT
+    ) STRICT;
+    CREATE UNIQUE INDEX job_run_instant ON job_run (job, last_ms);
+    CREATE INDEX job_run_running ON job_run (job) WHERE state = 0;
+    CREATE INDEX job_run_unended ON job_run (token) WHERE state = 0;
+";
+
 // The numbers in the SQL of this directory are those of the states. A partial index is only used
 // for a literal, so they cannot be parameters.
 const _: () = {
@@ -104,6 +129,8 @@ const _: () = {
     assert!(MessageState::Delivered as i64 == 2);
     assert!(MessageState::Failed as i64 == 3);
     assert!(MessageState::InDoubt as i64 == 4);
+    assert!(RunState::Running as i64 == 0);
+    assert!(RunState::Interrupted as i64 == 3);
 };
 
 /// Makes commits to a file durable when they return, and lets readers pass writers.

@@ -1,8 +1,10 @@
 //! The SQLite store, case by case; here what the cases share.
 
+mod broken;
 mod claims;
 mod doubt;
 mod fence;
+mod job_runs;
 mod order;
 mod oversight;
 #[cfg(madsim)]

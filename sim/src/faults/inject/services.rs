@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Injector;
 use crate::faults::plan::{Service, ServiceTrouble};
+use crate::history::Kind;
 use crate::world::service;
 
 impl Injector {
@@ -25,6 +26,12 @@ impl Injector {
         state.add(trouble, share_ppm);
         self.wait(lasts).await;
         state.remove(trouble, share_ppm);
+    }
+
+    /// The store's clock is that of the database's machine.
+    pub(super) fn step_store_clock(&self, by_ms: i64) {
+        self.cluster.clocks.step_wall(self.cluster.places.database(), by_ms);
+        self.cluster.recorder.record(Kind::DatabaseWallStep { by_ms });
     }
 
     fn state(&self, service: Service) -> &service::Service {

@@ -136,9 +136,8 @@ fn what_was_refused_for_now_may_be_sent_again() {
     let script = refused().send_started(1, 1, 7).send_ended(1, 1, 7, NotNow);
     let script = script.settled(1, 7, InDoubt).resolved(1, 7, Pending, NeverSent);
     script.claimed(1, 7).send_started(1, 1, 7).check(&ORACLE);
-    // It is not delivered by that, nor failed for good.
+    // It is not delivered by that.
     refused().bad().settled(1, 7, Delivered).check(&ORACLE);
-    refused().bad().settled(1, 7, Failed).check(&ORACLE);
     // And what came of the other send is unknown.
     let script = refused().send_started(1, 1, 7).send_ended(1, 1, 7, Unknown);
     let script = script.settled(1, 7, InDoubt);
@@ -173,4 +172,31 @@ fn a_late_send_beyond_the_bound_is_not_a_second_one() {
     };
     swept(Script::new().clock_out_of_bound(1)).send_started(1, 1, 7).check(&ORACLE);
     swept(Script::new()).bad().send_started(1, 1, 7).check(&ORACLE);
+}
+
+#[test]
+fn giving_up_takes_the_certainty_that_no_attempt_had_an_effect() {
+    let refused = |script: Script, token| {
+        let script = script.claimed(token, 7).send_started(1, token, 7);
+        script.send_ended(1, token, 7, NotNow)
+    };
+    refused(Script::new(), 1).settled(1, 7, Failed).check(&ORACLE);
+    Script::new().claimed(1, 7).bad().settled(1, 7, Failed).check(&ORACLE);
+    let released = in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated);
+    refused(released, 2).bad().settled(2, 7, Failed).check(&ORACLE);
+    let proved = in_doubt(SinkKind::Fenced).resolved(2, 7, Pending, SinkLacksIt);
+    refused(proved, 2).settled(2, 7, Failed).check(&ORACLE);
+}
+
+#[test]
+fn a_window_begins_with_the_first_attempt_that_may_have_had_an_effect() {
+    let refused = Script::new().sink(DEDUP).at(1000).claimed(1, 7).send_started(1, 1, 7);
+    let refused = refused.send_ended(1, 1, 7, NotNow).settled(1, 7, InDoubt);
+    let again = refused.resolved(1, 7, Pending, NeverSent).at(9000).claimed(1, 7);
+    let doubtful = again.send_started(1, 1, 7).settled(2, 7, InDoubt);
+    let released = doubtful.resolved(2, 7, Pending, Deduplicated).claimed(2, 7);
+    // Ten seconds from the second claim, not from the first.
+    let sent = released.at_ns(18_999_999_999).send_started(2, 2, 7).send_ended(2, 2, 7, NotNow);
+    let back = sent.settled(2, 7, InDoubt).resolved(2, 7, Pending, NeverSent).claimed(2, 7);
+    back.at(19_000).bad().send_started(2, 2, 7).check(&ORACLE);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::history::MessageState::{Claimed, Delivered, Failed, InDoubt, Pending};
+use crate::history::ProofKind::NeverSent;
 use crate::oracles::SinkKind;
 use crate::oracles::testing::{DEDUP, Script};
 use crate::oracles::v3_every_message_ends::ORACLE;
@@ -68,4 +69,26 @@ fn an_election_only_run_and_a_late_message_are_not_judged() {
     script.setting.delivers = false;
     script.check(&ORACLE);
     Script::new().end().enqueued(1).check(&ORACLE);
+}
+
+#[test]
+fn what_stands_behind_a_parked_message_of_its_key_waits_for_the_same_person() {
+    let written = || Script::new().of_key(1, 1).of_key(2, 1).of_key(3, 2);
+    written().ends_parked(1).ends_as(2, Pending).ends_as(3, Delivered).end().check(&ORACLE);
+    let script = written().ends_parked(1).bad().ends_as(2, Claimed).bad().ends_as(3, Pending);
+    script.end().check(&ORACLE);
+    let script = written().ends_as(1, Delivered).bad().ends_as(2, Pending);
+    script.ends_parked(3).end().check(&ORACLE);
+}
+
+#[test]
+fn a_window_begins_with_the_first_claim_that_may_have_led_to_an_effect() {
+    let sink = SinkKind::Dedup { window: Duration::from_secs(15) };
+    let claimed_again = || {
+        let script = Script::new().sink(sink).enqueued(1).at(1000).claimed(1, 1);
+        let script = script.settled(1, 1, InDoubt).resolved(1, 1, Pending, NeverSent);
+        script.at(4000).claimed(1, 1)
+    };
+    claimed_again().at(8999).ends_parked(1).end().check(&ORACLE);
+    claimed_again().at(8998).bad().ends_parked(1).end().check(&ORACLE);
 }

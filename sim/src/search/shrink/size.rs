@@ -66,7 +66,8 @@ fn oddities(plan: &Plan) -> u32 {
         handling.batch != usual.batch,
         handling.attempts != usual.attempts,
     ];
-    sink + odd.into_iter().map(u32::from).sum::<u32>()
+    let jobs = u32::try_from(plan.jobs.len()).unwrap_or(u32::MAX);
+    sink + jobs + odd.into_iter().map(u32::from).sum::<u32>()
 }
 
 /// How late a fault starts; one that waits for an event starts later than all others.

@@ -25,8 +25,8 @@ const VOTERS: [u32; 3] = [1, 3, 5];
 
 /// What can be made less, one after the other; the boldest attempt at each comes first.
 pub(super) const KNOBS: &[fn(&Plan, &Sighting) -> Vec<Plan>] = &[
-    horizon, messages, voters, observers, disk, transport, sink, handling, noise, latency, timing,
-    stability,
+    horizon, messages, jobs, voters, observers, disk, transport, sink, handling, noise, latency,
+    timing, stability,
 ];
 
 /// Over soon after it broke; then still sooner, down to the last fault's beginning.
@@ -54,6 +54,20 @@ fn messages(plan: &Plan, _: &Sighting) -> Vec<Plan> {
     let fewer = fewer.map(|messages| Some(Workload { messages, ..workload }));
     let none = std::iter::once(None);
     none.chain(fewer).map(|workload| Plan { workload, ..plan.clone() }).collect()
+}
+
+/// None of them, then each of them left out.
+fn jobs(plan: &Plan, _: &Sighting) -> Vec<Plan> {
+    if plan.jobs.is_empty() {
+        return Vec::new();
+    }
+    let without = |left_out: usize| {
+        let mut jobs = plan.jobs.clone();
+        jobs.remove(left_out);
+        Plan { jobs, ..plan.clone() }
+    };
+    let none = Plan { jobs: Vec::new(), ..plan.clone() };
+    std::iter::once(none).chain((0..plan.jobs.len()).map(without)).collect()
 }
 
 fn sink(plan: &Plan, _: &Sighting) -> Vec<Plan> {

@@ -35,7 +35,8 @@ fn recorded(questions: &[Question]) -> Vec<Kind> {
         for question in questions {
             database.execute(question).unwrap();
         }
-        Database::audit(&database.books, &database.recorder).unwrap();
+        let now = database.clocks.wall(database.server.here);
+        Database::audit(&database.books, &database.recorder, now).unwrap();
         let history = database.recorder.take();
         history.events().iter().map(|event| event.kind.clone()).collect()
     })

@@ -111,7 +111,7 @@ fn a_file_of_a_newer_version_is_left_alone() {
     drop(newer);
     let before = std::fs::read(&path).unwrap();
     let Err(StoreError::Unavailable(why)) = SqliteOutbox::open(&path) else { panic!() };
-    assert!(why.contains("outbox.db") && why.contains("schema has version 4"), "{why}");
+    assert!(why.contains("outbox.db") && why.contains("schema has version 5"), "{why}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 

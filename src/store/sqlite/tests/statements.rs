@@ -8,6 +8,20 @@ use super::super::transaction::{Done, write};
 use super::super::{read, rows};
 use super::*;
 
+/// How SQLite means to run a statement.
+pub(super) fn plan_of(outbox: &SqliteOutbox, sql: &str) -> String {
+    let mut explained = outbox.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    for parameter in 1..=explained.parameter_count() {
+        explained.raw_bind_parameter(parameter, 1).unwrap();
+    }
+    let mut plan = Vec::new();
+    let mut rows = explained.raw_query();
+    while let Some(row) = rows.next().unwrap() {
+        plan.push(row.get::<_, String>(3).unwrap());
+    }
+    plan.join("; ")
+}
+
 #[test]
 fn looking_for_work_uses_the_partial_indexes() {
     let outbox = SqliteOutbox::in_memory().unwrap();
@@ -19,17 +33,7 @@ fn looking_for_work_uses_the_partial_indexes() {
         (SWEEP, "outbox_claimed"),
     ];
     for (sql, index) in queries {
-        let mut explained =
-            outbox.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        for parameter in 1..=explained.parameter_count() {
-            explained.raw_bind_parameter(parameter, 1).unwrap();
-        }
-        let mut plan = Vec::new();
-        let mut rows = explained.raw_query();
-        while let Some(row) = rows.next().unwrap() {
-            plan.push(row.get::<_, String>(3).unwrap());
-        }
-        let plan = plan.join("; ");
+        let plan = plan_of(&outbox, sql);
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
     }
 }
@@ -86,14 +90,4 @@ fn a_commit_that_fails_has_an_unknown_outcome_and_blocks_nothing() {
     });
     assert!(matches!(failed, Err(StoreError::Unknown(_))), "{failed:?}");
     assert_eq!(claim(&mut outbox, 5, 10), GRANTED);
-}
-
-#[test]
-fn a_full_disk_changes_nothing() {
-    let mut outbox = outbox();
-    outbox.connection.pragma_update_and_check(None, "max_page_count", 20, |_| Ok(())).unwrap();
-    let full = enqueue(&mut outbox, "big", &[0; MAX_PAYLOAD_LEN], at(1));
-    assert!(matches!(full, Err(EnqueueError::Store(StoreError::Unavailable(_)))), "{full:?}");
-    assert_eq!(outbox.state_of(&message("big")), Ok(None));
-    assert_eq!(enqueue(&mut outbox, "small", b"", at(1)), Ok(Enqueued::Added));
 }

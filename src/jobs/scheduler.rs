@@ -1,0 +1,290 @@
+//! The scheduler: runs on every node, and acts on the one that holds the guard.
+//!
+//! A new holder ends what earlier ones left running and registers the jobs that are new. Then it
+//! asks the store where each job stands and what time it is, decides, records each step, and starts
+//! what begins. It sleeps on its own clock until the next instant, and looks again every few
+//! seconds, because the store's clock may be set meanwhile.
+//!
+//! A beginning whose answer never came is asked for again until it is known: said twice, it happens
+//! once, and the action is started only after that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::decide::{Decision, decide};
+use super::job::{Job, JobContext, Jobs};
+use super::run::Runs;
+use crate::cluster::{ClusterService, Leadership, LeadershipLost, Watched};
+use crate::probe::{holds, reach};
+use crate::store::{
+    Begun, Checked, JobName, JobRuns, JobState, JobStates, RunSpan, Running, Step, StoreError,
+    TakenOver,
+};
+use crate::time::{Clock, WallTime};
+
+/// How long the store's clock is trusted to go on by itself.
+pub const LOOK_MAX: Duration = Duration::from_secs(2);
+
+/// How long to wait before a store that did not answer is asked again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// The most steps of one job in one look, so that none keeps the others waiting.
+const STEPS_MAX: usize = 128;
+
+/// Runs jobs while this node holds the guard.
+pub struct Scheduler<S, C: Clock> {
+    store: Arc<S>,
+    clock: C,
+    jobs: Jobs<C>,
+    names: Vec<JobName>,
+    guard: Arc<Watched<Option<Leadership<C>>>>,
+    stop: Arc<Watched<bool>>,
+}
+
+impl<S: JobRuns, C: Clock> Scheduler<S, C> {
+    /// A scheduler that works whenever there is a guard in `guard`, until `stop` turns true.
+    pub fn new(
+        store: Arc<S>,
+        clock: C,
+        jobs: Jobs<C>,
+        guard: Arc<Watched<Option<Leadership<C>>>>,
+        stop: Arc<Watched<bool>>,
+    ) -> Self {
+        let names = jobs.iter().map(|job| job.name().clone()).collect();
+        Self { store, clock, jobs, names, guard, stop }
+    }
+
+    /// Runs until the stop signal; then begins nothing more, and returns when no action runs.
+    /// Dropped before that, it ends them where they are.
+    pub async fn run(self) {
+        let mut over = None;
+        while !self.stopping() {
+            let fresh = |guard: &Option<Leadership<C>>| {
+                guard.clone().filter(|guard| Some(guard.token()) != over)
+            };
+            let guard = tokio::select! {
+                biased;
+                () = self.stop_signal() => return,
+                guard = self.guard.wait_for(fresh) => guard,
+            };
+            let mut runs = Runs::default();
+            if let Err(lost) = self.lead(&guard, &mut runs).await {
+                info!(%lost, "scheduler stands back");
+            }
+            // The end of the guard ends them; the stop signal waits for them.
+            runs.all_ended().await;
+            over = Some(guard.token());
+        }
+    }
+
+    async fn lead(&self, guard: &Leadership<C>, runs: &mut Runs) -> Result<(), LeadershipLost> {
+        self.take_over(guard).await?;
+        while !self.stopping() {
+            guard.check()?;
+            let ended = runs.count_ended();
+            let rest = match self.store.job_states(&self.names).await {
+                Ok(states) => self.look(guard, runs, states).await?,
+                Err(error) => {
+                    debug!(%error, "cannot look at the jobs");
+                    RETRY
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.stop_signal() => {}
+                () = guard.cancelled() => {}
+                () = runs.more_ended(ended) => {}
+                () = self.clock.sleep(rest) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What earlier holders left running is over, before anything else is done.
+    async fn take_over(&self, guard: &Leadership<C>) -> Result<(), LeadershipLost> {
+        let lost = LeadershipLost { token: guard.token() };
+        while !self.stopping() {
+            guard.check()?;
+            match self.store.take_over_jobs(guard.token(), &self.names).await {
+                Ok(Checked::Passed(TakenOver { registered, interrupted, .. })) => {
+                    for job in registered {
+                        info!(%job, "a new job");
+                    }
+                    for (job, Running { instant, token }) in interrupted {
+                        let instant = instant.unix_ms;
+                        warn!(%job, instant, %token, "a run was interrupted, and is not run again");
+                    }
+                    return Ok(());
+                }
+                Ok(Checked::Fenced { .. }) => return Err(lost),
+                Err(error) => debug!(%error, "cannot take the jobs over yet"),
+            }
+            self.pause(guard).await;
+        }
+        Ok(())
+    }
+
+    /// Does what is to be done about each job now, and tells how long nothing more is.
+    async fn look(
+        &self,
+        guard: &Leadership<C>,
+        runs: &mut Runs,
+        states: JobStates,
+    ) -> Result<Duration, LeadershipLost> {
+        let now = states.now;
+        let mut rest = LOOK_MAX;
+        for (job, state) in self.jobs.iter().zip(states.jobs) {
+            let Some(mut state) = state else {
+                warn!(job = %job.name(), "the store has lost a job: registering it anew");
+                self.take_over(guard).await?;
+                return Ok(Duration::ZERO);
+            };
+            let mut left = Duration::ZERO;
+            for _ in 0..STEPS_MAX {
+                let step = match decide(job.schedule(), job.policy(), &state, now) {
+                    Decision::Wait { until } => {
+                        let until = until.map_or(u64::MAX, |until| until.unix_ms);
+                        left = Duration::from_millis(until.saturating_sub(now.unix_ms));
+                        break;
+                    }
+                    Decision::Take(step) => step,
+                };
+                if self.stopping() || !self.begin(guard, job, &state, &step).await? {
+                    // Whatever is different, the store knows.
+                    return Ok(Duration::ZERO);
+                }
+                if let Some(instant) = step.run {
+                    self.start(guard, runs, job, instant, now)?;
+                }
+                state = after(state, &step, guard, now);
+            }
+            rest = rest.min(left);
+        }
+        Ok(rest)
+    }
+
+    /// Records a step, until the store has answered. False: nothing was recorded, because the job
+    /// stands elsewhere.
+    async fn begin(
+        &self,
+        guard: &Leadership<C>,
+        job: &Job<C>,
+        state: &JobState,
+        step: &Step,
+    ) -> Result<bool, LeadershipLost> {
+        loop {
+            guard.check()?;
+            match self.store.begin_run(guard.token(), job.name(), state.cursor, step).await {
+                Ok(Checked::Passed(Begun::Recorded)) => return Ok(true),
+                Ok(Checked::Fenced { .. }) => return Err(LeadershipLost { token: guard.token() }),
+                Ok(Checked::Passed(Begun::Moved { .. } | Begun::TooEarly { .. })) => {
+                    debug!(job = %job.name(), "the job stands elsewhere by now");
+                    return Ok(false);
+                }
+                Err(error) => {
+                    if let StoreError::Unknown(_) = &error {
+                        reach!("job_begin_outcome_unknown");
+                    }
+                    debug!(job = %job.name(), %error, "a beginning is unanswered");
+                }
+            }
+            if self.stopping() {
+                // If it is recorded all the same, the next holder finds it and ends it.
+                return Ok(false);
+            }
+            self.pause(guard).await;
+        }
+    }
+
+    /// Starts the action of a run that is recorded.
+    fn start(
+        &self,
+        guard: &Leadership<C>,
+        runs: &mut Runs,
+        job: &Job<C>,
+        instant: WallTime,
+        now: WallTime,
+    ) -> Result<(), LeadershipLost> {
+        if let Err(lost) = guard.check() {
+            reach!("guard_lost_before_job");
+            return Err(lost);
+        }
+        let late_by = Duration::from_millis(now.unix_ms.saturating_sub(instant.unix_ms));
+        let caught_up = late_by > job.policy().grace;
+        if caught_up {
+            reach!("job_caught_up");
+        }
+        let context = JobContext {
+            job: job.name().clone(),
+            instant,
+            late_by,
+            caught_up,
+            guard: guard.clone(),
+            stop: Arc::clone(&self.stop),
+        };
+        debug!(run = context.id(), ?late_by, "run begins");
+        // Called within the run, so that a panic of the call itself is the run's failure, too.
+        let (job, given) = (job.clone(), context.clone());
+        let action = Box::pin(async move { job.act(given).await });
+        runs.start(action, context, Arc::clone(&self.store), self.clock.clone(), RETRY);
+        Ok(())
+    }
+
+    /// Waits before a call that must be answered is repeated; not past the end of the guard.
+    async fn pause(&self, guard: &Leadership<C>) {
+        tokio::select! {
+            biased;
+            () = self.stop_signal() => {}
+            () = guard.cancelled() => {}
+            () = self.clock.sleep(RETRY) => {}
+        }
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.get()
+    }
+
+    async fn stop_signal(&self) {
+        self.stop.wait_for(|stop| stop.then_some(())).await;
+    }
+}
+
+impl<S: JobRuns, C: Clock> ClusterService<S, C> {
+    /// Runs these jobs whenever this node may act, each instant at most once in the whole cluster.
+    /// Once for a service, and with the same jobs on every node: a job that is not there is not run
+    /// while its node leads, and then is late.
+    ///
+    /// A shutdown waits for the runs under way; see [`JobContext::stopping`].
+    pub fn schedule(&self, jobs: Jobs<C>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let store = Arc::clone(self.store());
+        self.attach("scheduler", |post| {
+            Scheduler::new(store, post.clock, jobs, post.guard, post.stop).run()
+        });
+    }
+}
+
+/// Where a job stands after a step that was recorded when the store's clock showed `now`, or a
+/// little later.
+fn after<C: Clock>(
+    mut state: JobState,
+    step: &Step,
+    guard: &Leadership<C>,
+    now: WallTime,
+) -> JobState {
+    let cursor = step.last().unwrap_or(state.cursor);
+    holds!(cursor > state.cursor && cursor <= now, "a cursor rises, and not past the clock");
+    state.cursor = cursor;
+    if let Some(instant) = step.run {
+        state.running.push(Running { instant, token: guard.token() });
+        state.newest = Some(RunSpan { begun: now, ended: None });
+    }
+    state
+}
+
+#[cfg(all(test, madsim))]
+mod tests;
