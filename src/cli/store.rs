@@ -5,11 +5,11 @@ use std::path::Path;
 use miette::{Context, IntoDiagnostic, Report, miette};
 use tokio::runtime::Runtime;
 
-use super::Failure;
+use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
     BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, MessageId, MessageState,
-    NewMessage, Outbox, Passed, PostgresStore, SqliteOutbox, StoreConfig, StoreError, Verdict,
+    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, SqliteOutbox, SqliteStore, StoreConfig, StoreError, Verdict,
     VerdictError,
 };
 use fencepost::{Clock, SystemClock};
@@ -38,7 +38,8 @@ pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
 }
 
 /// Opens an outbox that exists. In a server, the first look creates it.
-pub(super) fn open_existing(config: &NodeConfig) -> Result<OpenOutbox, Failure> {
+pub(super) fn open_existing(config: &ConfigArg) -> Result<OpenOutbox, Failure> {
+    let config = config.load()?;
     if let StoreConfig::Sqlite(path) = &config.store
         && !path.exists()
     {
@@ -48,11 +49,11 @@ pub(super) fn open_existing(config: &NodeConfig) -> Result<OpenOutbox, Failure> 
             path.display()
         )));
     }
-    open(config).map_err(Failure::AtRun)
+    open(&config).map_err(Failure::AtRun)
 }
 
 /// Opens the file, which is created if it does not exist.
-pub(super) fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
+fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
     let what = || format!("cannot open the outbox {}", path.display());
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).into_diagnostic().wrap_err_with(what)?;
@@ -60,8 +61,26 @@ pub(super) fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
     SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
 }
 
-/// Says what to do about a store that is not this cluster's.
-pub(super) fn bound(bound: Result<(), BindError>) -> Result<(), Report> {
+/// The store of a node that owns the file, once it is sure that it is its cluster's and no other's.
+pub(super) fn own_file(path: &Path, cluster: &str) -> Result<SqliteStore, Report> {
+    let mut outbox = open_file(path)?;
+    let what = || format!("cannot use the outbox {}", path.display());
+    bound(outbox.bind_cluster(cluster)).wrap_err_with(what)?;
+    Ok(SqliteStore::new(outbox, || SystemClock.wall()))
+}
+
+/// The same in a database.
+pub(super) async fn own_database(
+    config: &PostgresConfig,
+    cluster: &str,
+) -> Result<PostgresStore, Report> {
+    let store = PostgresStore::open(config).await.into_diagnostic();
+    let store = store.wrap_err("cannot open the outbox in PostgreSQL")?;
+    bound(store.bind_cluster(cluster).await).wrap_err("cannot use the outbox in PostgreSQL")?;
+    Ok(store)
+}
+
+fn bound(bound: Result<(), BindError>) -> Result<(), Report> {
     bound.map_err(|error| match error {
         BindError::OtherCluster { .. } => miette!(
             help = "a store serves one cluster: give this node the name of that cluster, or a store \

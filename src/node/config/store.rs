@@ -36,7 +36,7 @@ impl Draft<'_> {
                         span,
                         format!("a file needs no `{name}`"),
                         "would do nothing",
-                        format!("remove it, or write `postgres = \"…\"` in the place of `sqlite`"),
+                        "remove it, or write `postgres = \"…\"` in the place of `sqlite`",
                     )),
                 }
             }
@@ -84,7 +84,7 @@ impl Draft<'_> {
         #[cfg(not(madsim))]
         if let Err(error) = connection.parse::<tokio_postgres::Config>() {
             return mistake(
-                format!("this is no connection string: {}", crate::store::why_unreadable(&error)),
+                format!("this is no connection string: {}", crate::store::describe_postgres_error(&error)),
                 "here",
                 "write one as in \"host=db.example.org user=fencepost dbname=mail sslmode=require\"",
             );
