@@ -7,10 +7,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use super::{Failure, store};
+use fencepost::ClusterService;
 use fencepost::delivery::sinks::AnySink;
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{Store, StoreConfig};
-use fencepost::ClusterService;
 
 /// Runs until a signal stops it.
 pub(super) fn run(config: &NodeConfig) -> Result<(), Failure> {

@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use miette::{Context, IntoDiagnostic, Report, miette};
 
 use super::entries::{self, ListArgs, ShowArgs};
-use super::verdict::{self, RequeueArgs, SettleArgs};
 use super::store::open_existing;
+use super::verdict::{self, RequeueArgs, SettleArgs};
 use super::{ConfigArg, Failure, json};
 use fencepost::store::{Counts, Entry, FenceRow, MessageState};
 

@@ -9,8 +9,8 @@ use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
     BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, MessageId, MessageState,
-    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, SqliteOutbox, SqliteStore, StoreConfig, StoreError, Verdict,
-    VerdictError,
+    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, SqliteOutbox, SqliteStore,
+    StoreConfig, StoreError, Verdict, VerdictError,
 };
 use fencepost::{Clock, SystemClock};
 
@@ -116,10 +116,7 @@ impl OpenOutbox {
         }
     }
 
-    pub(super) fn entries(
-        &mut self,
-        only: Option<MessageState>,
-    ) -> Result<Vec<Entry>, StoreError> {
+    pub(super) fn entries(&mut self, only: Option<MessageState>) -> Result<Vec<Entry>, StoreError> {
         match self {
             Self::Sqlite(outbox) => outbox.entries(only),
             Self::Postgres(store, runtime) => runtime.block_on(store.entries(only)),

@@ -169,8 +169,11 @@ pub(super) async fn claim_next(store: &impl Subject, token: u64, name: &str) -> 
     let number = store.entry_of(name).await.unwrap().attempts + 1;
     let attempt = attempt(name, number);
     let claimed = claim(store, token, std::slice::from_ref(&attempt)).await.unwrap();
-    assert!(matches!(&claimed, Checked::Passed(claims)
-        if matches!(claims[..], [Claim::Granted { .. }])), "{claimed:?}");
+    assert!(
+        matches!(&claimed, Checked::Passed(claims)
+        if matches!(claims[..], [Claim::Granted { .. }])),
+        "{claimed:?}"
+    );
     attempt
 }
 

@@ -84,7 +84,10 @@ impl Draft<'_> {
         #[cfg(not(madsim))]
         if let Err(error) = connection.parse::<tokio_postgres::Config>() {
             return mistake(
-                format!("this is no connection string: {}", crate::store::describe_postgres_error(&error)),
+                format!(
+                    "this is no connection string: {}",
+                    crate::store::describe_postgres_error(&error)
+                ),
                 "here",
                 "write one as in \"host=db.example.org user=fencepost dbname=mail sslmode=require\"",
             );

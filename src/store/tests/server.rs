@@ -87,7 +87,8 @@ impl Server {
         );
         let log = std::fs::File::create(directory.join("log")).unwrap();
         // Lives until its standard input ends, which is when this process does.
-        let script = "\"$@\" & server=$!; read -r _; kill -INT $server; wait $server; rm -rf \"$0\"";
+        let script =
+            "\"$@\" & server=$!; read -r _; kill -INT $server; wait $server; rm -rf \"$0\"";
         let mut keeper = Command::new("sh");
         keeper.arg("-c").arg(script).arg(&directory);
         let server = as_user(user, &bin.join("postgres"));
@@ -176,7 +177,8 @@ fn as_user(user: Option<&str>, program: &Path) -> Command {
 }
 
 fn run(command: &mut Command, what: &str) {
-    let output = command.current_dir("/").output().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let output =
+        command.current_dir("/").output().unwrap_or_else(|error| panic!("{what}: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{what} failed:\n{said}");
 }

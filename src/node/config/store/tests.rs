@@ -28,7 +28,8 @@ fn a_file_or_a_database() {
     let connection = "host=db user=mail dbname=mail";
     let plain = parse(POSTGRES).unwrap();
     assert_eq!(plain, StoreConfig::Postgres(PostgresConfig::new(connection)));
-    let full = parse(&format!("{POSTGRES}password = {{ file = \"pw\" }}\nca = \"ca.pem\"")).unwrap();
+    let full =
+        parse(&format!("{POSTGRES}password = {{ file = \"pw\" }}\nca = \"ca.pem\"")).unwrap();
     assert_eq!(
         full,
         StoreConfig::Postgres(PostgresConfig {
