@@ -7,7 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::{Args, ValueEnum};
 use miette::{Context, IntoDiagnostic, miette};
 
-use super::outbox::{open_existing, print};
+use super::outbox::print;
+use super::store::open_existing;
 use super::{ConfigArg, Failure, json};
 use fencepost::WallTime;
 use fencepost::store::{Entry, MessageId, MessageState, Passed};

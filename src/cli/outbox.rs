@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use miette::{Context, IntoDiagnostic, Report, miette};
 
 use super::entries::{self, ListArgs, ShowArgs};
+use super::store::open_existing;
 use super::verdict::{self, RequeueArgs, SettleArgs};
 use super::{ConfigArg, Failure, json};
-use fencepost::store::{Counts, Entry, FenceRow, MessageState, SqliteOutbox};
+use fencepost::store::{Counts, Entry, FenceRow, MessageState};
 
 #[derive(Args)]
 pub(super) struct OutboxArgs {
@@ -67,28 +68,6 @@ pub(super) fn run(args: &OutboxArgs) -> Result<(), Failure> {
         Some(OutboxCommand::Settle(settle)) => verdict::settle(settle, &config),
         Some(OutboxCommand::Requeue(requeue)) => verdict::requeue(requeue, &config),
     }
-}
-
-/// Opens the outbox, which is created if it does not exist.
-pub(super) fn open(path: &Path) -> Result<SqliteOutbox, Report> {
-    let what = || format!("cannot open the outbox {}", path.display());
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).into_diagnostic().wrap_err_with(what)?;
-    }
-    SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
-}
-
-/// Opens an outbox that exists.
-pub(super) fn open_existing(config: &ConfigArg) -> Result<SqliteOutbox, Failure> {
-    let config = config.load()?;
-    if !config.sqlite.exists() {
-        return Err(Failure::AtRun(miette!(
-            help = "it is created by the first `fencepost node` or `fencepost enqueue`",
-            "there is no outbox at {} yet",
-            config.sqlite.display()
-        )));
-    }
-    open(&config.sqlite).map_err(Failure::AtRun)
 }
 
 /// Writes to standard output. Whoever reads this through a pipe may have had enough.

@@ -4,10 +4,9 @@ use clap::{Args, ValueEnum};
 use miette::{Context, IntoDiagnostic, miette};
 
 use super::entries::message_id;
-use super::outbox::open_existing;
+use super::store::open_existing;
 use super::{ConfigArg, Failure};
 use fencepost::store::{Ruling, Verdict, VerdictError};
-use fencepost::{Clock, SystemClock};
 
 #[derive(Args)]
 pub(super) struct SettleArgs {
@@ -79,7 +78,7 @@ fn judge(
     };
     let mut outbox = open_existing(config)?;
     let verdict = Verdict { id, attempt, ruling, by, why: said.why.clone() };
-    let passed = match outbox.judge(&verdict, SystemClock.wall()) {
+    let passed = match outbox.judge(&verdict) {
         Ok(passed) => passed,
         Err(error @ VerdictError::NoReason) => {
             return Err(Failure::BadInput(miette!("{error}")));

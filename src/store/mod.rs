@@ -6,6 +6,7 @@
 //! `postgres` a server that several machines reach; `Unfenced` stands in where there is no store.
 
 mod columns;
+mod config;
 mod fence;
 mod job_runs;
 mod message;
@@ -13,7 +14,6 @@ mod outbox;
 mod oversight;
 #[cfg(not(madsim))]
 mod postgres;
-mod postgres_config;
 mod rules;
 mod sqlite;
 #[cfg(test)]
@@ -22,6 +22,7 @@ mod unfenced;
 
 pub use crate::election::Roll;
 
+pub use config::{PostgresConfig, StoreConfig};
 pub use fence::{Activated, BindError, Checked, Fence, FenceRow, Permit};
 pub use job_runs::{
     Begun, Finished, InvalidJobName, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates,
@@ -36,7 +37,8 @@ pub use outbox::{Claim, Doubt, EnqueueError, Enqueued, Outbox, Proof, Settled, S
 pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
 #[cfg(not(madsim))]
 pub use postgres::PostgresStore;
-pub use postgres_config::PostgresConfig;
+#[cfg(not(madsim))]
+pub(crate) use postgres::describe as describe_postgres_error;
 pub use sqlite::{SqliteOutbox, SqliteStore};
 pub use unfenced::Unfenced;
 

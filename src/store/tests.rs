@@ -7,6 +7,7 @@ mod differential;
 mod doubts;
 mod enqueue;
 mod fence;
+mod jobs;
 mod order;
 #[cfg(not(madsim))]
 pub(super) mod server;
@@ -120,6 +121,7 @@ for_every_store! {
     doubts: proofs_move_and_parking_stays a_window_that_is_over_parks
         a_window_runs_on_from_the_first_claim reasons_of_any_text_are_kept;
     order: one_of_a_key_at_a_time a_failed_one_does_not_block a_batch_of_one_key;
+    jobs: an_instant_runs_once a_deposed_holders_run_is_interrupted;
     verdicts: a_person_settles_what_is_parked a_dead_letter_is_requeued
         verdicts_that_do_not_fit_are_refused;
 }
@@ -167,8 +169,11 @@ pub(super) async fn claim_next(store: &impl Subject, token: u64, name: &str) -> 
     let number = store.entry_of(name).await.unwrap().attempts + 1;
     let attempt = attempt(name, number);
     let claimed = claim(store, token, std::slice::from_ref(&attempt)).await.unwrap();
-    assert!(matches!(&claimed, Checked::Passed(claims)
-        if matches!(claims[..], [Claim::Granted { .. }])), "{claimed:?}");
+    assert!(
+        matches!(&claimed, Checked::Passed(claims)
+        if matches!(claims[..], [Claim::Granted { .. }])),
+        "{claimed:?}"
+    );
     attempt
 }
 

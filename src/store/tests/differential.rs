@@ -57,9 +57,13 @@ fn op() -> impl Strategy<Value = Op> {
         token.clone().prop_map(Op::Sweep),
         (token.clone(), prop::collection::vec((name.clone(), number.clone()), several(4)))
             .prop_map(|(token, which)| Op::Claim(token, which)),
-        (token.clone(), prop::collection::vec((name.clone(), number.clone(), settlement), several(4)))
+        (
+            token.clone(),
+            prop::collection::vec((name.clone(), number.clone(), settlement), several(4))
+        )
             .prop_map(|(token, words)| Op::Settle(token, words)),
-        (token, name.clone(), number.clone(), proof).prop_map(|(t, n, a, p)| Op::Resolve(t, n, a, p)),
+        (token, name.clone(), number.clone(), proof)
+            .prop_map(|(t, n, a, p)| Op::Resolve(t, n, a, p)),
         (name, prop::option::of(number), ruling).prop_map(|(n, a, r)| Op::Judge(n, a, r)),
     ]
 }
@@ -155,8 +159,7 @@ async fn empty(database: &server::Database) -> PostgresStore {
 
 #[test]
 fn both_stores_answer_and_keep_the_same() {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let database = runtime.block_on(server::database());
     let mut runner = TestRunner::new(ProptestConfig { cases: CASES, ..ProptestConfig::default() });
     let ops = prop::collection::vec(op(), 1..40);

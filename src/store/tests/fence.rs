@@ -6,8 +6,7 @@ use crate::id::Term;
 use crate::store::Proof;
 
 pub(super) async fn the_floor_only_rises(store: &impl Subject) {
-    let behind =
-        |floor, generation| Ok(Activated::Behind { floor: Token(floor), generation });
+    let behind = |floor, generation| Ok(Activated::Behind { floor: Token(floor), generation });
     assert_eq!(store.activate(START, Token(5), node("n1", 1)).await, Ok(Activated::Raised));
     assert_eq!(store.activate(START, Token(5), node("n1", 1)).await, Ok(Activated::Raised));
     for holder in [node("n2", 1), node("n1", 2)] {

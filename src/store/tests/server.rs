@@ -17,6 +17,9 @@ const PLACES: &[&str] = &["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/op
 /// Whom the server runs as if the tests run as root, which it refuses.
 const USERS: &[&str] = &["postgres", "nobody"];
 
+/// What a directory must have to be taken for theirs.
+const NEEDED: &[&str] = &["initdb", "postgres", "pg_isready"];
+
 /// How often, and with which pause, a server that starts is asked whether it is there.
 const ASKED: u32 = 600;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -84,7 +87,8 @@ impl Server {
         );
         let log = std::fs::File::create(directory.join("log")).unwrap();
         // Lives until its standard input ends, which is when this process does.
-        let script = "\"$@\" & server=$!; read -r _; kill -INT $server; wait $server; rm -rf \"$0\"";
+        let script =
+            "\"$@\" & server=$!; read -r _; kill -INT $server; wait $server; rm -rf \"$0\"";
         let mut keeper = Command::new("sh");
         keeper.arg("-c").arg(script).arg(&directory);
         let server = as_user(user, &bin.join("postgres"));
@@ -129,7 +133,7 @@ impl Server {
     }
 }
 
-/// The directory of initdb and postgres.
+/// The directory of the server's programs.
 fn binaries() -> PathBuf {
     if let Some(directory) = std::env::var_os("FENCEPOST_POSTGRES_BIN") {
         return directory.into();
@@ -141,11 +145,11 @@ fn binaries() -> PathBuf {
         found.push(Path::new(place).join("bin"));
     }
     found.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
-    found.retain(|directory| ["initdb", "postgres"].iter().all(|it| directory.join(it).is_file()));
+    found.retain(|directory| NEEDED.iter().all(|it| directory.join(it).is_file()));
     found.sort();
     found.pop().expect(
         "these tests need PostgreSQL: install it (on Debian `apt-get install postgresql`), or name \
-         the directory of initdb and postgres in FENCEPOST_POSTGRES_BIN",
+         the directory of initdb, postgres and pg_isready in FENCEPOST_POSTGRES_BIN",
     )
 }
 
@@ -173,7 +177,8 @@ fn as_user(user: Option<&str>, program: &Path) -> Command {
 }
 
 fn run(command: &mut Command, what: &str) {
-    let output = command.current_dir("/").output().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let output =
+        command.current_dir("/").output().unwrap_or_else(|error| panic!("{what}: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{what} failed:\n{said}");
 }

@@ -56,8 +56,10 @@ async fn a_read_only_database_says_so_and_loses_nothing() {
     let read_only = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
     store.session().await.unwrap().batch_execute(read_only).await.unwrap();
     let refused = claim(&store, 5, &[attempt("m", 1)]).await;
-    assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("read-only")),
-        "{refused:?}");
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("read-only")),
+        "{refused:?}"
+    );
     let name = &database.name;
     run(&database, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
     let why = why_not(&database.config()).await;

@@ -46,8 +46,7 @@ impl Proxy {
 
     pub(super) async fn store(&self, database: &Database) -> PostgresStore {
         let Self { port, .. } = self;
-        let address =
-            format!("host=127.0.0.1 port={port} user=fencepost dbname={}", database.name);
+        let address = format!("host=127.0.0.1 port={port} user=fencepost dbname={}", database.name);
         PostgresStore::open(&PostgresConfig::new(address)).await.unwrap()
     }
 
