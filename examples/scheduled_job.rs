@@ -5,8 +5,7 @@
 //! cargo example scheduled_job      # every two seconds, until Ctrl-C
 //! ```
 //!
-//! Stop it for ten seconds and run it again: of the instants that were missed the latest runs, and
-//! says so.
+//! Stop it and run it again a few seconds later: it makes up for what it missed, each instant once.
 
 use std::path::Path;
 use std::sync::Arc;
