@@ -86,9 +86,10 @@ impl Server {
             "initdb",
         );
         let log = std::fs::File::create(directory.join("log")).unwrap();
-        // Lives until its standard input ends, which is when this process does.
+        // Lives until its standard input ends, which is when this process does. TERM, because a shell
+        // lets what it runs in the background ignore INT until that has a handler of its own.
         let script =
-            "\"$@\" & server=$!; read -r _; kill -INT $server; wait $server; rm -rf \"$0\"";
+            "\"$@\" & server=$!; read -r _; kill -TERM $server; wait $server; rm -rf \"$0\"";
         let mut keeper = Command::new("sh");
         keeper.arg("-c").arg(script).arg(&directory);
         let server = as_user(user, &bin.join("postgres"));
