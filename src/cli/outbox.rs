@@ -58,7 +58,7 @@ pub(super) fn run(args: &OutboxArgs) -> Result<(), Failure> {
     if args.in_doubt && args.command.is_some() {
         return Err(Failure::BadInput(miette!(
             help = "write for example: fencepost outbox list --state in-doubt",
-            "--in-doubt stands before no command"
+            "--in-doubt is for the summary, not for a command"
         )));
     }
     match &args.command {
