@@ -98,7 +98,7 @@ impl Server {
         for setting in ["listen_addresses=", "fsync=off", "max_connections=400"] {
             keeper.arg("-c").arg(setting);
         }
-        let keeper = keeper
+        let mut keeper = keeper
             .current_dir(&directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -115,6 +115,8 @@ impl Server {
             std::thread::sleep(PAUSE);
         }
         let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
+        drop(keeper.stdin.take());
+        let _ = keeper.wait();
         panic!("PostgreSQL does not start:\n{log}");
     }
 
