@@ -11,8 +11,9 @@
 //!
 //! [`jobs`] runs what is due by a schedule, each instant at most once.
 //!
-//! [`node`] drives all of it, over traits for transport, clock and disk: the same code runs as a
-//! real process and inside the simulator.
+//! An application holds a [`ClusterService`], made from a [`ClusterConfig`]. It runs over a
+//! [`cluster::Coordinator`]; the embedded quorum of [`node`] is the first, over traits for transport,
+//! clock and disk: the same code runs as a real process and inside the simulator.
 
 mod blocking;
 pub mod cluster;

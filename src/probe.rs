@@ -130,7 +130,6 @@ mod simulated {
         ("job_begin_rejected_stale_token", "a deposed holder was not allowed to begin a run"),
         ("job_begin_outcome_unknown", "the answer to the beginning of a run never came"),
         ("job_end_outcome_unknown", "the answer to the end of a run never came"),
-        ("job_step_out_of_date", "a job stood elsewhere than its leader believed"),
         ("guard_lost_before_job", "the guard had ended between a job's beginning and its action"),
         ("job_interrupted", "a new holder found runs of an earlier one"),
         ("job_cancelled", "a run was cancelled because leadership ended"),

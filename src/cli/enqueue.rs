@@ -7,11 +7,10 @@ use std::io::Read;
 use clap::Args;
 use miette::{Context, IntoDiagnostic, Report, miette};
 
-use super::outbox::open;
+use super::store::open;
 use super::{ConfigArg, Failure};
-use fencepost::Clock;
-use fencepost::node::SystemClock;
 use fencepost::store::{Enqueued, MAX_PAYLOAD_LEN, MessageId, NewMessage, OrderingKey};
+use fencepost::{Clock, SystemClock};
 
 /// The most messages that one `enqueue` adds.
 const MAX_COUNT: u32 = 1_000_000;
@@ -41,7 +40,7 @@ pub(super) struct EnqueueArgs {
 pub(super) fn enqueue(args: &EnqueueArgs) -> Result<(), Failure> {
     let config = args.config.load()?;
     let batch = Batch::new(args).map_err(Failure::BadInput)?;
-    let mut outbox = open(&config.sqlite).map_err(Failure::AtRun)?;
+    let mut outbox = open(&config).map_err(Failure::AtRun)?;
     let (mut done, mut existed) = (0, 0);
     for ids in batch.ids.chunks(AT_ONCE) {
         let new = |(index, id): (usize, &MessageId)| NewMessage {
@@ -50,7 +49,7 @@ pub(super) fn enqueue(args: &EnqueueArgs) -> Result<(), Failure> {
         };
         let messages: Vec<NewMessage> = ids.iter().enumerate().map(new).collect();
         let enqueued = outbox
-            .enqueue(&messages, SystemClock.wall())
+            .enqueue(&messages)
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot add {}; the {done} before it are done", ids[0]))
             .map_err(Failure::AtRun)?;

@@ -7,21 +7,17 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::{Args, ValueEnum};
 use miette::{Context, IntoDiagnostic, miette};
 
-use super::outbox::{open_existing, print};
+use super::outbox::print;
+use super::store::open_existing;
 use super::{ConfigArg, Failure, json};
 use fencepost::WallTime;
 use fencepost::store::{Entry, MessageId, MessageState, Passed};
 
 #[derive(Args)]
 pub(super) struct ListArgs {
-    #[command(flatten)]
-    config: ConfigArg,
     /// Only those that stand there
     #[arg(long, value_enum)]
     state: Option<StateArg>,
-    /// Print one JSON object a line instead of text
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -47,20 +43,15 @@ impl From<StateArg> for MessageState {
 
 #[derive(Args)]
 pub(super) struct ShowArgs {
-    #[command(flatten)]
-    config: ConfigArg,
     /// The message's id
     id: String,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    json: bool,
 }
 
-pub(super) fn list(args: &ListArgs) -> Result<(), Failure> {
-    let mut outbox = open_existing(&args.config)?;
+pub(super) fn list(args: &ListArgs, config: &ConfigArg, json: bool) -> Result<(), Failure> {
+    let mut outbox = open_existing(config)?;
     let entries = outbox.entries(args.state.map(Into::into));
     let entries = entries.into_diagnostic().wrap_err("cannot read the outbox");
-    let line = |entry: &Entry| match args.json {
+    let line = |entry: &Entry| match json {
         true => format!("{{{}}}\n", fields(entry).join(",")),
         false => line(entry),
     };
@@ -68,9 +59,9 @@ pub(super) fn list(args: &ListArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn show(args: &ShowArgs) -> Result<(), Failure> {
+pub(super) fn show(args: &ShowArgs, config: &ConfigArg, json: bool) -> Result<(), Failure> {
     let id = message_id(&args.id)?;
-    let mut outbox = open_existing(&args.config)?;
+    let mut outbox = open_existing(config)?;
     let entry = outbox.entry(&id);
     let read = entry.and_then(|entry| Ok((entry, outbox.trail(&id)?)));
     let (entry, trail) =
@@ -81,7 +72,7 @@ pub(super) fn show(args: &ShowArgs) -> Result<(), Failure> {
             "there is no message {id}"
         )));
     };
-    print(&match args.json {
+    print(&match json {
         true => {
             let trail: Vec<String> = trail.iter().map(passed_as_json).collect();
             format!("{{{},\"verdicts\":[{}]}}\n", fields(&entry).join(","), trail.join(","))

@@ -7,6 +7,7 @@ mod entries;
 mod json;
 mod node;
 mod outbox;
+mod store;
 mod verdict;
 
 use std::io::IsTerminal;

@@ -6,11 +6,11 @@ use miette::{Context, IntoDiagnostic, Report, miette};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
-use super::Failure;
+use super::{Failure, store};
+use fencepost::ClusterService;
 use fencepost::delivery::sinks::AnySink;
 use fencepost::node::config::NodeConfig;
-use fencepost::store::{BindError, SqliteOutbox, SqliteStore};
-use fencepost::{Clock, ClusterService, SystemClock};
+use fencepost::store::{Store, StoreConfig};
 
 /// Runs until a signal stops it.
 pub(super) fn run(config: &NodeConfig) -> Result<(), Failure> {
@@ -29,10 +29,26 @@ pub(super) fn run(config: &NodeConfig) -> Result<(), Failure> {
 async fn serve(config: &NodeConfig) -> Result<(), Report> {
     // Before anything else, so that no signal finds the default handler.
     let mut stops = Stops::new().into_diagnostic().wrap_err("cannot listen to signals")?;
+    match &config.store {
+        StoreConfig::Sqlite(path) => {
+            let store = store::own_file(path, &config.cluster)?;
+            serve_with(store, config, &mut stops).await
+        }
+        StoreConfig::Postgres(database) => {
+            let store = store::own_database(database, &config.cluster).await?;
+            serve_with(store, config, &mut stops).await
+        }
+    }
+}
+
+async fn serve_with(
+    store: impl Store,
+    config: &NodeConfig,
+    stops: &mut Stops,
+) -> Result<(), Report> {
     let me = config.election.me;
-    let outbox = open_own_outbox(config)?;
     let sink = AnySink::open(&config.sink).into_diagnostic().wrap_err("cannot open the sink")?;
-    let store = Arc::new(SqliteStore::new(outbox, || SystemClock.wall()));
+    let store = Arc::new(store);
     let service = ClusterService::builder(config.cluster_config()).store(store).start().await?;
     match config.listen {
         Some(listen) => info!(node = %me, cluster = config.cluster, %listen, "node starts"),
@@ -54,21 +70,6 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     }
     info!(node = %me, "stopped");
     Ok(())
-}
-
-/// The outbox, once it is sure that it is this cluster's and no other's.
-fn open_own_outbox(config: &NodeConfig) -> Result<SqliteOutbox, Report> {
-    let mut outbox = super::outbox::open(&config.sqlite)?;
-    let bound = outbox.bind_cluster(&config.cluster).map_err(|error| match error {
-        BindError::OtherCluster { .. } => miette!(
-            help = "a store serves one cluster: give this node the name of that cluster, or a store \
-                    of its own",
-            "{error}"
-        ),
-        error => Report::from_err(error),
-    });
-    bound.wrap_err_with(|| format!("cannot use the outbox {}", config.sqlite.display()))?;
-    Ok(outbox)
 }
 
 /// The signals that ask a process to end.

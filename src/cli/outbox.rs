@@ -2,28 +2,29 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use miette::{Context, IntoDiagnostic, Report, miette};
 
 use super::entries::{self, ListArgs, ShowArgs};
+use super::store::open_existing;
 use super::verdict::{self, RequeueArgs, SettleArgs};
 use super::{ConfigArg, Failure, json};
-use fencepost::store::{Counts, Entry, FenceRow, MessageState, SqliteOutbox};
+use fencepost::store::{Counts, Entry, FenceRow, MessageState};
 
 #[derive(Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct OutboxArgs {
     #[command(subcommand)]
     command: Option<OutboxCommand>,
-    #[command(flatten)]
-    config: Option<ConfigArg>,
+    /// The node's TOML file, as in examples/three-nodes/n1.toml
+    #[arg(long, short, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     /// Also list what is in doubt, with what is known about it
     #[arg(long)]
     in_doubt: bool,
-    /// Print one JSON object instead of text
-    #[arg(long)]
+    /// Print JSON instead of text: an object, or one a line
+    #[arg(long, global = true)]
     json: bool,
 }
 
@@ -47,39 +48,26 @@ enum OutboxCommand {
 
 /// Does what was asked of the outbox.
 pub(super) fn run(args: &OutboxArgs) -> Result<(), Failure> {
-    match (&args.command, &args.config) {
-        (Some(OutboxCommand::List(args)), _) => entries::list(args),
-        (Some(OutboxCommand::Show(args)), _) => entries::show(args),
-        (Some(OutboxCommand::Settle(args)), _) => verdict::settle(args),
-        (Some(OutboxCommand::Requeue(args)), _) => verdict::requeue(args),
-        (None, Some(config)) => summary(args, config),
-        (None, None) => Err(Failure::BadInput(miette!(
+    let Some(config) = args.config.clone() else {
+        return Err(Failure::BadInput(miette!(
             help = "write for example: fencepost outbox --config examples/three-nodes/n1.toml",
             "--config FILE is missing"
-        ))),
-    }
-}
-
-/// Opens the outbox, which is created if it does not exist.
-pub(super) fn open(path: &Path) -> Result<SqliteOutbox, Report> {
-    let what = || format!("cannot open the outbox {}", path.display());
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).into_diagnostic().wrap_err_with(what)?;
-    }
-    SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
-}
-
-/// Opens an outbox that exists.
-pub(super) fn open_existing(config: &ConfigArg) -> Result<SqliteOutbox, Failure> {
-    let config = config.load()?;
-    if !config.sqlite.exists() {
-        return Err(Failure::AtRun(miette!(
-            help = "it is created by the first `fencepost node` or `fencepost enqueue`",
-            "there is no outbox at {} yet",
-            config.sqlite.display()
+        )));
+    };
+    let config = ConfigArg { config };
+    if args.in_doubt && args.command.is_some() {
+        return Err(Failure::BadInput(miette!(
+            help = "write for example: fencepost outbox list --state in-doubt",
+            "--in-doubt is for the summary, not for a command"
         )));
     }
-    open(&config.sqlite).map_err(Failure::AtRun)
+    match &args.command {
+        None => summary(args, &config),
+        Some(OutboxCommand::List(list)) => entries::list(list, &config, args.json),
+        Some(OutboxCommand::Show(show)) => entries::show(show, &config, args.json),
+        Some(OutboxCommand::Settle(settle)) => verdict::settle(settle, &config),
+        Some(OutboxCommand::Requeue(requeue)) => verdict::requeue(requeue, &config),
+    }
 }
 
 /// Writes to standard output. Whoever reads this through a pipe may have had enough.

@@ -4,10 +4,8 @@ use clap::{Args, ValueEnum};
 use miette::{Context, IntoDiagnostic, miette};
 
 use super::entries::message_id;
-use super::outbox::open_existing;
+use super::store::open_existing;
 use super::{ConfigArg, Failure};
-use fencepost::Clock;
-use fencepost::node::SystemClock;
 use fencepost::store::{Ruling, Verdict, VerdictError};
 
 #[derive(Args)]
@@ -31,8 +29,6 @@ pub(super) struct RequeueArgs {
 /// About which message, and the evidence that is kept.
 #[derive(Args)]
 struct SaidArgs {
-    #[command(flatten)]
-    config: ConfigArg,
     /// The message's id
     id: String,
     /// Why: it is kept with the message
@@ -53,20 +49,25 @@ enum RulingArg {
     Resend,
 }
 
-pub(super) fn settle(args: &SettleArgs) -> Result<(), Failure> {
+pub(super) fn settle(args: &SettleArgs, config: &ConfigArg) -> Result<(), Failure> {
     let ruling = match args.ruling {
         RulingArg::Delivered => Ruling::Delivered,
         RulingArg::Failed => Ruling::Failed,
         RulingArg::Resend => Ruling::Resend,
     };
-    judge(&args.said, ruling, args.attempt)
+    judge(&args.said, config, ruling, args.attempt)
 }
 
-pub(super) fn requeue(args: &RequeueArgs) -> Result<(), Failure> {
-    judge(&args.said, Ruling::Requeue, None)
+pub(super) fn requeue(args: &RequeueArgs, config: &ConfigArg) -> Result<(), Failure> {
+    judge(&args.said, config, Ruling::Requeue, None)
 }
 
-fn judge(said: &SaidArgs, ruling: Ruling, attempt: Option<u64>) -> Result<(), Failure> {
+fn judge(
+    said: &SaidArgs,
+    config: &ConfigArg,
+    ruling: Ruling,
+    attempt: Option<u64>,
+) -> Result<(), Failure> {
     let id = message_id(&said.id)?;
     let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
     let Some(by) = said.by.clone().or_else(user) else {
@@ -75,9 +76,9 @@ fn judge(said: &SaidArgs, ruling: Ruling, attempt: Option<u64>) -> Result<(), Fa
             "a verdict is kept with the name of who passed it, and the variable USER is not set"
         )));
     };
-    let mut outbox = open_existing(&said.config)?;
+    let mut outbox = open_existing(config)?;
     let verdict = Verdict { id, attempt, ruling, by, why: said.why.clone() };
-    let passed = match outbox.judge(&verdict, SystemClock.wall()) {
+    let passed = match outbox.judge(&verdict) {
         Ok(passed) => passed,
         Err(error @ VerdictError::NoReason) => {
             return Err(Failure::BadInput(miette!("{error}")));

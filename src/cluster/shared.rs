@@ -23,7 +23,7 @@ pub enum Stopped {
     ShutDown,
     /// Its coordinator failed. A lease that this node held runs out by itself.
     #[error("the cluster service has ended, because its coordinator failed: {0}")]
-    Coordinator(#[source] Arc<dyn Error + Send + Sync>),
+    Coordinator(Arc<dyn Error + Send + Sync>),
     /// A part of it, or a component attached to it, panicked, which is a bug. A lease that this node
     /// held runs out by itself.
     #[error("the cluster service has ended, because its {0} panicked, which is a bug")]

@@ -18,8 +18,8 @@ pub enum Effect {
     Send {
         /// The receiver, a configured voter or an observer that said it is there.
         to: NodeId,
-        /// The message.
-        message: Message,
+        /// The message; it changes hands often until it arrives.
+        message: Box<Message>,
     },
     /// Ask the store for its roll and answer with [`super::Input::Roll`]. Failing is harmless: it
     /// is asked again.

@@ -45,7 +45,7 @@ pub enum Input {
     /// Time has passed; at the latest due at [`Election::next_wake`].
     Tick,
     /// A message came in.
-    Message(Message),
+    Message(Box<Message>),
     /// The store told the leader of `term` that it cannot act in it: the floor is at or above that
     /// term, or the store is in a newer generation.
     Outranked {
@@ -438,13 +438,13 @@ impl Election {
         );
         effects.push(Effect::Send {
             to,
-            message: Message {
+            message: Box::new(Message {
                 from: self.me(),
                 generation: self.hard.generation,
                 config: self.fixed.id,
                 term: self.hard.term,
                 body,
-            },
+            }),
         });
     }
 

@@ -167,7 +167,7 @@ mod tests {
         for effect in effects {
             match effect {
                 Effect::Send { to, message } if to.as_str() == "n1" || to.as_str() == "o1" => {
-                    sent.push(message);
+                    sent.push(*message);
                 }
                 Effect::Event(crate::election::Event::Ignored(why)) => ignored.push(why),
                 _ => {}
@@ -182,7 +182,7 @@ mod tests {
         let mut observer = node("o1", &["n1", "n2", "n3"]);
         let (said, _) = handle(&mut observer, Input::Tick);
         let leader = Identity { node: "n2".parse().unwrap(), incarnation: Incarnation::FIRST };
-        let say = |body| Input::Message(Message { body, ..said[0].clone() });
+        let say = |body| Input::Message(Message { body, ..said[0].clone() }.into());
         let ack = Body::HeartbeatAck { to: leader, round: 1, reading: START, priority: 0 };
         for body in [Body::Observing, ack, Body::Leaving] {
             assert_eq!(handle(&mut voter, say(body)), (vec![], vec![]));
@@ -197,11 +197,11 @@ mod tests {
         let mut voter = node("n1", &["n1", "n2", "n3"]);
         let mut observer = node("o1", &["n1", "n2", "n3", "n4"]);
         let (said, _) = handle(&mut observer, Input::Tick);
-        let (mut asks, ignored) = handle(&mut voter, Input::Message(said[0].clone()));
+        let (mut asks, ignored) = handle(&mut voter, Input::Message(said[0].clone().into()));
         assert_eq!(ignored, [Ignored::OtherVoters], "not known yet");
-        let (mut answers, _) = handle(&mut observer, Input::Message(asks.pop().unwrap()));
-        let answer = Input::Message(answers.pop().expect("it tells its list"));
+        let (mut answers, _) = handle(&mut observer, Input::Message(asks.pop().unwrap().into()));
+        let answer = Input::Message(answers.pop().expect("it tells its list").into());
         assert_eq!(handle(&mut voter, answer), (vec![], vec![]));
-        assert_eq!(handle(&mut voter, Input::Message(said[0].clone())), (vec![], vec![]));
+        assert_eq!(handle(&mut voter, Input::Message(said[0].clone().into())), (vec![], vec![]));
     }
 }

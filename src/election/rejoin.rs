@@ -161,7 +161,7 @@ impl Election {
                 term: self.hard.term,
                 body: Body::Register { nonce: self.nonce },
             };
-            effects.push(Effect::Send { to: voter, message });
+            effects.push(Effect::Send { to: voter, message: Box::new(message) });
         }
     }
 

@@ -2,9 +2,10 @@
 //! store says.
 //!
 //! It decides from the oldest instant without an outcome on, and never about one that is still to
-//! come. Each step passes some instants for good, so that every instant gets exactly one outcome, in
-//! the order of the instants. An instant is judged by what was the case when it came: one that came
-//! while the newest run ran meets the overlap policy, any other one the misfire policy if it is late.
+//! come. Each step passes some instants for good, so that every instant gets exactly one outcome,
+//! in the order of the instants. An instant is judged by what was the case when it came: one that
+//! came while the newest run ran meets the overlap policy, any other one the misfire policy if it
+//! is late.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::time::WallTime;
 /// What is to be done about a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing, before the store's clock shows `until`, or, if that is none, before a run has ended.
+    /// Nothing, before the store's clock shows `until`, or, if that is none, before a run has
+    /// ended.
     Wait {
         /// The next instant.
         until: Option<WallTime>,

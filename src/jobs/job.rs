@@ -68,12 +68,12 @@ pub struct Job<C = SystemClock> {
 }
 
 impl<C: Clock> Job<C> {
-    /// A job with the default policies: of late instants the latest runs, and an instant that comes while
-    /// the job runs is skipped.
+    /// A job with the default policies: of late instants the latest runs, and an instant that comes
+    /// while the job runs is skipped.
     ///
-    /// `action` is called once for each instant that runs. When leadership ends, its future is dropped at
-    /// the next await; what it does between two of them, the guard cannot stop. So it asks
-    /// [`JobContext::check`] before each act that the outside can see, and shows
+    /// `action` is called once for each instant that runs. When leadership ends, its future is
+    /// dropped at the next await; what it does between two of them, the guard cannot stop. So it
+    /// asks [`JobContext::check`] before each act that the outside can see, and shows
     /// [`JobContext::token`] with it.
     ///
     /// # Errors
@@ -247,8 +247,8 @@ impl<C: Clock> JobContext<C> {
         self.instant
     }
 
-    /// A name for this run that is the same whoever asks, such as `nightly report@1767225600000`: the
-    /// stem of ids that make what it does idempotent.
+    /// A name for this run that is the same whoever asks, such as `nightly report@1767225600000`:
+    /// the stem of ids that make what it does idempotent.
     pub fn id(&self) -> String {
         format!("{}@{}", self.job, self.instant.unix_ms)
     }
@@ -258,7 +258,8 @@ impl<C: Clock> JobContext<C> {
         self.late_by
     }
 
-    /// Whether it began later than the job's grace allows: it makes up for an instant that was missed.
+    /// Whether it began later than the job's grace allows: it makes up for an instant that was
+    /// missed.
     pub fn is_caught_up(&self) -> bool {
         self.caught_up
     }
@@ -281,8 +282,8 @@ impl<C: Clock> JobContext<C> {
         self.guard.check()
     }
 
-    /// Completes when the node stops. A run that goes on is waited for, up to the node's limit; leadership
-    /// is handed over only after it.
+    /// Completes when the node stops. A run that goes on is waited for, up to the node's limit;
+    /// leadership is handed over only after it.
     pub async fn stopping(&self) {
         self.stop.wait_for(|stop| stop.then_some(())).await;
     }

@@ -2,13 +2,14 @@
 //!
 //! Each (job, instant) is recorded in the store under the token before it runs, so that it runs at
 //! most once whatever any clock does, and ends in a stated outcome: ran, failed, interrupted, or
-//! skipped by a policy. `schedule` says when a job is due, `policy` what becomes of instants that are
-//! late or come while the job runs, `decide` what is to be done now; `scheduler` does it, `run` is the
-//! life of one run, and `job` is what an application writes.
+//! skipped by a policy. `schedule` says when a job is due, `policy` what becomes of instants that
+//! are late or come while the job runs, `decide` what is to be done now; `scheduler` does it, `run`
+//! is the life of one run, and `job` is what an application writes.
 //!
-//! The store's clock decides what is due, because it is the one clock that all nodes have in common. If
-//! it is set back, a job waits until it is as late again as it was; if it is set forward, what was
-//! passed over is late and meets the misfire policy.
+//! The store's clock decides what is due, because it is the one clock that all nodes have in
+//! common. If it is set back, a job waits until it shows the time of the next instant again; if it
+//! is set forward, what was passed over is late and meets the misfire policy. So a clock that was a
+//! year ahead by mistake holds its jobs up for a year once it is right: give them other names then.
 
 mod decide;
 mod job;

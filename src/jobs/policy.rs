@@ -22,11 +22,12 @@ pub enum Misfire {
     /// They are skipped.
     Skip,
     /// The latest of them runs, late, unless a later one is due by then and stands for all of them;
-    /// the others are skipped. For work that does all there is to do, such as a report or a cleanup.
+    /// the others are skipped. For work that does all there is to do, such as a report or a
+    /// cleanup.
     #[default]
     RunLatest,
-    /// They run one after the other, the oldest first. Of more than `at_most` the oldest are skipped. For
-    /// work that belongs to its instant.
+    /// They run one after the other, the oldest first. Of more than `at_most` the oldest are
+    /// skipped. For work that belongs to its instant.
     CatchUp {
         /// How many; from 1 to [`MAX_CATCH_UP`].
         at_most: u32,
@@ -39,8 +40,8 @@ pub enum Overlap {
     /// It is skipped.
     #[default]
     Skip,
-    /// It waits and runs right after, however late. If another one comes meanwhile, that one waits in its
-    /// place, and it is skipped.
+    /// It waits and runs right after, however late. If another one comes meanwhile, that one waits
+    /// in its place, and it is skipped.
     QueueOne,
     /// It runs beside; if so many run already, it is skipped.
     Allow {
@@ -64,8 +65,9 @@ impl Overlap {
 pub struct Policy {
     /// For late instants.
     pub misfire: Misfire,
-    /// How late an instant may begin and still be on time; at most [`MAX_GRACE`]. Of a schedule whose
-    /// period is shorter, several instants can be due and on time: they run one after the other.
+    /// How late an instant may begin and still be on time; at most [`MAX_GRACE`]. Of a schedule
+    /// whose period is shorter, several instants can be due and on time: they run one after the
+    /// other.
     pub grace: Duration,
     /// For instants that come while the job runs.
     pub overlap: Overlap,

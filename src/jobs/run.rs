@@ -1,7 +1,8 @@
 //! The life of one run: the action under the guard, then its end in the store.
 //!
-//! The guard's end drops the action and records nothing: whoever leads next finds the run without an end
-//! and records it as interrupted. A panic of an action is a failure of its run and of nothing else.
+//! The guard's end drops the action and records nothing: whoever leads next finds the run without
+//! an end and records it as interrupted. A panic of an action is a failure of its run and of
+//! nothing else.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,5 +1,5 @@
-//! Schedules: at which instants a job is due. Pure, and the same on every node: intervals count from
-//! the Unix epoch, and cron lines are read in a time zone of the database that is built in.
+//! Schedules: at which instants a job is due. Pure, and the same on every node: intervals count
+//! from the Unix epoch, and cron lines are read in a time zone of the database that is built in.
 //!
 //! **Daylight saving**, by the rule of Vixie's cron, as [`croner`] implements it. A line with fixed
 //! times (`30 2 * * *`) fires once on every day that it names: a local time that does not exist is
@@ -85,8 +85,8 @@ pub enum ScheduleError {
 }
 
 impl Schedule {
-    /// Every `period`, counted from 1970-01-01T00:00:00Z: a period of one hour is due at each full hour
-    /// of UTC, on every node and after every restart.
+    /// Every `period`, counted from 1970-01-01T00:00:00Z: a period of one hour is due at each full
+    /// hour of UTC, on every node and after every restart.
     ///
     /// # Errors
     /// The period is not in whole milliseconds, or not from [`MIN_PERIOD`] to [`MAX_PERIOD`].
@@ -99,9 +99,10 @@ impl Schedule {
         }
     }
 
-    /// A cron line in a time zone: five fields, or six with seconds first; names of days and months, and
-    /// `@hourly` to `@yearly`, are known, and so are `L`, `W` and `#`. If both day fields are
-    /// restricted, either may match. What a change of the clocks does is said at the top of this page.
+    /// A cron line in a time zone: five fields, or six with seconds first; names of days and
+    /// months, and `@hourly` to `@yearly`, are known, and so are `L`, `W` and `#`. If both day
+    /// fields are restricted, either may match. What a change of the clocks does is said at the top
+    /// of this page.
     ///
     /// # Errors
     /// The line cannot be read or never fires, or the zone is not known.

@@ -154,13 +154,13 @@ fn random_number() -> u64 {
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum InitializeError {
     /// The configuration is invalid. Nothing was started or written.
-    #[error("this node cannot start: {0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// The data directory cannot be used.
-    #[error("this node cannot use its data directory: {0}")]
+    #[error(transparent)]
     Disk(#[from] DiskError),
     /// The network cannot be used. Nothing was sent.
-    #[error("this node cannot {}: {source}", match listen {
+    #[error("cannot {}", match listen {
         Some(listen) => format!("listen at {listen}"),
         None => "connect to the voters".to_owned(),
     })]

@@ -5,7 +5,9 @@
 
 mod check;
 mod error;
+mod secret;
 mod sink;
+mod store;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,8 +22,10 @@ use crate::delivery::sinks::SinkConfig;
 use crate::delivery::{Backoff, DispatcherConfig};
 use crate::election::Config;
 use crate::id::NodeId;
+use crate::store::StoreConfig;
 use error::Draft;
 use sink::SinkTable;
+use store::StoreTable;
 
 pub use error::{ConfigFileError, Mistake};
 
@@ -42,8 +46,8 @@ pub struct NodeConfig {
     pub voters: BTreeMap<NodeId, SocketAddr>,
     /// The directory for what this voter remembers; none if it remembers nothing.
     pub data: Option<PathBuf>,
-    /// The SQLite file with fence and outbox.
-    pub sqlite: PathBuf,
+    /// Where fence and outbox are.
+    pub store: StoreConfig,
     /// Where messages are delivered to.
     pub sink: SinkConfig,
     /// How messages are looked for.
@@ -75,15 +79,9 @@ struct File {
     data: Option<Spanned<PathBuf>>,
     voters: Spanned<BTreeMap<Spanned<String>, Spanned<String>>>,
     timing: Option<Spanned<TimingTable>>,
-    store: StoreTable,
+    store: Spanned<StoreTable>,
     sink: Spanned<SinkTable>,
     delivery: Option<DeliveryTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoreTable {
-    sqlite: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -141,6 +139,7 @@ impl NodeConfig {
         let voters_listed = voters.keys().copied().collect();
         let election = Config { observer, priority, timing, ..Config::of_voter(me, voters_listed) };
         election.validate().map_err(|error| draft.invalid_election(&error, &file))?;
+        let store = draft.store(&file.store, directory)?;
         let sink = draft.sink(&file.sink, directory)?;
         let delivery = draft.delivery(file.delivery.as_ref())?;
         Ok(Self {
@@ -149,7 +148,7 @@ impl NodeConfig {
             listen,
             voters,
             data: data.map(|data| directory.join(data)),
-            sqlite: directory.join(file.store.sqlite),
+            store,
             sink,
             delivery,
         })

@@ -20,7 +20,6 @@ mod registrar;
 pub mod tcp;
 mod transport;
 
-pub use crate::time::SystemClock;
 pub use builder::{InitializeError, NotJoined, ServiceBuilder};
 pub use cluster_config::ClusterConfig;
 pub use disk::{Disk, DiskError, FileDisk, NoDisk, decode_hard_state, encode_hard_state};

@@ -2,8 +2,8 @@
 //!
 //! A job has a *cursor*: every instant at or below it has its outcome, and no instant below it ever
 //! begins again, whatever any clock does (J1). The cursor only rises, in the transaction that says
-//! what became of the instants it passes: which were skipped, and which one begins (J3). Instants are
-//! in the store's wall clock, the one clock that a cluster has in common.
+//! what became of the instants it passes: which were skipped, and which one begins (J3). Instants
+//! are in the store's wall clock, the one clock that a cluster has in common.
 
 use std::fmt;
 use std::future::Future;
@@ -119,8 +119,8 @@ impl SkipReason {
     }
 }
 
-/// Consecutive instants that are skipped for one reason. A range, so that an outage of any length is
-/// one row.
+/// Consecutive instants that are skipped for one reason. A range, so that an outage of any length
+/// is one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skip {
     /// The first of them.
@@ -133,8 +133,8 @@ pub struct Skip {
     pub why: SkipReason,
 }
 
-/// What becomes of the next instants of a job: first some are skipped, then one begins. At least one
-/// of the two.
+/// What becomes of the next instants of a job: first some are skipped, then one begins. At least
+/// one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// The instants that are skipped.
@@ -294,11 +294,13 @@ impl BeginLook {
 
 /// The part of a reason that is kept.
 pub(crate) fn kept_reason(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(MAX_JOB_REASON_LEN)]
+    let fits = |end: &usize| reason.is_char_boundary(*end);
+    let end = (0..=reason.len().min(MAX_JOB_REASON_LEN)).rev().find(fits);
+    &reason[..end.unwrap_or(0)]
 }
 
-/// The runs of scheduled jobs. All calls may be repeated after [`StoreError::Unknown`]: said twice, the
-/// same thing under the same token happens once.
+/// The runs of scheduled jobs. All calls may be repeated after [`StoreError::Unknown`]: said twice,
+/// the same thing under the same token happens once.
 pub trait JobRuns: Send + Sync + 'static {
     /// What a new holder begins with: registers the jobs that are new, with the store's clock as
     /// their cursor, and ends the runs of earlier tokens as [`RunState::Interrupted`].
@@ -314,8 +316,8 @@ pub trait JobRuns: Send + Sync + 'static {
         jobs: &[JobName],
     ) -> impl Future<Output = Result<JobStates, StoreError>> + Send;
 
-    /// Records what becomes of the next instants of a job whose cursor is `from`. If one begins, the
-    /// holder of the token may run it, and nobody else ever will.
+    /// Records what becomes of the next instants of a job whose cursor is `from`. If one begins,
+    /// the holder of the token may run it, and nobody else ever will.
     fn begin_run(
         &self,
         token: Token,

@@ -8,6 +8,7 @@
 
 mod assignments;
 mod columns;
+mod config;
 mod fence;
 mod job_runs;
 mod message;
@@ -15,9 +16,10 @@ mod outbox;
 mod oversight;
 #[cfg(not(madsim))]
 mod postgres;
-mod postgres_config;
 mod rules;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod unfenced;
 
 pub use crate::election::Roll;
@@ -26,6 +28,7 @@ pub use assignments::{
     Assigned, Assignment, Assignments, Change, Epoch, InvalidWorkName, MAX_UNITS,
     MAX_WORK_NAME_LEN, Share, Unit, WorkName,
 };
+pub use config::{PostgresConfig, StoreConfig};
 pub use fence::{Activated, BindError, Checked, Fence, FenceRow, Permit};
 pub use job_runs::{
     Begun, Finished, InvalidJobName, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates,
@@ -40,7 +43,8 @@ pub use outbox::{Claim, Doubt, EnqueueError, Enqueued, Outbox, Proof, Settled, S
 pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
 #[cfg(not(madsim))]
 pub use postgres::PostgresStore;
-pub use postgres_config::PostgresConfig;
+#[cfg(not(madsim))]
+pub(crate) use postgres::describe as describe_postgres_error;
 pub use sqlite::{SqliteOutbox, SqliteStore};
 pub use unfenced::Unfenced;
 

@@ -21,6 +21,7 @@
 
 mod connect;
 mod fence;
+mod job_runs;
 mod outbox;
 mod oversight;
 mod rows;
@@ -35,6 +36,8 @@ use deadpool_postgres::{Object, Pool};
 
 use self::transaction::unavailable;
 use super::{PostgresConfig, StoreError};
+
+pub(crate) use self::transaction::describe;
 
 /// How long a connection may take to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@
 //! question counts: what an earlier one granted was refused by not being asked for again.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::message::{Granted, WorkBody};
 use crate::id::{Boot, NodeId, Token};
@@ -147,9 +148,9 @@ impl Worker {
         }
         for granted in units {
             // What has not finished under an earlier epoch begins again when it has, and asks anew.
-            if !self.units.contains_key(&granted.unit) {
+            if let Entry::Vacant(place) = self.units.entry(granted.unit) {
                 let (epoch, token) = (granted.epoch, *token);
-                self.units.insert(granted.unit, Held { epoch, token, until, ends: false });
+                place.insert(Held { epoch, token, until, ends: false });
                 effects.push(WorkerEffect::Begin { granted: *granted, token, until });
             }
         }

@@ -38,13 +38,13 @@ fn a_vote_is_withheld_while_a_promise_lasts() {
     let (follower, other) = ((leader + 1) % 3, (leader + 2) % 3);
     let term = Term(world.of(follower).term().0 + 1);
     let request = says(&world, other, term, Body::VoteRequest { release: None });
-    world.handle(follower, Input::Message(request.clone()));
+    world.handle(follower, Input::Message(request.clone().into()));
     assert!(world.of(follower).term() < term, "the term is not even taken over");
     // Without heartbeats the promise ends, and the same request succeeds.
     world.network.clear();
     world.timers_are_late = true;
     world.pass(200);
-    world.handle(follower, Input::Message(request));
+    world.handle(follower, Input::Message(request.into()));
     assert_eq!(world.of(follower).hard_state().vote, Some(world.of(other).me()));
 }
 
@@ -155,13 +155,13 @@ fn a_release_frees_from_no_later_promise() {
     let older = Release { leader: me, term: Term(term.0 - 1) };
     for release in [older, Release { leader: another, term }] {
         let ask = says(&world, other, next, Body::VoteRequest { release: Some(release) });
-        world.handle(follower, Input::Message(ask));
+        world.handle(follower, Input::Message(ask.into()));
         assert_eq!(world.of(follower).term(), term, "freed by {release:?}");
     }
     world.leave(leader);
     let release = Release { leader: me, term };
     let ask = says(&world, other, next, Body::VoteRequest { release: Some(release) });
-    world.handle(follower, Input::Message(ask));
+    world.handle(follower, Input::Message(ask.into()));
     assert_eq!(world.of(follower).hard_state().vote, Some(world.of(other).me()));
 }
 
@@ -286,14 +286,14 @@ fn strangers_and_echoes_are_ignored() {
     let mut stranger = says(&world, leader, Term(term.0 + 1), Body::PreVote);
     let ignored =
         |world: &World, why: Ignored| world.events.last() == Some(&(leader, Event::Ignored(why)));
-    world.handle(leader, Input::Message(stranger.clone()));
+    world.handle(leader, Input::Message(stranger.clone().into()));
     assert!(ignored(&world, Ignored::NotAPeer), "its own name");
     stranger.from.node = node(8);
-    world.handle(leader, Input::Message(stranger));
+    world.handle(leader, Input::Message(stranger.into()));
     assert!(ignored(&world, Ignored::NotAPeer));
     let far = Term(term.0 + fencepost::election::MAX_TERM_JUMP + 1);
     let far = says(&world, (leader + 1) % 3, far, Body::PreVote);
-    world.handle(leader, Input::Message(far));
+    world.handle(leader, Input::Message(far.into()));
     assert!(ignored(&world, Ignored::TermTooFarAhead));
     let round = Body::HeartbeatAck {
         to: world.of(leader).me(),
@@ -302,7 +302,7 @@ fn strangers_and_echoes_are_ignored() {
         priority: 0,
     };
     let round = says(&world, (leader + 1) % 3, term, round);
-    world.handle(leader, Input::Message(round));
+    world.handle(leader, Input::Message(round.into()));
     assert!(ignored(&world, Ignored::UnknownRound));
     assert_eq!(*world.of(leader).hard_state(), before);
 }

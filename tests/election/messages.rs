@@ -31,7 +31,7 @@ fn said(world: &World, from: Identity, to: usize, body: Body) -> Message {
 
 fn say(world: &mut World, from: Identity, to: usize, body: Body) {
     let message = said(world, from, to, body);
-    world.handle(to, Input::Message(message));
+    world.handle(to, Input::Message(message.into()));
 }
 
 fn ignores(world: &World, index: usize, why: Ignored) -> bool {
@@ -100,7 +100,7 @@ fn a_registration_that_is_overtaken_starts_over() {
     let answer = Body::Registered { to: boot, incarnation: Incarnation(2), known: Arc::new(known) };
     let mut message = said(&world, life(other, 1), other, answer);
     message.term = Term(1);
-    world.handle(wiped, Input::Message(message));
+    world.handle(wiped, Input::Message(message.into()));
     assert_eq!(world.of(wiped).rejoins(), Some(Rejoins::Superseded));
     assert_ne!(world.of(wiped).boot(), boot, "what was answered to the old boot is void");
 }
@@ -133,7 +133,7 @@ fn a_second_leader_is_ignored() {
     for whom in [leader, follower, 3] {
         let mut message = said(&world, life(other, 1), leader, Body::Leaving);
         message.body = Body::Heartbeat { round: 1, view: Arc::default() };
-        world.handle(whom, Input::Message(message));
+        world.handle(whom, Input::Message(message.into()));
         assert!(ignores(&world, whom, Ignored::SecondLeader), "{whom}");
         assert_eq!(world.of(whom).leader(), Some(node(leader)));
     }
@@ -148,10 +148,10 @@ fn an_observer_tells_nobody_of_a_newer_generation() {
     let mut newer = late.clone();
     newer.generation = Generation::stored(late.generation.number + 1);
     world.checks.lies = true;
-    world.handle(observer, Input::Message(newer));
+    world.handle(observer, Input::Message(newer.into()));
     world.network.clear();
     late.body = Body::PreVote;
-    world.handle(observer, Input::Message(late));
+    world.handle(observer, Input::Message(late.into()));
     assert!(ignores(&world, observer, Ignored::OlderGeneration));
     assert!(world.network.is_empty(), "{:?}", world.network);
 }
@@ -184,16 +184,16 @@ fn a_list_under_another_name_is_ignored() {
     let list = Body::Voters { voters: Arc::new(four.clone()), asks: false };
     let mut message = said(&world, life(leader, 1), follower, list);
     message.config = ConfigId(1);
-    world.handle(follower, Input::Message(message.clone()));
+    world.handle(follower, Input::Message(message.clone().into()));
     assert!(ignores(&world, follower, Ignored::OtherVoters));
     // Of a list that is not known nothing counts, and the sender is asked for it.
     let mut unknown = said(&world, life(leader, 1), follower, Body::PreVote);
     unknown.config = ConfigId::of(&four);
-    world.handle(follower, Input::Message(unknown.clone()));
+    world.handle(follower, Input::Message(unknown.clone().into()));
     assert!(ignores(&world, follower, Ignored::OtherVoters));
     message.config = ConfigId::of(&four);
-    world.handle(follower, Input::Message(message));
+    world.handle(follower, Input::Message(message.into()));
     let events = world.events.len();
-    world.handle(follower, Input::Message(unknown));
+    world.handle(follower, Input::Message(unknown.into()));
     assert_eq!(world.events.len(), events, "from now on it counts");
 }

@@ -102,7 +102,7 @@ impl World {
     pub fn deliver(&mut self, parcel: Parcel) {
         let Parcel { from, to, what, .. } = parcel;
         match what {
-            What::Message(message) => self.handle(to, Input::Message(message)),
+            What::Message(message) => self.handle(to, Input::Message(message.into())),
             What::Call(start, call) => {
                 let answer = self.store.answer(call, &mut self.checks);
                 self.send(Parcel::new(STORE, from, What::Answer(start, answer)));

@@ -227,7 +227,7 @@ impl World {
                 self.checks.sent(&who, &node.watch, node.disk.as_ref(), &message);
                 let to = (0..self.nodes.len()).find(|peer| crate::setting::node(*peer) == to);
                 if let Some(to) = to {
-                    self.send(Parcel::new(index, to, What::Message(message)));
+                    self.send(Parcel::new(index, to, What::Message(*message)));
                 }
             }
             Effect::ReadRoll => {

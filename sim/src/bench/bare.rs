@@ -40,7 +40,7 @@ impl Add for Tally {
 
 enum Due {
     Wake(usize),
-    Arrive(usize, Message),
+    Arrive(usize, Box<Message>),
     Enqueue(u32),
     /// A question of the delivery on its way to database or sink.
     Ask(Step),

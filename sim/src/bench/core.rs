@@ -19,7 +19,7 @@ fn node(index: usize) -> NodeId {
 pub(super) struct Trio {
     voters: Vec<Election>,
     now: Instant,
-    inbox: Vec<(NodeId, Message)>,
+    inbox: Vec<(NodeId, Box<Message>)>,
     effects: Vec<Effect>,
     messages: u64,
     elections: u64,

@@ -208,7 +208,7 @@ impl Voters {
             let from = Identity { node, incarnation };
             let body = Body::Known { to, incarnation };
             let message = self.message(from, generation, Term::ZERO, body);
-            election.handle(SOON, Input::Message(message), &mut started.effects);
+            election.handle(SOON, Input::Message(message.into()), &mut started.effects);
         }
         election.forget_time(FAR);
         started
@@ -240,12 +240,12 @@ impl Voters {
                 let to = election.me();
                 let body = Body::PreVoteReply { to, asked: Term::ZERO, granted: false };
                 let message = self.of_other(election, election.generation(), Term(term), body);
-                (SOON, Input::Message(message))
+                (SOON, Input::Message(message.into()))
             }
             Step::Hear(generation) => {
                 let generation = *world.generations.get(generation);
                 let body = Body::NewerGeneration;
-                (SOON, Input::Message(self.of_other(election, generation, Term::ZERO, body)))
+                (SOON, Input::Message(self.of_other(election, generation, Term::ZERO, body).into()))
             }
             Step::Deliver { packet, promised } => {
                 let message = world.packets.get(packet).message().expect("for a voter");
@@ -254,7 +254,7 @@ impl Voters {
                     Role::Candidate => self.mutant == Some(Mutant::LateVoteCounted),
                     _ => false,
                 };
-                (if late { LATE } else { SOON }, Input::Message(message.clone()))
+                (if late { LATE } else { SOON }, Input::Message(message.clone().into()))
             }
             Step::StoredRoll(roll) => {
                 (SOON, Input::Roll(std::sync::Arc::new(world.rolls.get(roll).clone())))
@@ -289,7 +289,7 @@ impl Voters {
             let body =
                 Body::PreVoteReply { to: election.me(), asked: election.term(), granted: true };
             let message = self.message(from, election.generation(), election.term(), body);
-            election.handle(now, Input::Message(message), effects);
+            election.handle(now, Input::Message(message.into()), effects);
         }
         now
     }

@@ -65,7 +65,7 @@ impl Cluster {
                     }
                     if packet::is_modelled(&message.body, self.scope.handovers > 0) {
                         let to = self.voters.index(to);
-                        let packet = Packet::Message { from: index, to, message };
+                        let packet = Packet::Message { from: index, to, message: *message };
                         outcome.sent.push(self.world.packets.keep(packet));
                     }
                 }

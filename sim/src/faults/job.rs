@@ -42,8 +42,8 @@ impl PlannedJob {
         time.unix_ms.is_multiple_of(self.period_ms())
     }
 
-    /// The longest that an instant may wait for its outcome while a leader is there: for its turn, and
-    /// for those that are caught up before it.
+    /// The longest that an instant may wait for its outcome while a leader is there: for its turn,
+    /// and for those that are caught up before it.
     pub fn patience(&self) -> Duration {
         let before = match self.misfire {
             Misfire::CatchUp { at_most } => at_most,

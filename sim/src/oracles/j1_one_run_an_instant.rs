@@ -1,8 +1,9 @@
-//! J1: one accepted run an instant: an instant of a job begins at most once, in the database and in the
-//! world, and not after a later one has been decided; and only what the database has accepted is run.
+//! J1: one accepted run an instant: an instant of a job begins at most once, in the database and in
+//! the world, and not after a later one has been decided; and only what the database has accepted
+//! is run.
 //!
-//! Guards the fence layer: the record decides, whatever any clock does (quartz #463, nomad #7894). The
-//! actions are seen where they run, so a node that runs without asking is caught, too.
+//! Guards the fence layer: the record decides, whatever any clock does (quartz #463, nomad #7894).
+//! The actions are seen where they run, so a node that runs without asking is caught, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 

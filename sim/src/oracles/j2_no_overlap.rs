@@ -1,10 +1,10 @@
-//! J2: runs of a job do not overlap unless its policy allows it: when an action begins, no more of the
-//! same job run than may.
+//! J2: runs of a job do not overlap unless its policy allows it: when an action begins, no more of
+//! the same job run than may.
 //!
-//! Guards the lease layer. Within one process all runs count until they have ended. A run of another
-//! node counts while that node's guard is valid by its own clock: a process that stands still ends its
-//! run when it wakes up, and can do nothing before. Outside the bound on clock rates two guards can be
-//! valid at once (L5), so other nodes' runs are not counted then.
+//! Guards the lease layer. Within one process all runs count until they have ended. A run of
+//! another node counts while that node's guard is valid by its own clock: a process that stands
+//! still ends its run when it wakes up, and can do nothing before. Outside the bound on clock rates
+//! two guards can be valid at once (L5), so other nodes' runs are not counted then.
 
 use fencepost::{NodeId, Term, Token};
 

@@ -1,10 +1,11 @@
-//! J3: every instant of a job ends in a stated outcome: done, failed, interrupted or skipped; none is
-//! lost, none is stated twice, and what is stated is true.
+//! J3: every instant of a job ends in a stated outcome: done, failed, interrupted or skipped; none
+//! is lost, none is stated twice, and what is stated is true.
 //!
-//! Guards the service. The instants are computed here, from the schedule alone: between the moment of a
-//! job's registration and the end of the run, what the database says must cover each of them once and in
-//! order (sidekiq #6804 and dkron #1210 lost them at a handover). At the end none may wait for longer
-//! than its policies explain, and no run may be left open by a token that is not the floor.
+//! Guards the service. The instants are computed here, from the schedule alone: between the moment
+//! of a job's registration and the end of the run, what the database says must cover each of them
+//! once and in order (sidekiq #6804 and dkron #1210 lost them at a handover). At the end none may
+//! wait for longer than its policies explain, and no run may be left open by a token that is not
+//! the floor.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,10 +25,12 @@ pub const ORACLE: Oracle = Oracle {
     check,
 };
 
-/// How long a job's turn may take beyond what its policies explain: a look, and a restart before it.
+/// How long a job's turn may take beyond what its policies explain: a look, and a restart before
+/// it.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// A new holder needs this long to look at what it has taken over. A run can end in the middle of it.
+/// A new holder needs this long to look at what it has taken over. A run can end in the middle of
+/// it.
 const TAKING_OVER: Duration = Duration::from_secs(2);
 
 #[derive(Default)]

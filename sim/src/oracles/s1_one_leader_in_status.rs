@@ -37,10 +37,12 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 elected.insert((generation, term, leader.node));
             }
             Kind::Status { node, role, generation, term, leader } => {
-                if let Some((_, last)) = shown
-                    .insert(node, (generation, term))
-                    .filter(|(since, last)| *last > term && *since >= generation)
-                {
+                // Without a store two starts of one number are told apart by their rolls alone, and
+                // neither is older than the other.
+                let goes_back = |(since, last): &(Generation, Term)| {
+                    *last > term && (since.number > generation.number || *since == generation)
+                };
+                if let Some((_, last)) = shown.insert(node, (generation, term)).filter(goes_back) {
                     report.add(index, event, || {
                         format!("the status of {node} went back from term {last} to {term}")
                     });
@@ -101,6 +103,21 @@ mod tests {
         shown().bad().status(1, Follower, 2, None).check(&ORACLE);
         shown().down(1).booted(1, 2).status(1, Follower, 2, None).check(&ORACLE);
         shown().booted(2, 2).bad().status(1, Follower, 2, None).check(&ORACLE);
+    }
+
+    #[test]
+    fn starts_that_only_their_rolls_tell_apart_begin_their_terms_anew() {
+        let status = |number, roll, term| Kind::Status {
+            node: "n1".parse().unwrap(),
+            role: Follower,
+            generation: Generation { number, roll },
+            term: Term(term),
+            leader: None,
+        };
+        let shown = || Script::new().push(status(2, 9, 3));
+        shown().push(status(2, 8, 1)).check(&ORACLE);
+        shown().push(status(3, 7, 1)).check(&ORACLE);
+        shown().bad().push(status(1, 9, 2)).check(&ORACLE);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! simulated network. The SQL that is tested is the SQL that ships.
 
 mod jobs;
+mod remote;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -10,18 +11,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::store::{
-    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, MessageId,
-    MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Passed, Permit, Proof, Roll, Ruling,
-    Settled, Settlement, Share, SqliteOutbox, StoreError, Verdict, VerdictError,
+    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, MessageId, MessageState,
+    NewMessage, OrderingKey, Outgoing, Passed, Permit, Proof, Roll, Ruling, Settled, Settlement,
+    Share, SqliteOutbox, StoreError, Verdict, VerdictError,
 };
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
 pub use self::jobs::{JobAnswer, JobBooks, JobQuestion};
+pub use self::remote::RemoteStore;
 pub use self::work::{WorkAnswer, WorkQuestion};
 use super::clocks::Clocks;
 use super::links::SharedMailbox;
 use super::recorder::Recorder;
-use super::rpc::{Asked, Client, Server};
+use super::rpc::{Asked, Server};
 use super::service::Arrival;
 use crate::history::{Kind, MessageNo, ProofKind};
 
@@ -458,117 +460,4 @@ impl Database {
 /// Opens the books.
 pub fn lock(books: &SharedBooks) -> MutexGuard<'_, Books> {
     books.lock().expect("never held across a panic")
-}
-
-/// The store as a node sees it: far away.
-pub struct RemoteStore {
-    /// The way to the database.
-    pub client: Client<Question, Answer>,
-    /// Where acts that leave the node are recorded.
-    pub recorder: Arc<Recorder>,
-    /// Whose node.
-    pub node: fencepost::NodeId,
-    /// The node's clocks.
-    pub clocks: Arc<Clocks>,
-}
-
-impl RemoteStore {
-    async fn ask(&self, question: Question) -> Result<Answer, StoreError> {
-        match self.client.ask(question).await {
-            Some(Answer::Failed(error)) => Err(error),
-            Some(answer) => Ok(answer),
-            None => Err(StoreError::Unknown("the database did not answer in time".into())),
-        }
-    }
-}
-
-/// The answer to a question is of its kind, because [`Database::execute`] pairs them.
-macro_rules! expect {
-    ($answer:expr, $kind:ident) => {
-        match $answer? {
-            Answer::$kind(value) => Ok(value),
-            _ => unreachable!("the database answers what it was asked"),
-        }
-    };
-}
-
-impl Fence for RemoteStore {
-    async fn activate(
-        &self,
-        generation: Generation,
-        token: Token,
-        holder: Identity,
-    ) -> Result<Activated, StoreError> {
-        expect!(self.ask(Question::Activate { generation, token, holder }).await, Activated)
-    }
-
-    async fn roll(&self) -> Result<Roll, StoreError> {
-        expect!(self.ask(Question::Roll).await, Roll)
-    }
-
-    async fn call_roll(&self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {
-        expect!(self.ask(Question::CallRoll { seen, boots: boots.to_vec() }).await, Roll)
-    }
-}
-
-impl Outbox for RemoteStore {
-    async fn enqueue(&self, messages: &[NewMessage]) -> Result<Vec<Enqueued>, EnqueueError> {
-        let answer = self.ask(Question::Enqueue { messages: messages.to_vec() }).await;
-        let answer: Result<_, StoreError> = expect!(answer, Enqueued);
-        answer?
-    }
-
-    async fn sweep(&self, token: Token) -> Result<Checked<u64>, StoreError> {
-        expect!(self.ask(Question::Sweep { token }).await, Swept)
-    }
-
-    async fn pending(&self, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
-        expect!(self.ask(Question::Pending { share: None, limit }).await, Pending)
-    }
-
-    async fn pending_of(&self, share: &Share, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
-        let share = Some(share.clone());
-        expect!(self.ask(Question::Pending { share, limit }).await, Pending)
-    }
-
-    async fn claim(
-        &self,
-        permit: &Permit,
-        attempts: &[Attempt],
-        wall: WallTime,
-    ) -> Result<Checked<Vec<Claim>>, StoreError> {
-        for Attempt { id, .. } in attempts {
-            self.recorder.record(Kind::ClaimStarted {
-                node: self.node,
-                token: permit.token,
-                message: message_no(id),
-                reading: self.clocks.reading(self.client.here),
-            });
-        }
-        let (permit, attempts) = (permit.clone(), attempts.to_vec());
-        expect!(self.ask(Question::Claim { permit, attempts, wall }).await, Claimed)
-    }
-
-    async fn settle(
-        &self,
-        token: Token,
-        settlements: &[(Attempt, Settlement)],
-    ) -> Result<Checked<Vec<Settled>>, StoreError> {
-        let settlements = settlements.to_vec();
-        expect!(self.ask(Question::Settle { token, settlements }).await, Settled)
-    }
-
-    async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
-        expect!(self.ask(Question::Doubts { limit }).await, Doubts)
-    }
-
-    async fn resolve(
-        &self,
-        token: Token,
-        attempt: &Attempt,
-        proof: Proof,
-    ) -> Result<Checked<Settled>, StoreError> {
-        let attempt = attempt.clone();
-        expect!(self.ask(Question::Resolve { token, attempt, proof }).await, Resolved)
-    }
 }

@@ -1,5 +1,5 @@
-//! The jobs of a node: the product's own, with an action that takes its time on the node's clock and
-//! is seen by the history when it begins and when it ends.
+//! The jobs of a node: the product's own, with an action that takes its time on the node's clock
+//! and is seen by the history when it begins and when it ends.
 
 use std::sync::Arc;
 

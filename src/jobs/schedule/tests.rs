@@ -118,7 +118,8 @@ fn a_local_time_that_does_not_exist() {
     );
 }
 
-/// In Berlin, 2026-10-25 has the time from 02:00 to 03:00 twice: from 00:00 UTC, and from 01:00 UTC.
+/// In Berlin, 2026-10-25 has the time from 02:00 to 03:00 twice: from 00:00 UTC, and from 01:00
+/// UTC.
 #[test]
 fn a_local_time_that_exists_twice() {
     assert_eq!(
@@ -162,7 +163,8 @@ fn schedules() -> Vec<Schedule> {
 }
 
 proptest! {
-    /// Forwards and backwards are the same instants, over changes of the clocks in either direction.
+    /// Forwards and backwards are the same instants, over changes of the clocks in either
+    /// direction.
     #[test]
     fn what_comes_next_was_last(which in 0..10usize, hours in 0..20 * 366 * 24u64, ms in 0..3_600_000u64) {
         let schedule = &schedules()[which];

@@ -306,7 +306,7 @@ impl Draft<'_> {
         ] {
             let Some(text) = text else { continue };
             *value = self.duration(text)?;
-            if !(Duration::from_millis(1)..=Duration::from_hours(24)).contains(value) {
+            if !(Duration::from_millis(1)..=Duration::from_secs(24 * 3600)).contains(value) {
                 let problem = format!("{name} is out of range");
                 return Err(self.mistake(text.span(), problem, "here", "wait 1 ms to 24 h"));
             }

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::{ConfigFileError, Draft, nearest};
+use super::secret::SecretTable;
 use crate::delivery::Promise;
 use crate::delivery::sinks::{
     Encryption, Login, MailFormat, SinkConfig, SmtpConfig, WebhookConfig,
 };
-use crate::secret::SecretSource;
 
 /// What a sink may wait for.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> =
@@ -62,14 +62,6 @@ struct SmtpTable {
     content_type: Option<Spanned<String>>,
     connect_timeout: Option<Spanned<String>>,
     timeout: Option<Spanned<String>>,
-}
-
-/// A secret is named, never written down.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SecretTable {
-    env: Option<String>,
-    file: Option<PathBuf>,
 }
 
 impl Draft<'_> {
@@ -353,27 +345,6 @@ impl Draft<'_> {
         }
         let help = "write one as in \"ann@example.org\" or \"Ann <ann@example.org>\"";
         Err(self.mistake(text.span(), "this is no mail address", "here", help))
-    }
-
-    fn secret(
-        &self,
-        table: &Spanned<SecretTable>,
-        directory: &Path,
-    ) -> Result<SecretSource, ConfigFileError> {
-        match table.get_ref() {
-            SecretTable { env: Some(name), file: None } if !name.is_empty() => {
-                Ok(SecretSource::Env(name.clone()))
-            }
-            SecretTable { env: None, file: Some(path) } => {
-                Ok(SecretSource::File(directory.join(path)))
-            }
-            _ => Err(self.mistake(
-                table.span(),
-                "a secret comes from one place",
-                "here",
-                "write { env = \"A_VARIABLE\" } or { file = \"a path\" }",
-            )),
-        }
     }
 
     fn header(&self, name: &Spanned<String>) -> Result<HeaderName, ConfigFileError> {

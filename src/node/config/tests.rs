@@ -186,7 +186,7 @@ fn a_missing_key_is_named() {
     assert_shows(&shown("node = \"n1\"\n", ""), &["missing field `node`", "add `node`"]);
     assert_shows(
         &shown("sqlite = \"mail.db\"", ""),
-        &["missing field `sqlite`", "14 │ [store]", "should be here"],
+        &["there is no store", "14 │ [store]", "postgres = "],
     );
 }
 
@@ -287,11 +287,11 @@ fn the_examples_are_good_and_agree() {
         assert_eq!(node.voters, one.voters);
         assert_eq!(node.cluster, one.cluster);
         assert_eq!(node.election.timing, one.election.timing);
-        assert_eq!((&node.sqlite, &node.sink), (&one.sqlite, &one.sink));
+        assert_eq!((&node.store, &node.sink), (&one.store, &one.sink));
     }
     assert!(one.data != two.data && two.data != three.data && one.data != three.data);
     let observer = load("o1");
     assert!(observer.election.observer);
     assert_eq!((observer.cluster, observer.voters), (one.cluster, one.voters));
-    assert_eq!((observer.sqlite, observer.sink), (one.sqlite, one.sink));
+    assert_eq!((observer.store, observer.sink), (one.store, one.sink));
 }

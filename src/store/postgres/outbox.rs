@@ -1,7 +1,7 @@
 //! The transactions of the outbox: look up, let the rules decide, write. Batches are sets: a call
 //! takes as many statements for a hundred messages as for one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::PostgresStore;
 use super::fence::now;
@@ -16,6 +16,9 @@ use crate::store::{
     StoreError,
 };
 use crate::time::WallTime;
+
+/// How many bytes of payloads one statement carries at most, unless a single one is longer.
+const MAX_STATEMENT: usize = 16 << 20;
 
 /// Payloads are kept for what was added only. In the order of the batch, which is the order in which
 /// the sequence counts.
@@ -202,7 +205,23 @@ impl Outbox for PostgresStore {
 }
 
 /// Adds what is not there yet; the ids of that.
-async fn add(tx: &Transaction, offered: &[&NewMessage]) -> Result<Vec<MessageId>, StoreError> {
+async fn add(tx: &Transaction, offered: &[&NewMessage]) -> Result<BTreeSet<MessageId>, StoreError> {
+    let mut added = BTreeSet::new();
+    let mut rest = offered;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take_while(|message| {
+            bytes += message.payload.len();
+            bytes <= MAX_STATEMENT
+        });
+        let (some, more) = rest.split_at(fits.count().max(1));
+        added.extend(add_some(tx, some).await?);
+        rest = more;
+    }
+    Ok(added)
+}
+
+async fn add_some(tx: &Transaction, offered: &[&NewMessage]) -> Result<Vec<MessageId>, StoreError> {
     let ids: Vec<&str> = offered.iter().map(|message| message.id.as_str()).collect();
     let keys: Vec<Option<&str>> =
         offered.iter().map(|message| message.key.as_ref().map(OrderingKey::as_str)).collect();

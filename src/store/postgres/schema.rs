@@ -12,7 +12,7 @@ use crate::store::StoreError;
 /// What leads from each version to the next; the first makes the tables of an empty database.
 /// Databases have these versions, so a step that was released is never changed: a change is a further
 /// step.
-const STEPS: &[&str] = &[TABLES];
+const STEPS: &[&str] = &[TABLES, JOBS];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -87,6 +87,31 @@ const TABLES: &str = "
         why        TEXT NOT NULL
     );
     CREATE INDEX verdict_of_message ON fencepost.verdict (seq);
+";
+
+/// Version 2: scheduled jobs.
+const JOBS: &str = "
+    CREATE TABLE fencepost.job (
+        name      TEXT PRIMARY KEY,
+        cursor_ms BIGINT NOT NULL,
+        newest    BIGINT NOT NULL DEFAULT 0
+    );
+
+    CREATE TABLE fencepost.job_run (
+        seq      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        job      TEXT NOT NULL,
+        first_ms BIGINT NOT NULL,
+        last_ms  BIGINT NOT NULL,
+        count    BIGINT NOT NULL,
+        state    SMALLINT NOT NULL,
+        token    BIGINT NOT NULL,
+        begun_ms BIGINT NOT NULL,
+        ended_ms BIGINT,
+        reason   TEXT
+    );
+    CREATE UNIQUE INDEX job_run_instant ON fencepost.job_run (job, last_ms);
+    CREATE INDEX job_run_running ON fencepost.job_run (job) WHERE state = 0;
+    CREATE INDEX job_run_unended ON fencepost.job_run (token) WHERE state = 0;
 ";
 
 /// Takes the database to this version, from an empty one or an older version.

@@ -135,7 +135,7 @@ pub(super) fn unavailable(error: &Error) -> StoreError {
 }
 
 /// What the server says, with its code and hint; or what happened on the way to it.
-pub(super) fn describe(error: &Error) -> String {
+pub(crate) fn describe(error: &Error) -> String {
     if let Some(said) = error.as_db_error() {
         let mut out = format!("{} (SQLSTATE {})", said.message(), said.code().code());
         if let Some(hint) = said.hint() {

@@ -1,7 +1,7 @@
 //! Job runs in SQLite: a row for each job with its cursor, and a row for each outcome.
 //!
-//! The cursor alone decides what may begin. Outcomes are evidence, but for those that still run, and
-//! old ones are forgotten.
+//! The cursor alone decides what may begin. Outcomes are evidence, but for those that still run,
+//! and old ones are forgotten.
 
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -200,8 +200,8 @@ fn unended(tx: &Connection, token: Token) -> rusqlite::Result<Vec<(JobName, Runn
     rows.collect()
 }
 
-/// Only the holder of the floor writes, so what it reads here in several statements is of one moment;
-/// anybody else is refused when acting on it.
+/// Only the holder of the floor writes, so what it reads here in several statements is of one
+/// moment; anybody else is refused when acting on it.
 fn state(
     connection: &Connection,
     job: &JobName,
@@ -212,8 +212,10 @@ fn state(
         .query_row([job.as_str()], |row| Ok((as_wall(row.get(0)?), row.get::<_, i64>(1)?)))
         .optional()?;
     let Some((mut cursor, newest)) = found else { return Ok(None) };
-    if mutant!(TickFiredAgain) {
-        cursor = cursor.min(now);
+    if mutant!(TickFiredAgain) && cursor > now {
+        cursor = now;
+        let moved = params![job.as_str(), millis(now), None::<i64>];
+        connection.prepare_cached(MOVE)?.execute(moved)?;
     }
     let mut select = connection.prepare_cached(RUNNING)?;
     let running = select.query_map([job.as_str()], |row| {

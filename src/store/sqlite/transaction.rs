@@ -34,7 +34,21 @@ pub(super) fn write<T>(
 
 /// For an error after which the state is certainly as it was.
 pub(super) fn unavailable(error: rusqlite::Error) -> StoreError {
-    StoreError::Unavailable(error.to_string())
+    StoreError::Unavailable(match remedy(&error) {
+        Some(remedy) => format!("{error}: {remedy}"),
+        None => error.to_string(),
+    })
+}
+
+/// What a person can do about it.
+fn remedy(error: &rusqlite::Error) -> Option<&'static str> {
+    Some(match error.sqlite_error_code()? {
+        ErrorCode::ReadOnly => "let this user write to the file and to its folder",
+        ErrorCode::DiskFull => "make room where the file lies",
+        ErrorCode::DatabaseCorrupt => "the file is damaged, put an undamaged copy in its place",
+        ErrorCode::NotADatabase => "the file is something else, name another one",
+        _ => return None,
+    })
 }
 
 /// An open transaction, rolled back when it is dropped.

@@ -5,9 +5,9 @@
 //! the bytes say is printed as a scenario file and read back: the rules of those files decide what
 //! is a plan, and whatever a fuzzer finds can be kept as one.
 //!
-//! The way back, [`bytes_of`], takes the nearest that bytes can say: timing, transport, healing, and
-//! the latency of single links are always the default. A new kind of fault is added to `record` and
-//! nowhere else.
+//! The way back, [`bytes_of`], takes the nearest that bytes can say: timing, transport, and the
+//! latency of single links are always the default, and healing lasts as long as the messages need. A
+//! new kind of fault is added to `record` and nowhere else.
 
 mod grid;
 mod record;
@@ -35,6 +35,9 @@ const VOTERS_MAX: u8 = 5;
 const OBSERVERS_MAX: u8 = 2;
 const MESSAGES_MAX: u8 = 60;
 const HORIZON_MAX: u8 = 30;
+
+/// Times that a message crosses the network, there and back for each: claim, send, settle.
+const CROSSINGS: u32 = 6;
 
 /// What such a plan is called.
 const NAME: &str = "found by fuzzing";
@@ -80,6 +83,8 @@ pub fn plan_of(bytes: &[u8]) -> Option<Plan> {
         stable: false,
         faults: Vec::new(),
     };
+    // Else a network too slow for the workload would be a find.
+    plan.heal += high * CROSSINGS * plan.workload.map_or(0, |workload| workload.messages);
     let records = bytes.get(HEADER..).unwrap_or_default().chunks(record::LEN).take(FAULTS_MAX);
     plan.faults = records.map(|bytes| record::fault_of(bytes, &plan)).collect();
     allowed(&plan)

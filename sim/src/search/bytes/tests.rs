@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cli::{every_scenario, root};
+use crate::run::{RunOptions, Verdict, run_plan};
 
 proptest! {
     /// Whatever the bytes, there is no panic, what is bounded is, and the plan is what its own
@@ -41,6 +42,15 @@ fn most_faults_in_a_calm_cluster_are_accepted() {
 fn no_bytes_are_a_calm_run() {
     let plan = plan_of(&[]).unwrap();
     assert_eq!((plan.voters, plan.faults.len()), (1, 0));
+}
+
+/// The most messages on the slowest network, without a fault: 15 s of healing were not enough.
+#[test]
+fn a_slow_network_is_no_find() {
+    let slow = u8::try_from(LATENCIES.len() - 2).unwrap();
+    let plan = plan_of(&[0, 0, 0, 0, MESSAGES_MAX - 1, 0, 0, slow]).unwrap();
+    assert!(LATENCIES.iter().all(|(_, high)| *high <= plan.network.latency.high));
+    assert_eq!(run_plan(&plan, &RunOptions::default()).verdict, Verdict::Ok);
 }
 
 /// The scenarios are the fuzzer's corpus, as far as records can say their faults.

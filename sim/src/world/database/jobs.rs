@@ -1,5 +1,5 @@
-//! The job runs of the simulated database: the calls of [`JobRuns`], their record in commit order, and
-//! the testbed's own books of them.
+//! The job runs of the simulated database: the calls of [`JobRuns`], their record in commit order,
+//! and the testbed's own books of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -91,13 +91,3 @@ fn a_commit_that_fails_has_an_unknown_outcome_and_blocks_nothing() {
     assert!(matches!(failed, Err(StoreError::Unknown(_))), "{failed:?}");
     assert_eq!(claim(&mut outbox, 5, 10), GRANTED);
 }
-
-#[test]
-fn a_full_disk_changes_nothing() {
-    let mut outbox = outbox();
-    outbox.connection.pragma_update_and_check(None, "max_page_count", 20, |_| Ok(())).unwrap();
-    let full = enqueue(&mut outbox, "big", &[0; MAX_PAYLOAD_LEN], at(1));
-    assert!(matches!(full, Err(EnqueueError::Store(StoreError::Unavailable(_)))), "{full:?}");
-    assert_eq!(outbox.state_of(&message("big")), Ok(None));
-    assert_eq!(enqueue(&mut outbox, "small", b"", at(1)), Ok(Enqueued::Added));
-}

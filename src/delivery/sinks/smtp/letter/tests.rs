@@ -27,7 +27,7 @@ fn body() -> MailFormat {
 }
 
 fn outgoing(id: &str, payload: &[u8]) -> Outgoing {
-    Outgoing { id: MessageId::new(id).unwrap(), attempt: 1, payload: payload.into() }
+    Outgoing { id: MessageId::new(id).unwrap(), attempt: 1, failures: 0, payload: payload.into() }
 }
 
 fn text(format: MailFormat, id: &str, payload: &[u8]) -> String {

@@ -1,9 +1,18 @@
-//! What the PostgreSQL store is told: plain data, which a node's configuration is read into in every
-//! build. Only real builds connect.
+//! Where fence and outbox are: plain data, which a node's configuration is read into in every build.
+//! Only real builds connect to a server.
 
 use std::path::PathBuf;
 
 use crate::secret::SecretSource;
+
+/// Where fence and outbox are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// In a file, which the processes of one machine share.
+    Sqlite(PathBuf),
+    /// In a database, which several machines reach.
+    Postgres(PostgresConfig),
+}
 
 /// How to reach a PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,146 @@
+//! The store that a configuration names, opened for one command.
+
+use std::path::Path;
+
+use miette::{Context, IntoDiagnostic, Report, miette};
+use tokio::runtime::Runtime;
+
+use super::{ConfigArg, Failure};
+use fencepost::node::config::NodeConfig;
+use fencepost::store::{
+    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, MessageId, MessageState,
+    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, SqliteOutbox, SqliteStore,
+    StoreConfig, StoreError, Verdict, VerdictError,
+};
+use fencepost::{Clock, SystemClock};
+
+/// An outbox, whichever it is. Calls wait for their answers.
+pub(super) enum OpenOutbox {
+    Sqlite(SqliteOutbox),
+    Postgres(PostgresStore, Runtime),
+}
+
+/// Opens the outbox, which is created if it does not exist.
+pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
+    match &config.store {
+        StoreConfig::Sqlite(path) => open_file(path).map(OpenOutbox::Sqlite),
+        StoreConfig::Postgres(config) => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .into_diagnostic()
+                .wrap_err("cannot start the async runtime")?;
+            let store = runtime.block_on(PostgresStore::open(config)).into_diagnostic();
+            let store = store.wrap_err("cannot open the outbox in PostgreSQL")?;
+            Ok(OpenOutbox::Postgres(store, runtime))
+        }
+    }
+}
+
+/// Opens an outbox that exists. In a server, the first look creates it.
+pub(super) fn open_existing(config: &ConfigArg) -> Result<OpenOutbox, Failure> {
+    let config = config.load()?;
+    if let StoreConfig::Sqlite(path) = &config.store
+        && !path.exists()
+    {
+        return Err(Failure::AtRun(miette!(
+            help = "it is created by the first `fencepost node` or `fencepost enqueue`",
+            "there is no outbox at {} yet",
+            path.display()
+        )));
+    }
+    open(&config).map_err(Failure::AtRun)
+}
+
+/// Opens the file, which is created if it does not exist.
+fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
+    let what = || format!("cannot open the outbox {}", path.display());
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).into_diagnostic().wrap_err_with(what)?;
+    }
+    SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
+}
+
+/// The store of a node that owns the file, once it is sure that it is its cluster's and no other's.
+pub(super) fn own_file(path: &Path, cluster: &str) -> Result<SqliteStore, Report> {
+    let mut outbox = open_file(path)?;
+    let what = || format!("cannot use the outbox {}", path.display());
+    bound(outbox.bind_cluster(cluster)).wrap_err_with(what)?;
+    Ok(SqliteStore::new(outbox, || SystemClock.wall()))
+}
+
+/// The same in a database.
+pub(super) async fn own_database(
+    config: &PostgresConfig,
+    cluster: &str,
+) -> Result<PostgresStore, Report> {
+    let store = PostgresStore::open(config).await.into_diagnostic();
+    let store = store.wrap_err("cannot open the outbox in PostgreSQL")?;
+    bound(store.bind_cluster(cluster).await).wrap_err("cannot use the outbox in PostgreSQL")?;
+    Ok(store)
+}
+
+fn bound(bound: Result<(), BindError>) -> Result<(), Report> {
+    bound.map_err(|error| match error {
+        BindError::OtherCluster { .. } => miette!(
+            help = "a store serves one cluster: give this node the name of that cluster, or a store \
+                    of its own",
+            "{error}"
+        ),
+        error => Report::from_err(error),
+    })
+}
+
+impl OpenOutbox {
+    pub(super) fn enqueue(
+        &mut self,
+        messages: &[NewMessage],
+    ) -> Result<Vec<Enqueued>, EnqueueError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.enqueue(messages, SystemClock.wall()),
+            Self::Postgres(store, runtime) => runtime.block_on(store.enqueue(messages)),
+        }
+    }
+
+    pub(super) fn counts(&mut self) -> Result<Counts, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.counts(),
+            Self::Postgres(store, runtime) => runtime.block_on(store.counts()),
+        }
+    }
+
+    pub(super) fn fence(&mut self) -> Result<FenceRow, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.fence(),
+            Self::Postgres(store, runtime) => runtime.block_on(store.fence()),
+        }
+    }
+
+    pub(super) fn entries(&mut self, only: Option<MessageState>) -> Result<Vec<Entry>, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.entries(only),
+            Self::Postgres(store, runtime) => runtime.block_on(store.entries(only)),
+        }
+    }
+
+    pub(super) fn entry(&mut self, id: &MessageId) -> Result<Option<Entry>, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.entry(id),
+            Self::Postgres(store, runtime) => runtime.block_on(store.entry(id)),
+        }
+    }
+
+    pub(super) fn trail(&mut self, id: &MessageId) -> Result<Vec<Passed>, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.trail(id),
+            Self::Postgres(store, runtime) => runtime.block_on(store.trail(id)),
+        }
+    }
+
+    pub(super) fn judge(&mut self, verdict: &Verdict) -> Result<Passed, VerdictError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.judge(verdict, SystemClock.wall()),
+            Self::Postgres(store, runtime) => runtime.block_on(store.judge(verdict)),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Stores as they are written, and each mistake in them.
+
+use std::path::Path;
+
+use crate::node::config::tests::{assert_shows, rendered};
+use crate::node::config::{ConfigFileError, NodeConfig};
+use crate::secret::SecretSource;
+use crate::store::{PostgresConfig, StoreConfig};
+
+fn parse(store: &str) -> Result<StoreConfig, ConfigFileError> {
+    let text = format!(
+        "cluster = \"mail\"\nnode = \"n1\"\ndisk = \"none\"\n[voters]\nn1 = \"127.0.0.1:7401\"\n\
+         [sink]\nfile = \"x\"\n[store]\n{store}"
+    );
+    NodeConfig::parse(&text, "n1.toml", Path::new("/etc/mail")).map(|config| config.store)
+}
+
+fn shown(store: &str) -> String {
+    rendered(&parse(store).unwrap_err())
+}
+
+const POSTGRES: &str = "postgres = \"host=db user=mail dbname=mail\"\n";
+
+#[test]
+fn a_file_or_a_database() {
+    let file = parse("sqlite = \"mail.db\"").unwrap();
+    assert_eq!(file, StoreConfig::Sqlite("/etc/mail/mail.db".into()));
+    let connection = "host=db user=mail dbname=mail";
+    let plain = parse(POSTGRES).unwrap();
+    assert_eq!(plain, StoreConfig::Postgres(PostgresConfig::new(connection)));
+    let full =
+        parse(&format!("{POSTGRES}password = {{ file = \"pw\" }}\nca = \"ca.pem\"")).unwrap();
+    assert_eq!(
+        full,
+        StoreConfig::Postgres(PostgresConfig {
+            connection: connection.into(),
+            password: Some(SecretSource::File("/etc/mail/pw".into())),
+            ca: Some("/etc/mail/ca.pem".into()),
+        })
+    );
+    assert!(parse("postgres = \"postgresql://mail@db:5432/mail\"").is_ok());
+}
+
+#[test]
+fn there_is_exactly_one_store() {
+    assert_shows(&shown(""), &["there is no store", "[store]", "sqlite = "]);
+    let both = format!("{POSTGRES}sqlite = \"x\"");
+    assert_shows(&shown(&both), &["not both", "postgres = "]);
+    assert_shows(&shown("postgre = \"x\""), &["did you mean `postgres`?"]);
+}
+
+#[test]
+fn what_does_nothing_or_shows_a_secret_is_refused() {
+    let idle = "sqlite = \"x\"\npassword = { env = \"X\" }";
+    assert_shows(&shown(idle), &["needs no `password`", "password = "]);
+    assert_shows(&shown("sqlite = \"x\"\nca = \"y\""), &["needs no `ca`"]);
+    for bad in ["host=db password=x", "postgresql://mail:x@db/mail"] {
+        let shown = shown(&format!("postgres = \"{bad}\""));
+        assert_shows(&shown, &["a password in it", "password = { env = "]);
+    }
+    let two = format!("{POSTGRES}password = {{ env = \"X\", file = \"y\" }}");
+    assert_shows(&shown(&two), &["a secret comes from one place"]);
+}
+
+#[cfg(not(madsim))]
+#[test]
+fn a_connection_string_is_read_early() {
+    assert_shows(&shown("postgres = \"hots=db\""), &["no connection string", "hots", "host=db."]);
+}

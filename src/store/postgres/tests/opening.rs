@@ -1,0 +1,107 @@
+//! Databases that are new, older, newer, read-only, or not there.
+
+use crate::id::Token;
+use crate::store::postgres::schema::VERSION;
+use crate::store::tests::server::{Database, database, database_with};
+use crate::store::tests::{add, attempt, claim, raise};
+use crate::store::{PostgresConfig, PostgresStore, StoreError};
+
+async fn why_not(config: &PostgresConfig) -> String {
+    match PostgresStore::open(config).await {
+        Err(StoreError::Unavailable(why)) => why,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it must not open"),
+    }
+}
+
+async fn run(database: &Database, sql: &str) {
+    database.session().await.batch_execute(sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_once_make_the_tables_once() {
+    let database = database().await;
+    let config = database.config();
+    let starts: Vec<_> = (0..6)
+        .map(|_| {
+            let config = config.clone();
+            tokio::spawn(async move { PostgresStore::open(&config).await.map(drop) })
+        })
+        .collect();
+    for start in starts {
+        assert_eq!(start.await.unwrap(), Ok(()));
+    }
+    let store = database.store().await;
+    assert_eq!(store.fence().await.unwrap().floor, Token(0));
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_left_alone() {
+    let database = database().await;
+    database.store().await;
+    run(&database, &format!("UPDATE fencepost.schema_version SET version = {}", VERSION + 1)).await;
+    let why = why_not(&database.config()).await;
+    assert!(why.contains("newer Fencepost"), "{why}");
+    run(&database, "UPDATE fencepost.schema_version SET version = -1").await;
+    let why = why_not(&database.config()).await;
+    assert!(why.contains("version -1"), "{why}");
+}
+
+#[tokio::test]
+async fn a_read_only_database_says_so_and_loses_nothing() {
+    let database = database().await;
+    let store = database.store().await;
+    add(&store, &["m"]).await;
+    raise(&store, 5).await;
+    let read_only = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
+    store.session().await.unwrap().batch_execute(read_only).await.unwrap();
+    let refused = claim(&store, 5, &[attempt("m", 1)]).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("read-only")),
+        "{refused:?}"
+    );
+    let name = &database.name;
+    run(&database, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    let why = why_not(&database.config()).await;
+    assert!(why.contains("does not allow writes"), "{why}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_says_what_and_why() {
+    let database = database().await;
+    let with = |text: &str| PostgresConfig::new(text);
+    let why = why_not(&with("host=127.0.0.1 port=1 user=x")).await;
+    assert!(why.contains("cannot connect") && why.contains("refused"), "{why}");
+    let missing = database.config().connection.replace(&database.name, "missing");
+    let why = why_not(&with(&missing)).await;
+    assert!(why.contains("\"missing\" does not exist"), "{why}");
+    let why = why_not(&with("host=h prot=5432")).await;
+    assert!(why.contains("prot"), "{why}");
+    let secret = crate::SecretSource::Env("FENCEPOST_TEST_UNSET".into());
+    let why = why_not(&PostgresConfig { password: Some(secret), ..database.config() }).await;
+    assert!(why.contains("FENCEPOST_TEST_UNSET"), "{why}");
+    let ascii = database_with("ENCODING 'SQL_ASCII' TEMPLATE template0").await;
+    let why = why_not(&ascii.config()).await;
+    assert!(why.contains("SQL_ASCII") && why.contains("UTF8"), "{why}");
+}
+
+#[tokio::test]
+async fn sessions_are_durable_and_limited() {
+    let database = database().await;
+    let name = &database.name;
+    run(&database, &format!("ALTER DATABASE {name} SET synchronous_commit = off")).await;
+    let store = database.store().await;
+    let session = store.session().await.unwrap();
+    for (setting, expected) in [
+        ("synchronous_commit", "on"),
+        ("statement_timeout", "5s"),
+        ("lock_timeout", "3s"),
+        ("idle_in_transaction_session_timeout", "2s"),
+    ] {
+        let row = session.query_one(&format!("SHOW {setting}"), &[]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), expected, "{setting}");
+    }
+    let slow = session.batch_execute("SET statement_timeout = 50; SELECT pg_sleep(60)").await;
+    let why = super::super::transaction::describe(&slow.unwrap_err());
+    assert!(why.contains("statement timeout") && why.contains("57014"), "{why}");
+}

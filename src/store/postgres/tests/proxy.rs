@@ -1,0 +1,99 @@
+//! Stands between a store and the server, and cuts the connection at a COMMIT.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+
+use crate::store::tests::server::Database;
+use crate::store::{PostgresConfig, PostgresStore};
+
+/// What it does to the next COMMIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Cut {
+    /// Lets it pass.
+    Never = 0,
+    /// Keeps it from the server.
+    BeforeCommit = 1,
+    /// Keeps the server's answer from the client.
+    AfterCommit = 2,
+}
+
+pub(super) struct Proxy {
+    port: u16,
+    cut: Arc<AtomicU8>,
+}
+
+impl Proxy {
+    /// Runs until the process ends.
+    pub(super) fn start(database: &Database) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let cut = Arc::new(AtomicU8::new(Cut::Never as u8));
+        let (socket, shared) = (database.server.socket(), Arc::clone(&cut));
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (socket, cut) = (socket.clone(), Arc::clone(&shared));
+                thread::spawn(move || pass(client.unwrap(), socket, &cut));
+            }
+        });
+        Self { port, cut }
+    }
+
+    pub(super) async fn store(&self, database: &Database) -> PostgresStore {
+        let Self { port, .. } = self;
+        let address = format!("host=127.0.0.1 port={port} user=fencepost dbname={}", database.name);
+        PostgresStore::open(&PostgresConfig::new(address)).await.unwrap()
+    }
+
+    /// Cuts the connection of the next COMMIT.
+    pub(super) fn cut(&self, cut: Cut) {
+        self.cut.store(cut as u8, Ordering::SeqCst);
+    }
+}
+
+fn pass(mut client: TcpStream, socket: PathBuf, cut: &AtomicU8) {
+    let mut server = UnixStream::connect(socket).unwrap();
+    let (mut from_server, mut to_client) =
+        (server.try_clone().unwrap(), client.try_clone().unwrap());
+    let swallow = Arc::new(AtomicU8::new(0));
+    let swallows = Arc::clone(&swallow);
+    let back = thread::spawn(move || {
+        let mut buffer = [0; 1 << 16];
+        while let Ok(len @ 1..) = from_server.read(&mut buffer) {
+            // The server has answered the COMMIT, so it has done it.
+            if swallows.load(Ordering::SeqCst) != 0 {
+                break;
+            }
+            if to_client.write_all(&buffer[..len]).is_err() {
+                break;
+            }
+        }
+        let _ = to_client.shutdown(Shutdown::Both);
+        let _ = from_server.shutdown(Shutdown::Both);
+    });
+    let mut buffer = [0; 1 << 16];
+    while let Ok(len @ 1..) = client.read(&mut buffer) {
+        let is_commit = buffer[..len].windows(7).any(|bytes| bytes == b"COMMIT\0");
+        let now = if is_commit { cut.swap(Cut::Never as u8, Ordering::SeqCst) } else { 0 };
+        if now == Cut::BeforeCommit as u8 {
+            break;
+        }
+        if now == Cut::AfterCommit as u8 {
+            swallow.store(1, Ordering::SeqCst);
+        }
+        if server.write_all(&buffer[..len]).is_err() {
+            break;
+        }
+        if now == Cut::AfterCommit as u8 {
+            let _ = back.join();
+            return;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
+}

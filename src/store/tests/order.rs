@@ -1,0 +1,51 @@
+//! Messages of one key, one after the other.
+
+use super::*;
+use crate::store::{MessageState, OrderingKey};
+
+async fn add_keyed(store: &impl Subject, names: &[(&str, &str)]) {
+    let messages: Vec<NewMessage> = names
+        .iter()
+        .map(|(name, key)| NewMessage::new(id(name), *b"").with_key(OrderingKey::new(key).unwrap()))
+        .collect();
+    store.enqueue(&messages).await.unwrap();
+}
+
+const OUT_OF_TURN: Claim = Claim::Refused { state: Some(MessageState::Pending) };
+
+pub(super) async fn one_of_a_key_at_a_time(store: &impl Subject) {
+    add_keyed(store, &[("a1", "a"), ("b1", "b"), ("a2", "a"), ("a3", "a")]).await;
+    add(store, &["free"]).await;
+    raise(store, 5).await;
+    assert_eq!(pending(store).await, ["a1", "b1", "free"]);
+    let early = claim(store, 5, &[attempt("a2", 1)]).await;
+    assert_eq!(early, Ok(Checked::Passed(vec![OUT_OF_TURN])));
+    for (name, next) in [("a1", "a2"), ("a2", "a3")] {
+        let claimed = claim_next(store, 5, name).await;
+        let early = claim(store, 5, &[attempt(next, 1)]).await;
+        assert_eq!(early, Ok(Checked::Passed(vec![OUT_OF_TURN])), "while {name} is claimed");
+        settle(store, 5, &claimed, in_doubt("?")).await;
+        let early = claim(store, 5, &[attempt(next, 1)]).await;
+        assert_eq!(early, Ok(Checked::Passed(vec![OUT_OF_TURN])), "while {name} is in doubt");
+        store.resolve(Token(5), &claimed, crate::store::Proof::SinkHasIt).await.unwrap();
+        assert!(pending(store).await.contains(&next.to_owned()));
+    }
+}
+
+pub(super) async fn a_failed_one_does_not_block(store: &impl Subject) {
+    add_keyed(store, &[("a1", "a"), ("a2", "a")]).await;
+    raise(store, 5).await;
+    let first = claim_next(store, 5, "a1").await;
+    settle(store, 5, &first, Settlement::Failed { reason: "no".into() }).await;
+    assert_eq!(pending(store).await, ["a2"]);
+    claim_next(store, 5, "a2").await;
+}
+
+pub(super) async fn a_batch_of_one_key(store: &impl Subject) {
+    add_keyed(store, &[("a1", "a"), ("a2", "a"), ("b1", "b")]).await;
+    raise(store, 5).await;
+    let granted = Claim::Granted { send_within: None };
+    let batch = ["a2", "a1", "b1"].map(|name| attempt(name, 1));
+    let claims = claim(store, 5, &batch).await;
+    assert_eq!(claims, Ok(Checked::Passed(vec![OUT_OF_TURN, granted, granted])));
+}
