@@ -5,7 +5,6 @@
 mod world;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use self::world::{Step, World};
 
@@ -79,6 +78,8 @@ proptest! {
 #[cfg(madsim)]
 #[test]
 fn what_is_not_awaited_is_held_twice() {
+    use proptest::test_runner::{Config, RngSeed, TestRunner};
+
     use crate::probe::{Mutant, begin_run};
     begin_run(Some(Mutant::RevocationNotAwaited));
     let config =

@@ -99,6 +99,7 @@ async fn apply(store: &impl Subject, op: &Op) -> String {
             let words = |claim: &Claim| match claim {
                 Claim::Granted { send_within } => format!("granted {}", send_within.is_some()),
                 Claim::Refused { state } => format!("refused {state:?}"),
+                Claim::NotAssigned => unreachable!("the holder itself claims"),
             };
             match claims {
                 Checked::Passed(claims) => claims.iter().map(words).collect(),

@@ -57,7 +57,8 @@ async fn overtake(database: &Database, old: &PostgresStore) -> Outcome {
     let (first, ids) = (attempt("m", 1), [id("m")]);
     let mut found = find(&tx, ids.iter()).await.unwrap();
     let row = found[0].row.clone();
-    let decision = rules::claim(Some(row), true, Token(5), &first, WallTime::default(), now);
+    let decision =
+        rules::claim(Some(row), true, (Token(5), None), &first, WallTime::default(), now);
     found[0].row = decision.write.unwrap();
     found[0].is_changed = true;
     put(&tx, &found).await.unwrap();
