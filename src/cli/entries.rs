@@ -1,7 +1,6 @@
 //! `fencepost outbox list` and `show`: messages with their evidence.
 
 use std::fmt::Write as _;
-// chance: times of people, printed and never decided by
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};

@@ -16,9 +16,12 @@ use crate::store::{
 };
 use crate::time::WallTime;
 
-/// Waits until a session waits for a lock, or `done` says that none will.
+/// Waits until a session of this test's database waits for a lock, or `done` says that none will.
+///
+/// A lock on a transaction belongs to no database, so it is the waiting session's that counts.
 async fn somebody_waits(session: &Client, done: impl Fn() -> bool) -> bool {
-    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    let waits = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND datname = current_database()";
     loop {
         if session.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0 {
             return true;
