@@ -74,7 +74,7 @@ impl SqliteOutbox {
     ///
     /// # Errors
     /// The store failed, there is no generation after `seen`, or the boots are not one each of 1 to
-    /// [`MAX_VOTERS`] nodes.
+    /// [`MAX_VOTERS`](crate::election::MAX_VOTERS) nodes.
     pub fn call_roll(&mut self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {
         let next = next_generation(seen, boots).map_err(StoreError::Unavailable)?;
         write(&self.connection, |tx| {
