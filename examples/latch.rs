@@ -39,6 +39,7 @@ async fn main() -> miette::Result<()> {
         }
     };
     tokio::select! {
+        biased;
         () = acting => {}
         _ = tokio::signal::ctrl_c() => println!("handing over"),
     }
