@@ -29,7 +29,7 @@ const COMMAND_QUEUE: usize = 8;
 ///
 /// `S` is the store whose fence backs the guards; without one, there is leadership only.
 ///
-#[cfg_attr(madsim, doc = "```no_run")]
+#[cfg_attr(madsim, doc = "```ignore")]
 #[cfg_attr(not(madsim), doc = "```")]
 /// use fencepost::{ClusterConfig, ClusterService};
 ///
@@ -104,7 +104,7 @@ impl<S, C: Clock> ClusterService<S, C> {
 
     /// Follows the status. Whoever is slow misses what lies between, and holds nobody up.
     ///
-    #[cfg_attr(madsim, doc = "```no_run")]
+    #[cfg_attr(madsim, doc = "```ignore")]
     #[cfg_attr(not(madsim), doc = "```")]
     /// # use fencepost::{ClusterConfig, ClusterService};
     /// # #[tokio::main]
@@ -164,7 +164,7 @@ impl<S, C: Clock> ClusterService<S, C> {
     /// Leadership is the node's, not the work's: of two selections, or beside attached components,
     /// the first one that returns gives it up for all.
     ///
-    #[cfg_attr(madsim, doc = "```no_run")]
+    #[cfg_attr(madsim, doc = "```ignore")]
     #[cfg_attr(not(madsim), doc = "```")]
     /// # use fencepost::{ClusterConfig, ClusterService};
     /// # #[tokio::main]
