@@ -44,7 +44,10 @@ impl<S: Store + Assignments, C: Clock> ClusterService<S, C> {
             async move { courier.deliver_share(guard).await }
         })?;
         let store = Arc::clone(self.store());
-        self.attach("dispatcher", |post| dispatcher(store, sink, config, post).shared().run());
+        self.attach("dispatcher", |post| {
+            let promise = post.terms.promise;
+            dispatcher(store, sink, config, post).shared(promise).run()
+        });
         Ok(())
     }
 }
