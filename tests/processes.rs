@@ -21,6 +21,8 @@ mod audit;
 mod cluster;
 #[path = "processes/names.rs"]
 mod names;
+#[path = "processes/shared.rs"]
+mod shared;
 #[path = "processes/verdicts.rs"]
 mod verdicts;
 #[path = "processes/wiped.rs"]
