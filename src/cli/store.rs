@@ -8,9 +8,9 @@ use tokio::runtime::Runtime;
 use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
-    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, MessageId, MessageState,
-    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, SqliteOutbox, SqliteStore,
-    StoreConfig, StoreError, Verdict, VerdictError,
+    Counts, EnqueueError, Enqueued, Entry, FenceRow, MessageId, MessageState, NewMessage, Outbox,
+    Passed, PostgresConfig, PostgresStore, SqliteOutbox, SqliteStore, StoreConfig, StoreError,
+    Verdict, VerdictError,
 };
 use fencepost::{Clock, SystemClock};
 
@@ -30,8 +30,7 @@ pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
                 .build()
                 .into_diagnostic()
                 .wrap_err("cannot start the async runtime")?;
-            let store = runtime.block_on(PostgresStore::open(config)).into_diagnostic();
-            let store = store.wrap_err("cannot open the outbox in PostgreSQL")?;
+            let store = runtime.block_on(store_in_database(config))?;
             Ok(OpenOutbox::Postgres(store, runtime))
         }
     }
@@ -61,34 +60,15 @@ fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
     SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
 }
 
-/// The store of a node that owns the file, once it is sure that it is its cluster's and no other's.
-pub(super) fn own_file(path: &Path, cluster: &str) -> Result<SqliteStore, Report> {
-    let mut outbox = open_file(path)?;
-    let what = || format!("cannot use the outbox {}", path.display());
-    bound(outbox.bind_cluster(cluster)).wrap_err_with(what)?;
-    Ok(SqliteStore::new(outbox, || SystemClock.wall()))
+/// The store of a node.
+pub(super) fn store_in_file(path: &Path) -> Result<SqliteStore, Report> {
+    Ok(SqliteStore::new(open_file(path)?, || SystemClock.wall()))
 }
 
 /// The same in a database.
-pub(super) async fn own_database(
-    config: &PostgresConfig,
-    cluster: &str,
-) -> Result<PostgresStore, Report> {
-    let store = PostgresStore::open(config).await.into_diagnostic();
-    let store = store.wrap_err("cannot open the outbox in PostgreSQL")?;
-    bound(store.bind_cluster(cluster).await).wrap_err("cannot use the outbox in PostgreSQL")?;
-    Ok(store)
-}
-
-fn bound(bound: Result<(), BindError>) -> Result<(), Report> {
-    bound.map_err(|error| match error {
-        BindError::OtherCluster { .. } => miette!(
-            help = "a store serves one cluster: give this node the name of that cluster, or a store \
-                    of its own",
-            "{error}"
-        ),
-        error => Report::from_err(error),
-    })
+pub(super) async fn store_in_database(config: &PostgresConfig) -> Result<PostgresStore, Report> {
+    let store = PostgresStore::open(config).await;
+    store.into_diagnostic().wrap_err("cannot open the outbox in PostgreSQL")
 }
 
 impl OpenOutbox {

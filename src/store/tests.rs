@@ -26,7 +26,6 @@ use crate::time::{Clock, SystemClock, WallTime};
 /// A store, with what people ask of it.
 pub(super) trait Subject: Store {
     async fn fence_row(&self) -> FenceRow;
-    async fn bind(&self, cluster: &str) -> Result<(), BindError>;
     async fn entry_of(&self, id: &str) -> Option<Entry>;
     async fn rule(&self, verdict: &Verdict) -> Result<Passed, VerdictError>;
     async fn trail_of(&self, id: &str) -> Vec<Passed>;
@@ -35,11 +34,6 @@ pub(super) trait Subject: Store {
 impl Subject for SqliteStore {
     async fn fence_row(&self) -> FenceRow {
         self.with(|outbox, _| outbox.fence()).await.unwrap()
-    }
-
-    async fn bind(&self, cluster: &str) -> Result<(), BindError> {
-        let cluster = cluster.to_owned();
-        self.with(move |outbox, _| outbox.bind_cluster(&cluster)).await
     }
 
     async fn entry_of(&self, name: &str) -> Option<Entry> {
@@ -62,10 +56,6 @@ impl Subject for SqliteStore {
 impl Subject for super::PostgresStore {
     async fn fence_row(&self) -> FenceRow {
         self.fence().await.unwrap()
-    }
-
-    async fn bind(&self, cluster: &str) -> Result<(), BindError> {
-        self.bind_cluster(cluster).await
     }
 
     async fn entry_of(&self, name: &str) -> Option<Entry> {
