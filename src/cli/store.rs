@@ -8,9 +8,9 @@ use tokio::runtime::Runtime;
 use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
-    Counts, EnqueueError, Enqueued, Entry, FenceRow, MessageId, MessageState, NewMessage, Outbox,
-    Passed, PostgresConfig, PostgresStore, SqliteOutbox, SqliteStore, StoreConfig, StoreError,
-    Verdict, VerdictError,
+    Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, MessageId, MessageState,
+    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, RunRecord, SqliteOutbox,
+    SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
 };
 use fencepost::{Clock, SystemClock};
 
@@ -22,7 +22,11 @@ pub(super) enum OpenOutbox {
 
 /// Opens the outbox, which is created if it does not exist.
 pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
-    match &config.store {
+    open_at(&config.store)
+}
+
+fn open_at(store: &StoreConfig) -> Result<OpenOutbox, Report> {
+    match store {
         StoreConfig::Sqlite(path) => open_file(path).map(OpenOutbox::Sqlite),
         StoreConfig::Postgres(config) => {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -38,8 +42,12 @@ pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
 
 /// Opens an outbox that exists. In a server, the first look creates it.
 pub(super) fn open_existing(config: &ConfigArg) -> Result<OpenOutbox, Failure> {
-    let config = config.load()?;
-    if let StoreConfig::Sqlite(path) = &config.store
+    open_existing_at(&config.load()?.store)
+}
+
+/// The same, by where it is.
+pub(super) fn open_existing_at(store: &StoreConfig) -> Result<OpenOutbox, Failure> {
+    if let StoreConfig::Sqlite(path) = store
         && !path.exists()
     {
         return Err(Failure::AtRun(miette!(
@@ -48,7 +56,7 @@ pub(super) fn open_existing(config: &ConfigArg) -> Result<OpenOutbox, Failure> {
             path.display()
         )));
     }
-    open(&config).map_err(Failure::AtRun)
+    open_at(store).map_err(Failure::AtRun)
 }
 
 /// Opens the file, which is created if it does not exist.
@@ -93,6 +101,24 @@ impl OpenOutbox {
         match self {
             Self::Sqlite(outbox) => outbox.fence(),
             Self::Postgres(store, runtime) => runtime.block_on(store.fence()),
+        }
+    }
+
+    pub(super) fn jobs(&mut self) -> Result<Vec<JobName>, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.jobs(),
+            Self::Postgres(store, runtime) => runtime.block_on(store.jobs()),
+        }
+    }
+
+    pub(super) fn job_history(
+        &mut self,
+        job: &JobName,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.job_history(job, limit),
+            Self::Postgres(store, runtime) => runtime.block_on(store.job_history(job, limit)),
         }
     }
 

@@ -16,8 +16,9 @@ mod verdicts;
 use std::sync::Arc;
 
 use super::{
-    Attempt, Checked, Claim, Enqueued, Entry, FenceRow, MessageId, NewMessage, Passed, Permit,
-    Settled, Settlement, SqliteOutbox, SqliteStore, Store, StoreError, Verdict, VerdictError,
+    Attempt, Checked, Claim, Enqueued, Entry, FenceRow, JobName, MessageId, NewMessage, Passed,
+    Permit, Settled, Settlement, SqliteOutbox, SqliteStore, Store, StoreError, Verdict,
+    VerdictError,
 };
 use crate::id::{Boot, Generation, Identity, Incarnation, Token};
 use crate::store::{Activated, BindError};
@@ -29,6 +30,7 @@ pub(super) trait Subject: Store {
     async fn entry_of(&self, id: &str) -> Option<Entry>;
     async fn rule(&self, verdict: &Verdict) -> Result<Passed, VerdictError>;
     async fn trail_of(&self, id: &str) -> Vec<Passed>;
+    async fn all_jobs(&self) -> Vec<JobName>;
 }
 
 impl Subject for SqliteStore {
@@ -50,6 +52,10 @@ impl Subject for SqliteStore {
         let id = id(name);
         self.with(move |outbox, _| outbox.trail(&id)).await.unwrap()
     }
+
+    async fn all_jobs(&self) -> Vec<JobName> {
+        self.with(|outbox, _| outbox.jobs()).await.unwrap()
+    }
 }
 
 #[cfg(not(madsim))]
@@ -68,6 +74,10 @@ impl Subject for super::PostgresStore {
 
     async fn trail_of(&self, name: &str) -> Vec<Passed> {
         self.trail(&id(name)).await.unwrap()
+    }
+
+    async fn all_jobs(&self) -> Vec<JobName> {
+        self.jobs().await.unwrap()
     }
 }
 
