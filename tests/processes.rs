@@ -19,6 +19,10 @@ mod address;
 mod audit;
 #[path = "processes/cluster.rs"]
 mod cluster;
+#[path = "processes/jobs.rs"]
+mod jobs;
+#[path = "processes/locked.rs"]
+mod locked;
 #[path = "processes/names.rs"]
 mod names;
 #[path = "processes/verdicts.rs"]

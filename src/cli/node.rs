@@ -31,11 +31,11 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     let mut stops = Stops::new().into_diagnostic().wrap_err("cannot listen to signals")?;
     match &config.store {
         StoreConfig::Sqlite(path) => {
-            let store = store::own_file(path, &config.cluster)?;
+            let store = store::store_in_file(path)?;
             serve_with(store, config, &mut stops).await
         }
         StoreConfig::Postgres(database) => {
-            let store = store::own_database(database, &config.cluster).await?;
+            let store = store::store_in_database(database).await?;
             serve_with(store, config, &mut stops).await
         }
     }
@@ -54,7 +54,7 @@ async fn serve_with(
         Some(listen) => info!(node = %me, cluster = config.cluster, %listen, "node starts"),
         None => info!(node = %me, cluster = config.cluster, "observer starts"),
     }
-    service.deliver(Arc::new(sink), config.dispatcher());
+    service.deliver(Arc::new(sink), config.dispatcher())?;
     tokio::select! {
         biased;
         ended = service.ended() => return Err(ended).into_diagnostic().wrap_err("the node failed"),
