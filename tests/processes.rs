@@ -25,6 +25,8 @@ mod jobs;
 mod locked;
 #[path = "processes/names.rs"]
 mod names;
+#[path = "processes/shared.rs"]
+mod shared;
 #[path = "processes/verdicts.rs"]
 mod verdicts;
 #[path = "processes/wiped.rs"]
