@@ -1,15 +1,18 @@
 //! Anchors: who waits for which event of the run. The recorder tells every event; whoever waits for
 //! it is woken in the same instant, and is told that instant.
 
+use fencepost::{Identity, Term};
 use tokio::sync::oneshot;
 
 use crate::faults::Trigger;
-use crate::history::{Kind, SimTime};
+use crate::history::{Kind, MessageKind, SimTime};
 
 /// All who wait. Without anybody an event costs one comparison.
 #[derive(Default)]
 pub struct Anchors {
     waiting: Vec<Waiting>,
+    /// Who campaigned last, and in which term: a campaign is one event, and a request to every voter.
+    campaigned: Option<(Identity, Term)>,
 }
 
 struct Waiting {
@@ -38,7 +41,7 @@ impl Anchors {
         if self.waiting.is_empty() {
             return;
         }
-        let Some(happened) = event_of(kind) else { return };
+        let Some(happened) = self.event_of(kind) else { return };
         let meant = |wanted: Trigger| match (wanted, happened) {
             (Trigger::Leader(None), Trigger::Leader(_)) => true,
             (wanted, happened) => wanted == happened,
@@ -52,18 +55,25 @@ impl Anchors {
             let _ = due.tell.send(now);
         }
     }
-}
 
-/// What an event of the history is to those who wait.
-fn event_of(kind: &Kind) -> Option<Trigger> {
-    Some(match kind {
-        Kind::GuardIssued { holder, .. } => Trigger::Leader(Some(holder.node)),
-        Kind::ClaimStarted { .. } => Trigger::ClaimAsked,
-        Kind::Claimed { .. } => Trigger::Claim,
-        Kind::SendStarted { .. } => Trigger::Send,
-        Kind::Activated { again: false, .. } => Trigger::Floor,
-        _ => return None,
-    })
+    /// What an event of the history is to those who wait.
+    fn event_of(&mut self, kind: &Kind) -> Option<Trigger> {
+        Some(match *kind {
+            Kind::Sent { from, term, what: MessageKind::VoteRequest, .. } => {
+                let campaign = Some((from, term));
+                if std::mem::replace(&mut self.campaigned, campaign) == campaign {
+                    return None;
+                }
+                Trigger::Campaign
+            }
+            Kind::GuardIssued { holder, .. } => Trigger::Leader(Some(holder.node)),
+            Kind::ClaimStarted { .. } => Trigger::ClaimAsked,
+            Kind::Claimed { .. } => Trigger::Claim,
+            Kind::SendStarted { .. } => Trigger::Send,
+            Kind::Activated { again: false, .. } => Trigger::Floor,
+            _ => return None,
+        })
+    }
 }
 
 #[cfg(test)]
