@@ -21,6 +21,8 @@ mod audit;
 mod cluster;
 #[path = "processes/names.rs"]
 mod names;
+#[path = "processes/planted.rs"]
+mod planted;
 #[path = "processes/verdicts.rs"]
 mod verdicts;
 #[path = "processes/wiped.rs"]

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// The production binary, built once.
-fn fencepost() -> &'static Path {
+pub fn fencepost() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
