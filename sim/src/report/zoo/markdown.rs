@@ -75,9 +75,8 @@ fn every_number(line: impl Fn(Mutant) -> String, columns: usize) -> Vec<String> 
 
 fn summary(table: &Table) -> String {
     let searched = || table.rows().filter_map(|(mutant, row)| Some((mutant, row.swarm.as_ref()?)));
-    let within = |limit| {
-        searched().filter(|(_, swarm)| swarm.is_found() && swarm.cpu_s.0 <= limit).count()
-    };
+    let within =
+        |limit| searched().filter(|(_, swarm)| swarm.is_found() && swarm.cpu_s.0 <= limit).count();
     let planted = Mutant::ALL.len();
     let missed: Vec<&str> = searched()
         .filter(|(_, swarm)| !(swarm.is_found() && swarm.cpu_s.0 <= LATEST))
@@ -162,8 +161,7 @@ fn which_layer(mutant: Mutant, row: &Row) -> String {
         return String::new();
     };
     let broke = |property: &str| {
-        found.deep.get(property).copied().unwrap_or_default()
-            + u64::from(own_broke(row, property))
+        found.deep.get(property).copied().unwrap_or_default() + u64::from(own_broke(row, property))
     };
     let held = DEEP.iter().all(|property| broke(property) == 0);
     let (name, so) = match (layer, held) {

@@ -62,7 +62,10 @@ fn the_median_and_the_worst_start_are_told() {
 fn three_times_as_many_seeds_are_too_many() {
     let before = table(5, 40);
     assert_eq!(gate::worse(&before, &table(5, 120)), [""; 0]);
-    assert_eq!(gate::worse(&before, &table(5, 121)), ["no_fence_check: 121 seeds in the median, 40 before"]);
+    assert_eq!(
+        gate::worse(&before, &table(5, 121)),
+        ["no_fence_check: 121 seeds in the median, 40 before"]
+    );
     assert_eq!(gate::worse(&before, &table(2, 40)), ["no_fence_check: found in 2 of 5 starts"]);
     assert_eq!(gate::worse(&table(5, 1), &table(5, gate::FEW)), [""; 0], "chance alone");
     assert_eq!(gate::worse(&Table::default(), &before), [""; 0], "a new bug has no past");
