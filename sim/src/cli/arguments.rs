@@ -55,6 +55,8 @@ Examples:
   cargo sim replay rolling --seed 17          the plan, the verdict, the hash of the history
   cargo sim replay rolling --seed 17 --log    and what every node did, in simulated time
   cargo sim replay PLAN.toml                  a written plan; its seed is in the file
+  cargo sim replay rolling --seed 17 --html out.html
+                                              a page with a diagram of space and time
 FENCEPOST_LOG selects what is logged, as in FENCEPOST_LOG=fencepost=trace")]
     Replay(ReplayArguments),
     /// Put the results of several runs together, and judge them as one
@@ -199,6 +201,10 @@ pub struct ReplayArguments {
     /// Print nothing but one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Write a page that shows the run in a browser: who believed what, when, and which message
+    /// crossed
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

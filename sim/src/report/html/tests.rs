@@ -1,0 +1,1 @@
+//! What stands in the pages, without a browser.

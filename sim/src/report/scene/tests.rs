@@ -1,0 +1,1 @@
+//! Small histories and the scenes that they make.
