@@ -68,6 +68,8 @@ What cannot be used is told with its file and line, and the exit code is 2; the 
 Examples:
   cargo sim report 0.jsonl 1.jsonl            the summary of two shards
   cargo sim report *.jsonl --reach            and which rare situations came up, and where
+  cargo sim report *.jsonl --html run.html --pages
+                                              a page, with a diagram of each seed that failed
   cargo sim report *.jsonl --junit junit.xml --require-reach all
                                               for a build server; every reach point must be reached")]
     Report(ReportArguments),
@@ -176,6 +178,13 @@ pub struct EndingArguments {
     /// Write the results as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Write the results as a page to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// With --html: run each seed that is told to have failed once more, write its page beside FILE,
+    /// and link it
+    #[arg(long, requires = "html")]
+    pub pages: bool,
     /// Show how often each reach point was reached, and by which scenarios
     #[arg(long)]
     pub reach: bool,

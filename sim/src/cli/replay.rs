@@ -6,17 +6,15 @@ use super::error::{self, CliError};
 use super::results::Lines;
 use super::{Exit, find, say, say_line};
 use crate::faults::generate;
-use crate::history::{Event, Kind};
+use crate::report::diagram::diagram;
 use crate::report::html::replay::Replay;
+use crate::report::jsonl;
+use crate::report::scene::focus;
 use crate::report::summary::{failure, vacuous};
 use crate::report::text::{Paint, grouped, span};
-use crate::report::{event, jsonl};
-use crate::run::{RunOptions, RunOutcome, Verdict, run_plan};
+use crate::run::{RunOptions, Verdict, run_plan};
 use crate::scenario::{Expect, print};
 use crate::search::{BatchReport, BatchVerdict, SeedReport, fresh};
-
-/// How many events are shown before the one that broke a property.
-const EVENTS_BEFORE: usize = 12;
 
 /// Runs one seed on a thread of its own and tells about it.
 pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
@@ -54,7 +52,11 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
         return Ok(exit);
     }
     if !matches!(report.verdict, Verdict::Ok) {
-        say(&story(&outcome, paint));
+        if let Verdict::Violated(violations) = &outcome.verdict
+            && let Some(violation) = focus(violations)
+        {
+            say_line(&diagram(&plan, &outcome.history, violation, paint));
+        }
         say(&failure(&subject.reference, mutant, &report, None, paint));
     }
     if let BatchVerdict::Vacuous(reasons) = &verdict {
@@ -95,22 +97,4 @@ fn counts(report: &SeedReport) -> String {
         grouped(stats.events),
         report.hash
     )
-}
-
-/// What led to the first violation: the last events before it, without the messages and the
-/// renewals that go on all the time.
-fn story(outcome: &RunOutcome, paint: Paint) -> String {
-    let Verdict::Violated(violations) = &outcome.verdict else { return String::new() };
-    let Some(first) = violations.first() else { return String::new() };
-    let events = outcome.history.events();
-    let told = |event: &&Event| {
-        !matches!(event.kind, Kind::Sent { .. } | Kind::LeaseExtended { .. } | Kind::Status { .. })
-    };
-    let before = events.iter().take(first.event).rev().filter(told).take(EVENTS_BEFORE);
-    let mut lines: Vec<String> = before.map(event::line).collect();
-    lines.reverse();
-    if let Some(event) = events.get(first.event) {
-        lines.push(paint.bad(&event::line(event)));
-    }
-    lines.join("\n") + "\n\n"
 }

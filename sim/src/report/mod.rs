@@ -1,5 +1,6 @@
 //! What people get to see of a run.
 
+pub mod diagram;
 pub mod event;
 pub mod finding;
 pub mod html;

@@ -4,8 +4,10 @@
 //!
 //! Everything that comes from a run is text: it is escaped here, and the scripts never read it as markup.
 
+mod chart;
 mod columns;
 pub mod replay;
+pub mod run;
 
 #[cfg(test)]
 mod tests;

@@ -192,6 +192,9 @@ impl Story<'_> {
             Kind::Paused { node } => {
                 self.begins(*node, Slot::Paused, Layer::Paused, "stands still".to_owned());
             }
+            Kind::Rejoins { boot, .. } => {
+                self.begins(boot.node, Slot::Role, Layer::Rejoining, "rejoining".to_owned());
+            }
             Kind::Resumed { node } => self.ends(*node, Slot::Paused),
             Kind::Status { node, role, term, .. } => {
                 let layer = Layer::of(*role);

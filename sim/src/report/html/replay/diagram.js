@@ -4,7 +4,7 @@
 
 const HEAD = 24;           // the axis
 const SIDE = 62;           // the names of the lanes
-const LANE = 58;
+const LANE = 62;
 const WORLD = 20;          // a row of faults
 const WORLD_ROWS = 4;
 /** More arrows than this in sight say nothing, and cost time. */
@@ -53,7 +53,7 @@ class Diagram {
 
   /** The line of a lane on which its events lie. */
   y(lane) {
-    return this.top[lane] + (lane === 0 ? this.rows * WORLD + 12 : 18);
+    return this.top[lane] + (lane === 0 ? this.rows * WORLD + 12 : 27);
   }
 
   draw() {
@@ -116,7 +116,7 @@ class Diagram {
   }
 
   drawSpans() {
-    for (const layers of [['phase', 'fault'], ['rejoining', 'observer', 'follower', 'pre-candidate', 'candidate', 'leader', 'down'], ['paused', 'believes', 'lease', 'holds']]) {
+    for (const layers of [['phase', 'fault'], ['rejoining', 'observer', 'follower', 'pre-candidate', 'candidate', 'leader', 'down'], ['paused'], ['believes', 'lease', 'holds']]) {
       for (const span of this.history.spans) {
         const inSight = span.to >= this.view.from && span.from <= this.view.to;
         if (inSight && layers.includes(span.layer) && this.top[span.lane] >= 0) this.drawSpan(span);
@@ -156,29 +156,29 @@ class Diagram {
         pen.setLineDash([3, 4]);
         pen.lineWidth = 2;
         pen.beginPath();
-        pen.moveTo(x, y + 18);
-        pen.lineTo(x + width, y + 18);
+        pen.moveTo(x, y + 27);
+        pen.lineTo(x + width, y + 27);
         pen.stroke();
         pen.setLineDash([]);
-        if (width > 40) painter.label('down', x + 4, y + 14, width - 8, colours.soft);
+        if (width > 40) painter.label('down', x + 4, y + 15, width - 8, colours.soft);
         break;
       case 'paused':
-        painter.hatch(x, y + 6, Math.max(width, 2), LANE - 12);
-        if (width > 70) painter.label(span.label, x + 6, y + 16, width - 12, colours.ink, 11);
+        painter.hatch(x, y + 4, Math.max(width, 2), 31);
+        if (width > 90) painter.bar(x + width / 2 - 38, y + 19, 76, 15, colours.ink, span.label);
         break;
       case 'believes':
-        painter.outline(x, y + 32, width, 6, colours.leader);
+        painter.outline(x, y + 38, width, 6, colours.leader);
         break;
       case 'lease':
-        painter.bar(x, y + 40, width, 5, colours.leader);
+        painter.bar(x, y + 46, width, 4, colours.leader);
         break;
       case 'holds': {
         const database = this.history.lanes[span.lane] === 'db';
-        painter.bar(x, y + (database ? 32 : 47), width, database ? 14 : 5, colours.fence, database ? span.label : '');
+        painter.bar(x, y + (database ? 4 : 52), width, database ? 14 : 4, colours.fence, database ? span.label : '');
         break;
       }
       default:
-        painter.bar(x, y + 10, width, 16, colours[span.layer], span.label);
+        painter.bar(x, y + 4, width, 14, colours[span.layer], span.label);
     }
   }
 
@@ -199,6 +199,7 @@ class Diagram {
       if (wanted.length - beats > ARROWS_MAX) return;
     }
     const { pen } = painter;
+    const crowded = wanted.length - beats > 250;
     for (const i of wanted) {
       const event = arrows.event[i];
       const beat = history.group[event] === this.heartbeats;
@@ -208,9 +209,9 @@ class Diagram {
       const down = arrows.to[i] > history.lane[event];
       const begin = this.y(history.lane[event]);
       pen.strokeStyle = painter.ofGroup(history.groups[history.group[event]][0]);
-      pen.lineWidth = beat ? 0.8 : 1.5;
-      pen.globalAlpha = beat ? 0.6 : 0.9;
-      painter.arrow(x, begin, lost ? x : this.x(arrows.leaves[i] + arrows.takes[i]), this.y(arrows.to[i]) + (down ? -4 : 4), lost);
+      pen.lineWidth = beat || crowded ? 0.7 : 1.5;
+      pen.globalAlpha = beat || crowded ? 0.55 : 0.9;
+      painter.arrow(x, begin, lost ? x : this.x(arrows.leaves[i] + arrows.takes[i]), this.y(arrows.to[i]) + (down ? -4 : 4), lost, !crowded);
     }
     pen.globalAlpha = 1;
   }

@@ -123,7 +123,7 @@ class Painter {
     pen.stroke();
   }
 
-  arrow(x1, y1, x2, y2, lost) {
+  arrow(x1, y1, x2, y2, lost, head) {
     const { pen } = this;
     if (lost) {
       // It stops half-way, at a cross.
@@ -137,7 +137,7 @@ class Painter {
     if (lost) {
       pen.moveTo(x2 - 3, y2 - 3); pen.lineTo(x2 + 3, y2 + 3);
       pen.moveTo(x2 + 3, y2 - 3); pen.lineTo(x2 - 3, y2 + 3);
-    } else {
+    } else if (head) {
       for (const side of [0.4, -0.4]) {
         pen.moveTo(x2, y2);
         pen.lineTo(x2 - 6 * Math.cos(angle + side), y2 - 6 * Math.sin(angle + side));
