@@ -2,7 +2,7 @@
 //! of JSON, each with a zero byte behind it. No port, no library, and real keys and clicks.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -234,11 +234,6 @@ impl Browser {
             _ => {}
         }
         message
-    }
-
-    /// Where this browser keeps its files.
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 }
 
