@@ -131,7 +131,8 @@ fn evidence(entry: &Entry, trail: &[Passed]) -> String {
     out
 }
 
-fn date(wall: WallTime) -> String {
+/// A time as people write it.
+pub(super) fn date(wall: WallTime) -> String {
     let time = UNIX_EPOCH.checked_add(Duration::from_millis(wall.unix_ms));
     let date = time.map(|time| humantime::format_rfc3339_millis(time).to_string());
     date.filter(|_| wall.unix_ms < END_OF_DATES).unwrap_or_else(|| format!("{} ms", wall.unix_ms))

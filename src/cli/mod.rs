@@ -4,6 +4,7 @@
 
 mod enqueue;
 mod entries;
+mod jobs;
 mod json;
 mod node;
 mod outbox;
@@ -74,6 +75,17 @@ enum Command {
     /// been sent, and is not sent again without proof. The fence says which token may write, who
     /// holds it, how often the cluster was started anew, and which cluster the outbox belongs to.
     Outbox(outbox::OutboxArgs),
+    /// Lists scheduled jobs, and what became of their instants
+    ///
+    /// An instant is the time that a run was due, by the store's clock. running: it has begun.
+    /// done, failed: its action ended so. interrupted: whoever ran it lost leadership or died; how
+    /// far it came is unknown, and it is not run again. skipped: it never began, by the job's policy
+    /// for what is late or overlaps. Jobs are the code of applications; this is what they recorded.
+    #[command(after_help = "\
+Examples:
+  fencepost jobs --config examples/three-nodes/n1.toml
+  fencepost jobs --sqlite jobs-example.db \"distribute events\" --last 20")]
+    Jobs(jobs::JobsArgs),
     /// Checks a configuration file and exits with 0 or 2
     Check(ConfigArg),
 }
@@ -107,6 +119,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Node(args) => node::run(&args.load()?),
         Command::Enqueue(args) => enqueue::enqueue(&args),
         Command::Outbox(args) => outbox::run(&args),
+        Command::Jobs(args) => jobs::run(&args),
         Command::Check(args) => check(&args),
     });
     let (code, report) = match outcome {

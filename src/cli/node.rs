@@ -31,11 +31,11 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     let mut stops = Stops::new().into_diagnostic().wrap_err("cannot listen to signals")?;
     match &config.store {
         StoreConfig::Sqlite(path) => {
-            let store = store::own_file(path, &config.cluster)?;
+            let store = store::store_in_file(path)?;
             serve_with(store, config, &mut stops).await
         }
         StoreConfig::Postgres(database) => {
-            let store = store::own_database(database, &config.cluster).await?;
+            let store = store::store_in_database(database).await?;
             serve_with(store, config, &mut stops).await
         }
     }
@@ -56,7 +56,7 @@ async fn serve_with(
     }
     let (sink, dispatcher) = (Arc::new(sink), config.dispatcher());
     match config.shared_delivery() {
-        None => service.deliver(sink, dispatcher),
+        None => service.deliver(sink, dispatcher)?,
         Some(work) => {
             let shared = service.deliver_shared(sink, dispatcher, work);
             shared.into_diagnostic().wrap_err("cannot share the delivery")?;

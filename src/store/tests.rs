@@ -17,9 +17,9 @@ mod verdicts;
 use std::sync::Arc;
 
 use super::{
-    Assignments, Attempt, Checked, Claim, Enqueued, Entry, FenceRow, MessageId, NewMessage, Passed,
-    Permit, Settled, Settlement, SqliteOutbox, SqliteStore, Store, StoreError, Verdict,
-    VerdictError,
+    Assignments, Attempt, Checked, Claim, Enqueued, Entry, FenceRow, JobName, MessageId,
+    NewMessage, Passed, Permit, Settled, Settlement, SqliteOutbox, SqliteStore, Store, StoreError,
+    Verdict, VerdictError,
 };
 use crate::id::{Boot, Generation, Identity, Incarnation, Token};
 use crate::store::{Activated, BindError};
@@ -28,20 +28,15 @@ use crate::time::{Clock, SystemClock, WallTime};
 /// A store, with what people ask of it.
 pub(super) trait Subject: Store + Assignments {
     async fn fence_row(&self) -> FenceRow;
-    async fn bind(&self, cluster: &str) -> Result<(), BindError>;
     async fn entry_of(&self, id: &str) -> Option<Entry>;
     async fn rule(&self, verdict: &Verdict) -> Result<Passed, VerdictError>;
     async fn trail_of(&self, id: &str) -> Vec<Passed>;
+    async fn all_jobs(&self) -> Vec<JobName>;
 }
 
 impl Subject for SqliteStore {
     async fn fence_row(&self) -> FenceRow {
         self.with(|outbox, _| outbox.fence()).await.unwrap()
-    }
-
-    async fn bind(&self, cluster: &str) -> Result<(), BindError> {
-        let cluster = cluster.to_owned();
-        self.with(move |outbox, _| outbox.bind_cluster(&cluster)).await
     }
 
     async fn entry_of(&self, name: &str) -> Option<Entry> {
@@ -58,16 +53,16 @@ impl Subject for SqliteStore {
         let id = id(name);
         self.with(move |outbox, _| outbox.trail(&id)).await.unwrap()
     }
+
+    async fn all_jobs(&self) -> Vec<JobName> {
+        self.with(|outbox, _| outbox.jobs()).await.unwrap()
+    }
 }
 
 #[cfg(not(madsim))]
 impl Subject for super::PostgresStore {
     async fn fence_row(&self) -> FenceRow {
         self.fence().await.unwrap()
-    }
-
-    async fn bind(&self, cluster: &str) -> Result<(), BindError> {
-        self.bind_cluster(cluster).await
     }
 
     async fn entry_of(&self, name: &str) -> Option<Entry> {
@@ -80,6 +75,10 @@ impl Subject for super::PostgresStore {
 
     async fn trail_of(&self, name: &str) -> Vec<Passed> {
         self.trail(&id(name)).await.unwrap()
+    }
+
+    async fn all_jobs(&self) -> Vec<JobName> {
+        self.jobs().await.unwrap()
     }
 }
 

@@ -21,7 +21,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// The production binary, built once. With assertions, and from the dependencies that other tests of
 /// the real build have already compiled.
-fn fencepost() -> &'static Path {
+pub fn fencepost() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -68,12 +68,10 @@ impl PostgresStore {
         let fence = rows(&self.session().await?, FENCE, &[]).await?;
         fence.first().map_or_else(|| Err(unreadable("the fence is gone")), read_fence)
     }
+}
 
-    /// Makes the store that of the cluster of this name, for ever (M2).
-    ///
-    /// # Errors
-    /// It belongs to another cluster, the name is empty, or the store failed.
-    pub async fn bind_cluster(&self, cluster: &str) -> Result<(), BindError> {
+impl Fence for PostgresStore {
+    async fn bind(&self, cluster: &str) -> Result<(), BindError> {
         if cluster.is_empty() {
             return Err(BindError::NoName);
         }
@@ -92,9 +90,7 @@ impl PostgresStore {
             }),
         }
     }
-}
 
-impl Fence for PostgresStore {
     async fn activate(
         &self,
         generation: Generation,
