@@ -28,9 +28,10 @@ const NAME_CA: &str = ": if it is the right server, name the certificate of its 
                        [store]";
 /// Every statement here looks its rows up by an index. Left to its own, the planner reads a table that was
 /// small when it last counted from end to end, remembers that for as long as the session lasts, and
-/// looks for messages for minutes once there is a backlog.
+/// looks for messages for minutes once there is a backlog. It then takes the one row of the fence, which
+/// has no other way, for so dear that it would compile that look to machine code each time.
 const BY_INDEX: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off;
-    SET enable_hashjoin = off; SET enable_mergejoin = off";
+    SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
 /// Where it is not, ids would be changed on their way.
 const ENCODING: &str = "SELECT pg_encoding_to_char(encoding) FROM pg_database
     WHERE datname = current_database()";

@@ -114,6 +114,8 @@ async fn sessions_are_durable_and_limited() {
     let session = store.session().await.unwrap();
     for (setting, expected) in [
         ("synchronous_commit", "on"),
+        ("enable_seqscan", "off"),
+        ("jit", "off"),
         ("statement_timeout", "5s"),
         ("lock_timeout", "3s"),
         ("idle_in_transaction_session_timeout", "2s"),
