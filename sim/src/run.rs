@@ -151,10 +151,8 @@ impl Run<'_> {
             timer.sleep(LOOK).await;
         }
         if self.led() {
-            let operator = self.world.books.clone().map(|books| {
-                let operator = Operator { books, cluster: Arc::clone(&self.world.cluster) };
-                madsim::task::spawn(operator.work())
-            });
+            let operator = self.world.operator.clone();
+            let operator = operator.map(|operator| madsim::task::spawn(operator.work()));
             recorder.record(Kind::Phase(Phase::Faults));
             self.faults().await;
             recorder.record(Kind::Phase(Phase::Healing));

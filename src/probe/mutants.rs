@@ -127,4 +127,6 @@ mutants! {
     NeverStartsAnew = 44, "never_starts_anew", ["V1", "V2"];
     /// The roll call lists nodes, not boots.
     RollListsNodes = 45, "roll_lists_nodes", ["E1", "E2"];
+    /// A message is sent while an earlier one of its key is in doubt.
+    DoubtOvertaken = 46, "doubt_overtaken", ["D6"];
 }

@@ -228,10 +228,12 @@ pub(super) fn judge(
     };
     let (stands, attempts) = (row.state, row.attempts);
     if stands != wanted {
+        reach!("late_verdict_refused");
         return Err(VerdictError::OtherState { stands, wanted });
     }
     match verdict.attempt {
         Some(attempt) if attempt != attempts => {
+            reach!("late_verdict_refused");
             return Err(VerdictError::OtherAttempt { attempts });
         }
         None if stands == MessageState::InDoubt && !row.parked => {

@@ -211,6 +211,10 @@ pub enum FaultSpec {
         share_ppm: u32,
         lasts: Between<Duration>,
     },
+    Judge {
+        case: Case,
+        thinks: Between<Duration>,
+    },
     Strobe {
         node: Target,
         by_ms: Between<i64>,
