@@ -25,6 +25,10 @@ mod jobs;
 mod locked;
 #[path = "processes/names.rs"]
 mod names;
+#[path = "processes/planted.rs"]
+mod planted;
+#[path = "processes/shared.rs"]
+mod shared;
 #[path = "processes/verdicts.rs"]
 mod verdicts;
 #[path = "processes/wiped.rs"]

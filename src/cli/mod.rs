@@ -23,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use fencepost::election::MAX_PRIORITY;
 use fencepost::node::config::NodeConfig;
+use fencepost::store::StoreConfig;
 
 /// Where the log's filter comes from when `--log` is not given.
 const LOG_VARIABLE: &str = "FENCEPOST_LOG";
@@ -56,7 +57,8 @@ enum Command {
     /// Runs one node of a cluster until SIGTERM or SIGINT
     ///
     /// The node elects a leader with its peers; while it leads, it delivers the messages of the
-    /// outbox to the sink. An observer takes part without a vote and never leads. On SIGTERM or
+    /// outbox to the sink. With `spread` in the file's [delivery], all nodes deliver, each the share
+    /// that the leader gives it. An observer takes part without a vote and never leads. On SIGTERM or
     /// SIGINT a node finishes the message in flight, hands its leadership over and ends; on a second
     /// signal it ends at once, which is safe but may leave that message in doubt. Only one process
     /// runs under a node's name at a time; its data directory may be wiped between two runs.
@@ -166,6 +168,17 @@ fn check(args: &ConfigArg) -> Result<(), Failure> {
     match &config.data {
         Some(data) => println!("keeps its votes in {}", data.display()),
         None => println!("keeps nothing"),
+    }
+    match &config.store {
+        StoreConfig::Sqlite(path) => println!("fence and outbox in {}", path.display()),
+        StoreConfig::Postgres(database) => {
+            println!("fence and outbox in PostgreSQL: {}", database.connection);
+        }
+    }
+    match config.delivery.spread {
+        Some(units) => println!("delivers its share of {units} units, as all nodes do"),
+        None if election.observer => println!("delivers nothing: the leader delivers"),
+        None => println!("delivers while it leads"),
     }
     if let Some(warning) = election.warning() {
         println!("warning: {warning}");

@@ -63,7 +63,10 @@ impl<S: Store + Assignments, C: Clock> ClusterService<S, C> {
             async move { courier.deliver_share(guard).await }
         })?;
         let store = Arc::clone(self.store());
-        self.attach_at(seat, |post| dispatcher(store, sink, config, post).shared().run());
+        self.attach_at(seat, |post| {
+            let promise = post.terms.promise;
+            dispatcher(store, sink, config, post).shared(promise).run()
+        });
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::effect::{Effect, Event, SteppedDown};
 use super::machine::{Election, State};
 use super::message::{Body, Release};
 use crate::id::{Identity, NodeId, Term};
-use crate::probe::reach;
+use crate::probe::{mutant, reach};
 use crate::time::Instant;
 
 impl Election {
@@ -82,8 +82,11 @@ impl Election {
         to: Identity,
         effects: &mut Vec<Effect>,
     ) {
-        let stale = term < self.hard.term || self.leader.is_some_and(|leader| leader != from);
-        if to != self.me() || stale || self.leaving || term.next().is_none() {
+        let stale = match mutant!(ReleaseByNode) {
+            true => self.leader.is_some_and(|leader| leader.node != from.node),
+            false => term < self.hard.term || self.leader.is_some_and(|leader| leader != from),
+        };
+        if to != self.me() || stale || self.leaving || self.hard.term.max(term).next().is_none() {
             return;
         }
         if term > self.hard.term {
