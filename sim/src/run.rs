@@ -80,6 +80,8 @@ pub struct RunOutcome {
     pub history: History,
     /// How often each of the product's reach points was reached, in the order of [`REACH_POINTS`].
     pub reach: [u32; REACH_POINTS.len()],
+    /// Where messages went, if there were any.
+    pub sink: Option<SinkKind>,
 }
 
 /// Runs one seed of a scenario on this thread, which must be fresh; see [`run_plan`].
@@ -105,7 +107,8 @@ pub fn run_plan(plan: &Plan, options: &RunOptions) -> RunOutcome {
     let names = names.chain(["db".to_owned(), "sink".to_owned()]);
     let history = if options.log { log::with_log(names, run) } else { run() };
     let verdict = judge(plan, &history);
-    RunOutcome { seed: plan.seed, verdict, history, reach: probe::reach_counts() }
+    let sink = plan.workload.map(|workload| workload.sink);
+    RunOutcome { seed: plan.seed, verdict, history, reach: probe::reach_counts(), sink }
 }
 
 fn judge(plan: &Plan, history: &History) -> Verdict {

@@ -55,6 +55,8 @@ Examples:
   cargo sim replay rolling --seed 17          the plan, the verdict, the hash of the history
   cargo sim replay rolling --seed 17 --log    and what every node did, in simulated time
   cargo sim replay PLAN.toml                  a written plan; its seed is in the file
+  cargo sim replay rolling --seed 17 --html out.html
+                                              a page with a diagram of space and time
 FENCEPOST_LOG selects what is logged, as in FENCEPOST_LOG=fencepost=trace")]
     Replay(ReplayArguments),
     /// Put the results of several runs together, and judge them as one
@@ -66,6 +68,8 @@ What cannot be used is told with its file and line, and the exit code is 2; the 
 Examples:
   cargo sim report 0.jsonl 1.jsonl            the summary of two shards
   cargo sim report *.jsonl --reach            and which rare situations came up, and where
+  cargo sim report *.jsonl --html run.html --pages
+                                              a page, with a diagram of each seed that failed
   cargo sim report *.jsonl --junit junit.xml --require-reach all
                                               for a build server; every reach point must be reached")]
     Report(ReportArguments),
@@ -180,6 +184,13 @@ pub struct EndingArguments {
     /// Write the results as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Write the results as a page to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// With --html: run each seed that is told to have failed once more, write its page beside FILE,
+    /// and link it
+    #[arg(long, requires = "html")]
+    pub pages: bool,
     /// Show how often each reach point was reached, and by which scenarios
     #[arg(long)]
     pub reach: bool,
@@ -205,6 +216,10 @@ pub struct ReplayArguments {
     /// Print nothing but one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Write a page that shows the run in a browser: who believed what, when, and which message
+    /// crossed
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

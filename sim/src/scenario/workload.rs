@@ -115,7 +115,7 @@ fn at_most(
 }
 
 fn sinks(value: &Value, window: Duration, problems: &mut Problems) -> Option<Vec<SinkKind>> {
-    const NAMES: [&str; 3] = ["dedup", "fenced", "plain"];
+    const NAMES: [&str; 3] = SinkKind::NAMES;
     let named = names("sink", value, problems)?;
     if named.is_empty() {
         problems.add(value.span(), "no sink", "expected a sink", suggest("", NAMES));
