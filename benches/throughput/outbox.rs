@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use fencepost::delivery::{DispatcherConfig, Promise, SendError, Sink, SinkError, Stamp};
+use fencepost::delivery::{DispatcherConfig, Promise, SendError, Sink, Stamp};
 use fencepost::store::{
     MessageId, MessageState, NewMessage, Outgoing, PostgresConfig, PostgresStore, SqliteOutbox,
     SqliteStore, Store,
@@ -70,7 +70,8 @@ where
     // Until now there is no guard that could be waited for without taking part.
     drop(service.latch().await.into_diagnostic()?);
     let began = Instant::now();
-    service.deliver(Arc::clone(&sink), DispatcherConfig { batch, ..DispatcherConfig::default() });
+    service
+        .deliver(Arc::clone(&sink), DispatcherConfig { batch, ..DispatcherConfig::default() })?;
     sink.done.notified().await;
     while delivered().await? < messages as u64 {
         tokio::time::sleep(LOOK).await;
@@ -96,13 +97,5 @@ impl Sink for Nothing {
             self.done.notify_one();
         }
         Ok(())
-    }
-
-    async fn fence(&self, _: Stamp) -> Result<(), SinkError> {
-        Err(SinkError::Unavailable("it keeps nothing".into()))
-    }
-
-    async fn has(&self, _: &MessageId, _: Stamp) -> Result<bool, SinkError> {
-        Err(SinkError::Unavailable("it keeps nothing".into()))
     }
 }

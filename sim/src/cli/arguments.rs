@@ -86,11 +86,17 @@ Examples:
     /// See that every planted bug is found, as the property that it breaks
     #[command(after_help = "\
 Each mutant runs in the scenarios that say they kill it until a seed fails. Then the same seeds run
-without the mutant and must be clean.
+without the mutant and must be clean. With --swarm it is searched by the swarm, too, which knows
+nothing of it: from several seeds on, each time until one fails. With --layers, seeds of the swarm are
+run to the end, and nothing may get through a fence that the mutant leaves alone.
 
 Examples:
   cargo sim mutants                           all of them
-  cargo sim mutants no_fence_check --seeds 50 one of them, within 50 seeds")]
+  cargo sim mutants no_fence_check --seeds 50 one of them, within 50 seeds
+  cargo sim mutants --swarm --starts 20 --budget 10m --layers 300 --table reports/mutants
+                                              the committed table; rows that are not measured stay
+  cargo sim mutants --swarm --starts 7 --against reports/mutants.jsonl
+                                              is anything found three times later than that?")]
     Mutants(MutantsArguments),
     /// See that every seed is the same run again, alone in a new process
     #[command(after_help = "\
@@ -244,6 +250,25 @@ pub struct MutantsArguments {
     /// Find each within the seeds 1 to N, or A to B [default: 200]
     #[arg(long, value_name = "N|A..B", allow_hyphen_values = true)]
     pub seeds: Option<String>,
+    /// Search each by the swarm as well
+    #[arg(long)]
+    pub swarm: bool,
+    /// From how many seeds on
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub starts: u64,
+    /// How much of the processors' time one start may take: 60s, 10m
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub budget: String,
+    /// Run so many seeds of the swarm with each mutant of election, lease and fence, and say what got
+    /// through
+    #[arg(long, value_name = "N")]
+    pub layers: Option<u64>,
+    /// Keep what is measured in FILE.jsonl and FILE.md
+    #[arg(long, value_name = "FILE")]
+    pub table: Option<PathBuf>,
+    /// Fail if the median start needs more than three times the seeds that this table says
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub against: Option<PathBuf>,
     /// Seeds that run at the same time [default: one for each processor]
     #[arg(long, short = 'j', value_name = "N")]
     pub jobs: Option<usize>,

@@ -16,6 +16,7 @@ pub mod stats;
 pub mod summary;
 pub mod text;
 pub mod total;
+pub mod zoo;
 
 #[cfg(test)]
 mod tests;

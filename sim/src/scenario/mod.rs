@@ -98,6 +98,8 @@ pub struct WorkloadSpec {
     pub every: Between<Duration>,
     /// The kinds of sink of which each seed draws one; at least one.
     pub sinks: Vec<SinkKind>,
+    /// How long a dedup sink remembers a key.
+    pub window: Between<Duration>,
     /// How many ordering keys the messages carry; zero: none.
     pub keys: Between<u32>,
     /// How many messages a leader claims at once; at least one.

@@ -271,8 +271,10 @@ impl Database {
                 let (generation, token, holder) = (*generation, *token, *holder);
                 let activated = books.outbox.activate(generation, token, holder, now)?;
                 if activated == Activated::Raised {
-                    let again = books.floor == token;
-                    books.floor = token;
+                    // What the row says, not what was asked for.
+                    let stands = books.outbox.fence()?.floor;
+                    let again = books.floor == stands;
+                    books.floor = stands;
                     self.recorder.record(Kind::Activated { generation, token, holder, again });
                 }
                 Answer::Activated(activated)
