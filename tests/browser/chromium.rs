@@ -181,8 +181,7 @@ impl Browser {
     /// Moves the pointer there, over the page; or turns its wheel by so much.
     pub fn point(&mut self, at: &Value, wheel: i32) {
         let kind = if wheel == 0 { "mouseMoved" } else { "mouseWheel" };
-        let event =
-            json!({ "type": kind, "x": at[0], "y": at[1], "deltaX": 0, "deltaY": wheel });
+        let event = json!({ "type": kind, "x": at[0], "y": at[1], "deltaX": 0, "deltaY": wheel });
         self.call("Input.dispatchMouseEvent", event);
         self.drawn();
     }

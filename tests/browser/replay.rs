@@ -96,7 +96,8 @@ fn the_pointer_tells_and_zooms() {
     let before = browser.run(RANGE);
     browser.point(&at, -300);
     let after = browser.run(RANGE);
-    let length = |range: &serde_json::Value| range[1].as_f64().unwrap() - range[0].as_f64().unwrap();
+    let length =
+        |range: &serde_json::Value| range[1].as_f64().unwrap() - range[0].as_f64().unwrap();
     assert!(length(&after) < length(&before), "the wheel zooms: {before} to {after}");
     let same = browser.run(place);
     let moved = (at[0].as_f64().unwrap() - same[0].as_f64().unwrap()).abs();
