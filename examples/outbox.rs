@@ -10,17 +10,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fencepost::delivery::{DispatcherConfig, Promise, SendError, Sink, SinkError, Stamp};
-use fencepost::store::{MessageId, NewMessage, Outbox, Outgoing, SqliteOutbox, SqliteStore};
-use fencepost::{Clock, ClusterConfig, ClusterService, SystemClock};
+use fencepost::delivery::{DispatcherConfig, Promise, SendError, Sink, Stamp};
+use fencepost::store::{MessageId, NewMessage, Outbox, Outgoing, SqliteStore};
+use fencepost::{ClusterConfig, ClusterService};
 use miette::IntoDiagnostic;
 
 #[tokio::main]
 async fn main() -> miette::Result<()> {
-    let mut outbox = SqliteOutbox::open(Path::new("outbox-example.db")).into_diagnostic()?;
-    // A store serves one cluster, and says so when it is opened by another.
-    outbox.bind_cluster("outbox").into_diagnostic()?;
-    let store = Arc::new(SqliteStore::new(outbox, || SystemClock.wall()));
+    let store = SqliteStore::open(Path::new("outbox-example.db")).into_diagnostic()?;
+    let store = Arc::new(store);
 
     for number in 1..=3 {
         let id = MessageId::new(&format!("hello-{number}")).into_diagnostic()?;
@@ -35,7 +33,7 @@ async fn main() -> miette::Result<()> {
         .store(Arc::clone(&store))
         .initialize()
         .await?;
-    cluster.deliver(Arc::new(Console), DispatcherConfig::default());
+    cluster.deliver(Arc::new(Console), DispatcherConfig::default())?;
     println!("delivering, until Ctrl-C");
     let signal = async { drop(tokio::signal::ctrl_c().await) };
     cluster.run_until(signal).await?;
@@ -55,13 +53,5 @@ impl Sink for Console {
         let text = String::from_utf8_lossy(&message.payload);
         println!("delivered {} with token {}: {text}", message.id, stamp.token);
         Ok(())
-    }
-
-    async fn fence(&self, _: Stamp) -> Result<(), SinkError> {
-        Err(SinkError::Unavailable("a console knows no tokens".into()))
-    }
-
-    async fn has(&self, _: &MessageId, _: Stamp) -> Result<bool, SinkError> {
-        Err(SinkError::Unavailable("a console remembers nothing".into()))
     }
 }

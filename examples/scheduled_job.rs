@@ -12,15 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fencepost::jobs::{Job, JobContext, Jobs, Schedule};
-use fencepost::store::{MessageId, NewMessage, Outbox, SqliteOutbox, SqliteStore};
-use fencepost::{Clock, ClusterConfig, ClusterService, SystemClock};
+use fencepost::store::{MessageId, NewMessage, Outbox, SqliteStore};
+use fencepost::{ClusterConfig, ClusterService};
 use miette::IntoDiagnostic;
 
 #[tokio::main]
 async fn main() -> miette::Result<()> {
-    let mut outbox = SqliteOutbox::open(Path::new("jobs-example.db")).into_diagnostic()?;
-    outbox.bind_cluster("jobs").into_diagnostic()?;
-    let store = Arc::new(SqliteStore::new(outbox, || SystemClock.wall()));
+    let store = Arc::new(SqliteStore::open(Path::new("jobs-example.db")).into_diagnostic()?);
 
     let mut jobs = Jobs::default();
     let events = Arc::clone(&store);
@@ -40,7 +38,7 @@ async fn main() -> miette::Result<()> {
 
     let builder = ClusterService::builder(ClusterConfig::standalone()).store(store);
     let cluster = builder.initialize().await?;
-    cluster.schedule(jobs);
+    cluster.schedule(jobs)?;
     cluster.run_until(async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }

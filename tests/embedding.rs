@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fencepost::node::{DiskError, InitializeError};
-use fencepost::store::{SqliteOutbox, SqliteStore};
-use fencepost::{Clock, ClusterConfig, ClusterService, Leadership, NodeId, SystemClock};
+use fencepost::store::{BindError, SqliteStore};
+use fencepost::{Clock, ClusterConfig, ClusterService, Leadership, NodeId};
 use miette::Diagnostic;
 use tokio::sync::mpsc;
 
@@ -60,8 +60,7 @@ async fn first_guard(services: &[Arc<ClusterService>]) -> (usize, Leadership) {
 }
 
 fn store(path: &Path) -> Arc<SqliteStore> {
-    let outbox = SqliteOutbox::open(path).unwrap();
-    Arc::new(SqliteStore::new(outbox, || SystemClock.wall()))
+    Arc::new(SqliteStore::open(path).unwrap())
 }
 
 #[tokio::test]
@@ -94,6 +93,32 @@ async fn with_a_store_tokens_rise_although_the_node_remembers_nothing() {
         done(service.shutdown()).await.unwrap();
     }
     assert!(tokens[0] < tokens[1], "{tokens:?}");
+}
+
+/// M2: two clusters in one store would fence each other out without knowing of each other.
+#[tokio::test]
+async fn a_store_serves_one_cluster_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let builder = ClusterService::builder(ClusterConfig::standalone());
+    let first = done(builder.store(store(&path)).start()).await.unwrap();
+    done(first.shutdown()).await.unwrap();
+
+    let mail = || ClusterConfig::voter("mail", "n1".parse().unwrap(), voters());
+    let builder = ClusterService::builder(mail()).store(store(&path));
+    let error = done(builder.initialize()).await.err().unwrap();
+    let InitializeError::Store(why) = &error else { panic!("{error:?}") };
+    let (ours, theirs) = ("mail".to_owned(), "standalone".to_owned());
+    assert_eq!(*why, BindError::OtherCluster { ours, theirs });
+    assert!(error.help().unwrap().to_string().contains("a store of its own"));
+
+    // One that cannot start binds nothing.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = directory.path().join("other.db");
+    let config = mail().listen(taken.local_addr().unwrap());
+    let error = ClusterService::builder(config).store(store(&other)).start().await.err().unwrap();
+    assert!(matches!(error, InitializeError::Network { .. }), "{error}");
+    assert_eq!(store(&other).with(|outbox, _| outbox.fence()).await.unwrap().cluster, None);
 }
 
 #[tokio::test]
@@ -136,6 +161,27 @@ async fn selected_work_goes_round() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn a_panic_ends_what_it_is_in_and_says_so() {
+    let service = ClusterService::builder(ClusterConfig::standalone()).initialize().await.unwrap();
+    let token = done(service.latch()).await.unwrap().token();
+    let ended = done(service.select(|_| async { panic!("a selection panics") }).ended()).await;
+    assert!(ended.to_string().contains("its selected work panicked"), "{ended}");
+    // Leadership was given up all the same, and comes back to the only node.
+    let next = async {
+        loop {
+            let guard = service.latch().await.unwrap();
+            if guard.token() > token {
+                break guard;
+            }
+        }
+    };
+    drop(done(next).await);
+    service.attach("sweeper", |_| async { panic!("a component panics") }).unwrap();
+    let ended = done(service.ended()).await;
+    assert!(ended.to_string().contains("its sweeper panicked"), "{ended}");
 }
 
 #[tokio::test]

@@ -19,8 +19,16 @@ mod address;
 mod audit;
 #[path = "processes/cluster.rs"]
 mod cluster;
+#[path = "processes/jobs.rs"]
+mod jobs;
+#[path = "processes/locked.rs"]
+mod locked;
 #[path = "processes/names.rs"]
 mod names;
+#[path = "processes/planted.rs"]
+mod planted;
+#[path = "processes/shared.rs"]
+mod shared;
 #[path = "processes/verdicts.rs"]
 mod verdicts;
 #[path = "processes/wiped.rs"]

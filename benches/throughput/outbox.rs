@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use fencepost::delivery::{DispatcherConfig, Promise, SendError, Sink, SinkError, Stamp};
+use fencepost::delivery::{DispatcherConfig, Promise, SendError, Sink, Stamp};
 use fencepost::store::{
     MessageId, MessageState, NewMessage, Outgoing, PostgresConfig, PostgresStore, SqliteOutbox,
     SqliteStore, Store,
@@ -34,9 +34,9 @@ pub async fn sqlite(file: &Path, batch: usize, messages: usize) -> miette::Resul
     through(store, batch, messages, delivered).await
 }
 
-/// The same, in a schema of its own.
+/// The same, in a database of its own.
 pub async fn postgres(connection: &str, batch: usize, messages: usize) -> miette::Result<f64> {
-    let config = PostgresConfig::new(super::bare::schema(connection).await?);
+    let config = PostgresConfig::new(super::bare::database(connection).await?);
     let store = PostgresStore::open(&config).await.into_diagnostic()?;
     let counted = store.clone();
     let delivered = || async {
@@ -70,7 +70,8 @@ where
     // Until now there is no guard that could be waited for without taking part.
     drop(service.latch().await.into_diagnostic()?);
     let began = Instant::now();
-    service.deliver(Arc::clone(&sink), DispatcherConfig { batch, ..DispatcherConfig::default() });
+    service
+        .deliver(Arc::clone(&sink), DispatcherConfig { batch, ..DispatcherConfig::default() })?;
     sink.done.notified().await;
     while delivered().await? < messages as u64 {
         tokio::time::sleep(LOOK).await;
@@ -96,13 +97,5 @@ impl Sink for Nothing {
             self.done.notify_one();
         }
         Ok(())
-    }
-
-    async fn fence(&self, _: Stamp) -> Result<(), SinkError> {
-        Err(SinkError::Unavailable("it keeps nothing".into()))
-    }
-
-    async fn has(&self, _: &MessageId, _: Stamp) -> Result<bool, SinkError> {
-        Err(SinkError::Unavailable("it keeps nothing".into()))
     }
 }

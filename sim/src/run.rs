@@ -26,7 +26,6 @@ use crate::world::clocks::Clocks;
 use crate::world::database::{self, Database, SharedBooks, message_id, ordering_key};
 use crate::world::disks::Disks;
 use crate::world::links::Links;
-use crate::world::operator::Operator;
 use crate::world::sinks::POISON;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
@@ -80,6 +79,8 @@ pub struct RunOutcome {
     pub history: History,
     /// How often each of the product's reach points was reached, in the order of [`REACH_POINTS`].
     pub reach: [u32; REACH_POINTS.len()],
+    /// Where messages went, if there were any.
+    pub sink: Option<SinkKind>,
 }
 
 /// Runs one seed of a scenario on this thread, which must be fresh; see [`run_plan`].
@@ -105,7 +106,8 @@ pub fn run_plan(plan: &Plan, options: &RunOptions) -> RunOutcome {
     let names = names.chain(["db".to_owned(), "sink".to_owned()]);
     let history = if options.log { log::with_log(names, run) } else { run() };
     let verdict = judge(plan, &history);
-    RunOutcome { seed: plan.seed, verdict, history, reach: probe::reach_counts() }
+    let sink = plan.workload.map(|workload| workload.sink);
+    RunOutcome { seed: plan.seed, verdict, history, reach: probe::reach_counts(), sink }
 }
 
 fn judge(plan: &Plan, history: &History) -> Verdict {
@@ -151,10 +153,8 @@ impl Run<'_> {
             timer.sleep(LOOK).await;
         }
         if self.led() {
-            let operator = self.world.books.clone().map(|books| {
-                let operator = Operator { books, cluster: Arc::clone(&self.world.cluster) };
-                madsim::task::spawn(operator.work())
-            });
+            let operator = self.world.operator.clone();
+            let operator = operator.map(|operator| madsim::task::spawn(operator.work()));
             recorder.record(Kind::Phase(Phase::Faults));
             self.faults().await;
             recorder.record(Kind::Phase(Phase::Healing));

@@ -169,6 +169,12 @@ pub fn expected_failover(case: Case) -> Duration {
         + 3 * round_trip(case)
 }
 
+/// The same for a killed leader with the usual timing and links.
+pub fn usual_failover(voters: u32) -> Duration {
+    let latency = (Duration::from_micros(300), Duration::from_millis(2));
+    expected_failover(Case { voters, graceful: false, latency, disk: DiskMode::Kept })
+}
+
 fn round_trip(case: Case) -> Duration {
     case.latency.0 + case.latency.1
 }

@@ -115,7 +115,8 @@ fn evidence(entry: &Entry, trail: &[Passed]) -> String {
     say("reason", entry.reason.clone());
     say("attempts", Some(entry.attempts.to_string()));
     say("refused for now", Some(format!("{} times", entry.failures)));
-    say("last claimed by", entry.token.map(|token| format!("token {token}")));
+    let worker = entry.worker.map_or(String::new(), |node| format!(", worker {node}"));
+    say("last claimed by", entry.token.map(|token| format!("token {token}{worker}")));
     say("enqueued", Some(date(entry.enqueued)));
     say("may be out since", entry.first_claimed.map(date));
     say("not before", entry.not_before.map(date));
@@ -130,7 +131,8 @@ fn evidence(entry: &Entry, trail: &[Passed]) -> String {
     out
 }
 
-fn date(wall: WallTime) -> String {
+/// A time as people write it.
+pub(super) fn date(wall: WallTime) -> String {
     let time = UNIX_EPOCH.checked_add(Duration::from_millis(wall.unix_ms));
     let date = time.map(|time| humantime::format_rfc3339_millis(time).to_string());
     date.filter(|_| wall.unix_ms < END_OF_DATES).unwrap_or_else(|| format!("{} ms", wall.unix_ms))
@@ -150,6 +152,7 @@ fn fields(entry: &Entry) -> Vec<String> {
         ("attempts", entry.attempts.to_string()),
         ("failures", entry.failures.to_string()),
         ("token", json::or_null(entry.token.map(|token| token.to_string()))),
+        ("worker", json::or_null(entry.worker.map(|node| json::text(node.as_str())))),
         ("enqueued_unix_ms", json::time(entry.enqueued)),
         ("first_claimed_unix_ms", json::or_null(entry.first_claimed.map(json::time))),
         ("not_before_unix_ms", json::or_null(entry.not_before.map(json::time))),

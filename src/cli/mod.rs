@@ -4,6 +4,7 @@
 
 mod enqueue;
 mod entries;
+mod jobs;
 mod json;
 mod node;
 mod outbox;
@@ -22,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use fencepost::election::MAX_PRIORITY;
 use fencepost::node::config::NodeConfig;
+use fencepost::store::StoreConfig;
 
 /// Where the log's filter comes from when `--log` is not given.
 const LOG_VARIABLE: &str = "FENCEPOST_LOG";
@@ -55,7 +57,8 @@ enum Command {
     /// Runs one node of a cluster until SIGTERM or SIGINT
     ///
     /// The node elects a leader with its peers; while it leads, it delivers the messages of the
-    /// outbox to the sink. An observer takes part without a vote and never leads. On SIGTERM or
+    /// outbox to the sink. With `spread` in the file's [delivery], all nodes deliver, each the share
+    /// that the leader gives it. An observer takes part without a vote and never leads. On SIGTERM or
     /// SIGINT a node finishes the message in flight, hands its leadership over and ends; on a second
     /// signal it ends at once, which is safe but may leave that message in doubt. Only one process
     /// runs under a node's name at a time; its data directory may be wiped between two runs.
@@ -72,6 +75,17 @@ enum Command {
     /// been sent, and is not sent again without proof. The fence says which token may write, who
     /// holds it, how often the cluster was started anew, and which cluster the outbox belongs to.
     Outbox(outbox::OutboxArgs),
+    /// Lists scheduled jobs, and what became of their instants
+    ///
+    /// An instant is the time that a run was due, by the store's clock. running: it has begun.
+    /// done, failed: its action ended so. interrupted: whoever ran it lost leadership or died; how
+    /// far it came is unknown, and it is not run again. skipped: it never began, by the job's policy
+    /// for what is late or overlaps. Jobs are the code of applications; this is what they recorded.
+    #[command(after_help = "\
+Examples:
+  fencepost jobs --config examples/three-nodes/n1.toml
+  fencepost jobs --sqlite jobs-example.db \"distribute events\" --last 20")]
+    Jobs(jobs::JobsArgs),
     /// Checks a configuration file and exits with 0 or 2
     Check(ConfigArg),
 }
@@ -105,6 +119,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Node(args) => node::run(&args.load()?),
         Command::Enqueue(args) => enqueue::enqueue(&args),
         Command::Outbox(args) => outbox::run(&args),
+        Command::Jobs(args) => jobs::run(&args),
         Command::Check(args) => check(&args),
     });
     let (code, report) = match outcome {
@@ -153,6 +168,17 @@ fn check(args: &ConfigArg) -> Result<(), Failure> {
     match &config.data {
         Some(data) => println!("keeps its votes in {}", data.display()),
         None => println!("keeps nothing"),
+    }
+    match &config.store {
+        StoreConfig::Sqlite(path) => println!("fence and outbox in {}", path.display()),
+        StoreConfig::Postgres(database) => {
+            println!("fence and outbox in PostgreSQL: {}", database.connection);
+        }
+    }
+    match config.delivery.spread {
+        Some(units) => println!("delivers its share of {units} units, as all nodes do"),
+        None if election.observer => println!("delivers nothing: the leader delivers"),
+        None => println!("delivers while it leads"),
     }
     if let Some(warning) = election.warning() {
         println!("warning: {warning}");

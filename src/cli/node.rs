@@ -10,7 +10,7 @@ use super::{Failure, store};
 use fencepost::ClusterService;
 use fencepost::delivery::sinks::AnySink;
 use fencepost::node::config::NodeConfig;
-use fencepost::store::{Store, StoreConfig};
+use fencepost::store::{Assignments, Store, StoreConfig};
 
 /// Runs until a signal stops it.
 pub(super) fn run(config: &NodeConfig) -> Result<(), Failure> {
@@ -31,18 +31,18 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     let mut stops = Stops::new().into_diagnostic().wrap_err("cannot listen to signals")?;
     match &config.store {
         StoreConfig::Sqlite(path) => {
-            let store = store::own_file(path, &config.cluster)?;
+            let store = store::store_in_file(path)?;
             serve_with(store, config, &mut stops).await
         }
         StoreConfig::Postgres(database) => {
-            let store = store::own_database(database, &config.cluster).await?;
+            let store = store::store_in_database(database).await?;
             serve_with(store, config, &mut stops).await
         }
     }
 }
 
 async fn serve_with(
-    store: impl Store,
+    store: impl Store + Assignments,
     config: &NodeConfig,
     stops: &mut Stops,
 ) -> Result<(), Report> {
@@ -54,7 +54,14 @@ async fn serve_with(
         Some(listen) => info!(node = %me, cluster = config.cluster, %listen, "node starts"),
         None => info!(node = %me, cluster = config.cluster, "observer starts"),
     }
-    service.deliver(Arc::new(sink), config.dispatcher());
+    let (sink, dispatcher) = (Arc::new(sink), config.dispatcher());
+    match config.shared_delivery() {
+        None => service.deliver(sink, dispatcher)?,
+        Some(work) => {
+            let shared = service.deliver_shared(sink, dispatcher, work);
+            shared.into_diagnostic().wrap_err("cannot share the delivery")?;
+        }
+    }
     tokio::select! {
         biased;
         ended = service.ended() => return Err(ended).into_diagnostic().wrap_err("the node failed"),

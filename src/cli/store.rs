@@ -8,9 +8,9 @@ use tokio::runtime::Runtime;
 use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
-    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, MessageId, MessageState,
-    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, SqliteOutbox, SqliteStore,
-    StoreConfig, StoreError, Verdict, VerdictError,
+    Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, MessageId, MessageState,
+    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, RunRecord, SqliteOutbox,
+    SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
 };
 use fencepost::{Clock, SystemClock};
 
@@ -22,7 +22,11 @@ pub(super) enum OpenOutbox {
 
 /// Opens the outbox, which is created if it does not exist.
 pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
-    match &config.store {
+    open_at(&config.store)
+}
+
+fn open_at(store: &StoreConfig) -> Result<OpenOutbox, Report> {
+    match store {
         StoreConfig::Sqlite(path) => open_file(path).map(OpenOutbox::Sqlite),
         StoreConfig::Postgres(config) => {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -30,8 +34,7 @@ pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
                 .build()
                 .into_diagnostic()
                 .wrap_err("cannot start the async runtime")?;
-            let store = runtime.block_on(PostgresStore::open(config)).into_diagnostic();
-            let store = store.wrap_err("cannot open the outbox in PostgreSQL")?;
+            let store = runtime.block_on(store_in_database(config))?;
             Ok(OpenOutbox::Postgres(store, runtime))
         }
     }
@@ -39,8 +42,12 @@ pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
 
 /// Opens an outbox that exists. In a server, the first look creates it.
 pub(super) fn open_existing(config: &ConfigArg) -> Result<OpenOutbox, Failure> {
-    let config = config.load()?;
-    if let StoreConfig::Sqlite(path) = &config.store
+    open_existing_at(&config.load()?.store)
+}
+
+/// The same, by where it is.
+pub(super) fn open_existing_at(store: &StoreConfig) -> Result<OpenOutbox, Failure> {
+    if let StoreConfig::Sqlite(path) = store
         && !path.exists()
     {
         return Err(Failure::AtRun(miette!(
@@ -49,7 +56,7 @@ pub(super) fn open_existing(config: &ConfigArg) -> Result<OpenOutbox, Failure> {
             path.display()
         )));
     }
-    open(&config).map_err(Failure::AtRun)
+    open_at(store).map_err(Failure::AtRun)
 }
 
 /// Opens the file, which is created if it does not exist.
@@ -61,34 +68,15 @@ fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
     SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
 }
 
-/// The store of a node that owns the file, once it is sure that it is its cluster's and no other's.
-pub(super) fn own_file(path: &Path, cluster: &str) -> Result<SqliteStore, Report> {
-    let mut outbox = open_file(path)?;
-    let what = || format!("cannot use the outbox {}", path.display());
-    bound(outbox.bind_cluster(cluster)).wrap_err_with(what)?;
-    Ok(SqliteStore::new(outbox, || SystemClock.wall()))
+/// The store of a node.
+pub(super) fn store_in_file(path: &Path) -> Result<SqliteStore, Report> {
+    Ok(SqliteStore::new(open_file(path)?, || SystemClock.wall()))
 }
 
 /// The same in a database.
-pub(super) async fn own_database(
-    config: &PostgresConfig,
-    cluster: &str,
-) -> Result<PostgresStore, Report> {
-    let store = PostgresStore::open(config).await.into_diagnostic();
-    let store = store.wrap_err("cannot open the outbox in PostgreSQL")?;
-    bound(store.bind_cluster(cluster).await).wrap_err("cannot use the outbox in PostgreSQL")?;
-    Ok(store)
-}
-
-fn bound(bound: Result<(), BindError>) -> Result<(), Report> {
-    bound.map_err(|error| match error {
-        BindError::OtherCluster { .. } => miette!(
-            help = "a store serves one cluster: give this node the name of that cluster, or a store \
-                    of its own",
-            "{error}"
-        ),
-        error => Report::from_err(error),
-    })
+pub(super) async fn store_in_database(config: &PostgresConfig) -> Result<PostgresStore, Report> {
+    let store = PostgresStore::open(config).await;
+    store.into_diagnostic().wrap_err("cannot open the outbox in PostgreSQL")
 }
 
 impl OpenOutbox {
@@ -113,6 +101,24 @@ impl OpenOutbox {
         match self {
             Self::Sqlite(outbox) => outbox.fence(),
             Self::Postgres(store, runtime) => runtime.block_on(store.fence()),
+        }
+    }
+
+    pub(super) fn jobs(&mut self) -> Result<Vec<JobName>, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.jobs(),
+            Self::Postgres(store, runtime) => runtime.block_on(store.jobs()),
+        }
+    }
+
+    pub(super) fn job_history(
+        &mut self,
+        job: &JobName,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.job_history(job, limit),
+            Self::Postgres(store, runtime) => runtime.block_on(store.job_history(job, limit)),
         }
     }
 

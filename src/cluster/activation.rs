@@ -47,9 +47,10 @@ impl<S: Fence, C: Clock> Activation<S, C> {
             let fenced = self.store.is_fence();
             let leadership =
                 Leadership::new(lease.token, fenced, Arc::clone(&self.lease), self.clock.clone());
+            let outlasts = mutant!(StaleWaiter) || mutant!(DelayedResetObeyed);
             tokio::select! {
                 biased;
-                () = leadership.cancelled(), if !mutant!(StaleWaiter) => {}
+                () = leadership.cancelled(), if !outlasts => {}
                 () = self.hold(&leadership, lease) => {}
             }
             self.guard.set(None);
@@ -92,10 +93,7 @@ impl<S: Fence, C: Clock> Activation<S, C> {
         }
         if leadership.check().is_ok() || mutant!(StaleWaiter) {
             self.issue(leadership, holder, token);
-            if mutant!(StaleWaiter) {
-                return leadership.cancelled().await;
-            }
-            std::future::pending::<()>().await;
+            leadership.cancelled().await;
         }
     }
 

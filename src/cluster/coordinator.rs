@@ -84,6 +84,12 @@ pub enum ElectionCommand {
         /// The term.
         term: Term,
     },
+    /// Nobody acts under the leadership of `term` any more, nor can begin to: release its lease, hand
+    /// over at once, and go on taking part.
+    HandOver {
+        /// The term.
+        term: Term,
+    },
     /// The node stops, and has stopped acting: release the lease and hand over.
     Leave,
 }

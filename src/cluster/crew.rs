@@ -1,6 +1,8 @@
 //! The components that work on a node's behalf and are waited for when it stops: dispatcher, jobs,
 //! workers.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,11 +47,23 @@ impl<C: fmt::Debug> fmt::Debug for Post<C> {
     }
 }
 
+/// A component that was not attached, because one of that name is at work. Nothing was started.
+///
+/// Two would act under the same token, and neither the fence nor a recipient could tell them apart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+#[error("this service runs a {name} already, and two would act under the same token: {remedy}")]
+pub struct AlreadyAttached {
+    /// The name.
+    pub name: Cow<'static, str>,
+    /// What to do instead.
+    pub remedy: &'static str,
+}
+
 #[derive(Debug, Clone, Default)]
 struct Roster {
-    /// How many have not ended.
-    at_work: usize,
-    panicked: Option<&'static str>,
+    /// Who has not ended.
+    at_work: BTreeSet<Cow<'static, str>>,
+    panicked: Option<Cow<'static, str>>,
     closed: bool,
 }
 
@@ -61,18 +75,22 @@ pub(super) struct Crew {
 }
 
 impl Crew {
+    /// Keeps a place for a component; nothing if one of its name is at work.
+    pub(super) fn seat(&self, name: Cow<'static, str>) -> Option<Seat> {
+        let free = self.roster.update(|roster| roster.at_work.insert(name.clone()));
+        // Not made if it is taken: its end would free the place of the one that has it.
+        let seat = || Seat { name, roster: Arc::clone(&self.roster), began: false };
+        free.then(seat)
+    }
+
     /// Starts a component, unless the service has ended.
-    pub(super) fn hire(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-        let hired = self.roster.update(|roster| {
-            roster.at_work += usize::from(!roster.closed);
-            !roster.closed
-        });
-        if !hired {
+    pub(super) fn start(&self, mut seat: Seat, work: impl Future<Output = ()> + Send + 'static) {
+        if self.roster.with(|roster| roster.closed) {
             return;
         }
-        let shift = Shift { name, roster: Arc::clone(&self.roster) };
+        seat.began = true;
         let task = tokio::spawn(async move {
-            let _shift = shift;
+            let _seat = seat;
             work.await;
         });
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,12 +100,12 @@ impl Crew {
 
     /// Completes when all components have ended.
     pub(super) async fn gone(&self) {
-        self.roster.wait_for(|roster| (roster.at_work == 0).then_some(())).await;
+        self.roster.wait_for(|roster| roster.at_work.is_empty().then_some(())).await;
     }
 
     /// Completes when a component has panicked, with its name.
-    pub(super) async fn panicked(&self) -> &'static str {
-        self.roster.wait_for(|roster| roster.panicked).await
+    pub(super) async fn panicked(&self) -> Cow<'static, str> {
+        self.roster.wait_for(|roster| roster.panicked.clone()).await
     }
 
     /// Ends all components where they stand, and takes no others.
@@ -99,18 +117,19 @@ impl Crew {
     }
 }
 
-/// One component at work, however it ends.
-struct Shift {
-    name: &'static str,
+/// The place of one component, which is free again when it ends, however it ends.
+pub(crate) struct Seat {
+    name: Cow<'static, str>,
     roster: Arc<Watched<Roster>>,
+    began: bool,
 }
 
-impl Drop for Shift {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.roster.update(|roster| {
-            roster.at_work -= 1;
-            if std::thread::panicking() {
-                roster.panicked = Some(self.name);
+            roster.at_work.remove(&self.name);
+            if self.began && std::thread::panicking() {
+                roster.panicked = Some(self.name.clone());
             }
         });
     }

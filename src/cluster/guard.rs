@@ -89,6 +89,11 @@ impl<C: Clock> Leadership<C> {
         self.holder.alone().await;
     }
 
+    /// How many clones of it there are, this one included.
+    pub(super) fn holders(&self) -> usize {
+        self.holder.count()
+    }
+
     /// The fencing token to show to stores and sinks.
     pub fn token(&self) -> Token {
         self.token

@@ -13,6 +13,11 @@ impl Holder {
         Self(Arc::new(Watched::new(1)))
     }
 
+    /// How many there are, this one included.
+    pub(crate) fn count(&self) -> usize {
+        self.0.get()
+    }
+
     /// Completes when all others have been dropped.
     pub(crate) async fn alone(&self) {
         self.0.wait_for(|holders| (*holders == 1).then_some(())).await;

@@ -19,12 +19,15 @@ mod service;
 mod shared;
 mod status;
 mod supervise;
+#[cfg(all(test, madsim))]
+pub(crate) mod testing;
 mod watch;
 mod watched;
 
 pub use activation::ACTIVATION_PATIENCE;
 pub use coordinator::{Coordinator, ElectionCommand, Terms};
-pub use crew::Post;
+pub(crate) use crew::Seat;
+pub use crew::{AlreadyAttached, Post};
 pub use guard::{Leadership, LeadershipLost, LeaseState};
 pub(crate) use holder::Holder;
 pub use mail::{Letter, MAX_LETTER_LEN, Mail, Outgoing};

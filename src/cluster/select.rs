@@ -9,7 +9,6 @@ use super::coordinator::ElectionCommand;
 use super::guard::Leadership;
 use super::shared::{Shared, Stopped};
 use super::supervise::AbortOnDrop;
-use crate::id::Term;
 use crate::time::Clock;
 
 /// Work that waits for leadership, runs, and waits again; see
@@ -31,7 +30,7 @@ impl Selection {
 
     /// Completes when the work will not run again: the service has stopped, or the work panicked.
     pub async fn ended(mut self) -> Stopped {
-        (&mut self.0.0).await.unwrap_or(Stopped::Panicked("selected work"))
+        (&mut self.0.0).await.unwrap_or(Stopped::Panicked("selected work".into()))
     }
 }
 
@@ -47,14 +46,13 @@ where
             Err(stopped) => return stopped,
         };
         let token = guard.token();
-        let mut turn = Turn { term: Some(token.into()), commands: &shared.commands };
-        tokio::select! {
+        let turn = Turn { guard, shared: &shared, over: false };
+        let lost = tokio::select! {
             biased;
-            () = guard.cancelled() => turn.term = None,
-            () = work(guard.clone()) => turn.end().await,
-        }
-        drop(turn);
-        drop(guard);
+            () = turn.guard.cancelled() => true,
+            () = work(turn.guard.clone()) => false,
+        };
+        turn.end(lost).await;
         let over = shared.guard.wait_for(|guard| {
             let same = guard.as_ref().is_some_and(|guard| guard.token() == token);
             (!same).then_some(())
@@ -67,27 +65,46 @@ where
     }
 }
 
+/// Who holds a guard that nobody acts under: the activation, which waits for its end, and the turn.
+const IDLE_HOLDERS: usize = 2;
+
 /// One run of the work, which gives leadership up at its end, however it ends.
-struct Turn<'a> {
-    /// None if leadership was lost already.
-    term: Option<Term>,
-    commands: &'a mpsc::Sender<ElectionCommand>,
+struct Turn<'a, C: Clock> {
+    guard: Leadership<C>,
+    shared: &'a Shared<C>,
+    /// There is nothing to give up, or no longer.
+    over: bool,
 }
 
-impl Turn<'_> {
-    async fn end(&mut self) {
-        if let Some(term) = self.term {
-            let _ = self.commands.send(ElectionCommand::Resign { term }).await;
-            self.term = None;
+impl<C: Clock> Turn<'_, C> {
+    async fn end(mut self, lost: bool) {
+        self.over = lost;
+        if !lost && let Ok(room) = self.shared.commands.reserve().await {
+            self.give_up(room);
         }
+    }
+
+    /// Hands over at once if nobody else can act under the guard. Otherwise the lease is left to run
+    /// out: whatever was begun under it must be over before another node may act (L3).
+    fn give_up(&mut self, room: mpsc::Permit<'_, ElectionCommand>) {
+        self.over = true;
+        let (token, term) = (self.guard.token(), self.guard.token().into());
+        // From here on nobody is given it any more, so that those who have it can be counted.
+        drop(self.shared.guard.update(|guard| guard.take_if(|guard| guard.token() == token)));
+        room.send(match self.guard.holders() {
+            ..=IDLE_HOLDERS => ElectionCommand::HandOver { term },
+            _ => ElectionCommand::Resign { term },
+        });
     }
 }
 
-impl Drop for Turn<'_> {
+impl<C: Clock> Drop for Turn<'_, C> {
     fn drop(&mut self) {
-        if let Some(term) = self.term {
-            // Nobody is there to wait for room: if there is none, leadership stays here, unused.
-            let _ = self.commands.try_send(ElectionCommand::Resign { term });
+        // Nobody is there to wait for room: if there is none, leadership stays here.
+        if !self.over
+            && let Ok(room) = self.shared.commands.try_reserve()
+        {
+            self.give_up(room);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The handle that an application holds: what it may ask of its cluster, and how it leaves.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::activation::Activation;
 use super::coordinator::Coordinator;
-use super::crew::Post;
+use super::crew::{AlreadyAttached, Post, Seat};
 use super::guard::Leadership;
 use super::mail::Mail;
 use super::observe::Observer;
@@ -155,11 +156,15 @@ impl<S, C: Clock> ClusterService<S, C> {
     }
 
     /// Runs `work` each time this node leads, and gives leadership up when it returns, so that other
-    /// nodes go first: Curator's LeaderSelector. Ends with what it returns.
+    /// nodes go first: Curator's LeaderSelector.
     ///
     /// The work is cancelled, at its next await, when its guard ends: leadership was lost, or the
     /// node stops. What must not be cut off there belongs into a task of its own, with a clone of the
     /// guard: a shutdown waits for it.
+    ///
+    /// Leadership is handed over at once if nobody else on this node holds its guard when the work
+    /// returns. If somebody does, a component or a clone, what was begun under the guard may still be
+    /// under way: it ends, and its lease is left to run out before another node may act.
     ///
     /// Leadership is the node's, not the work's: of two selections, or beside attached components,
     /// the first one that returns gives it up for all.
@@ -193,13 +198,43 @@ impl<S, C: Clock> ClusterService<S, C> {
         Selection::start(Arc::clone(&self.shared), work)
     }
 
-    /// Runs a component, named for error messages, as a part of this node: it watches for the guard
-    /// by itself, and a shutdown waits until it has ended. If it panics, the service ends.
-    pub fn attach<W>(&self, name: &'static str, component: impl FnOnce(Post<C>) -> W)
+    /// Runs a component as a part of this node: it watches for the guard by itself, and a shutdown
+    /// waits until it has ended. If it panics, the service ends. On a service that has ended, nothing
+    /// is run.
+    ///
+    /// Its name is for error messages, and says what it does: a token is for one of a kind.
+    ///
+    /// # Errors
+    /// A component of that name has not ended yet. Nothing was started.
+    pub fn attach<W>(
+        &self,
+        name: &'static str,
+        component: impl FnOnce(Post<C>) -> W,
+    ) -> Result<(), AlreadyAttached>
     where
         W: Future<Output = ()> + Send + 'static,
     {
-        self.shared.crew.hire(name, component(self.post()));
+        let seat = self.seat(name, "name each after what it does, or wait until the first ends")?;
+        self.attach_at(seat, component);
+        Ok(())
+    }
+
+    /// Keeps the place of a component, so that no other of its name is attached.
+    pub(crate) fn seat(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        remedy: &'static str,
+    ) -> Result<Seat, AlreadyAttached> {
+        let name = name.into();
+        self.shared.crew.seat(name.clone()).ok_or(AlreadyAttached { name, remedy })
+    }
+
+    /// Runs the component whose place was kept.
+    pub(crate) fn attach_at<W>(&self, seat: Seat, component: impl FnOnce(Post<C>) -> W)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        self.shared.crew.start(seat, component(self.post()));
     }
 
     /// What a component is given to work with.

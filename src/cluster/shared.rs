@@ -1,5 +1,6 @@
 //! What the parts of a cluster service share: the cells that they publish through, and how it ended.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ pub enum Stopped {
     /// A part of it, or a component attached to it, panicked, which is a bug. A lease that this node
     /// held runs out by itself.
     #[error("the cluster service has ended, because its {0} panicked, which is a bug")]
-    Panicked(&'static str),
+    Panicked(Cow<'static, str>),
 }
 
 /// One service, as its parts see it.

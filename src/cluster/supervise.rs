@@ -57,7 +57,7 @@ async fn run<O: Coordinator, S: Fence>(
     tokio::select! {
         biased;
         ended = &mut coordinator.0 => return outcome::<O>(ended),
-        _ = &mut activation.0 => return Err(Stopped::Panicked("activation")),
+        _ = &mut activation.0 => return Err(Stopped::Panicked("activation".into())),
         name = shared.crew.panicked() => return Err(Stopped::Panicked(name)),
         _ = shared.stopping() => {}
     }
@@ -95,7 +95,7 @@ async fn last_act<C: Clock>(shared: &Shared<C>, activation: &mut AbortOnDrop<()>
 fn outcome<O: Coordinator>(ended: Result<Result<(), O::Error>, JoinError>) -> Result<(), Stopped> {
     match ended {
         Ok(result) => result.map_err(|error| Stopped::Coordinator(Arc::new(error))),
-        Err(_) => Err(Stopped::Panicked("coordinator")),
+        Err(_) => Err(Stopped::Panicked("coordinator".into())),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::cluster::{ClusterStatus, Leadership, Watched};
 use crate::id::Token;
 use crate::probe::mutant;
 use crate::store::{Checked, Outgoing, Store};
-use crate::time::Clock;
+use crate::time::{Clock, Instant};
 use crate::work::WorkGuard;
 
 /// How many messages to take from one look, at most: what is looked up and not delivered is looked
@@ -65,8 +65,8 @@ pub struct Dispatcher<S, K, C: Clock> {
     pub(super) status: Arc<Watched<ClusterStatus>>,
     stop: Arc<Watched<bool>>,
     /// Whether the messages are others' to deliver: then the holder of the guard only sweeps, and
-    /// settles doubts.
-    shared: bool,
+    /// settles doubts. Workers may still act under an earlier token for this long after it ended.
+    shared: Option<Duration>,
 }
 
 /// What the dispatcher remembers under one token.
@@ -74,6 +74,8 @@ pub(super) struct Session<C> {
     pub(super) guard: Permission<C>,
     /// Raised before doubts are settled; see [`Stamp`].
     pub(super) round: u32,
+    /// Earlier holders' claims may not be taken before this.
+    sweep_at: Instant,
     /// Whether there may be doubts to settle.
     pub(super) doubts: bool,
     /// Claims without an answer. Read by nothing but a planted bug, under the next token.
@@ -106,12 +108,13 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         status: Arc<Watched<ClusterStatus>>,
         stop: Arc<Watched<bool>>,
     ) -> Self {
-        Self { store, sink, clock, config, guard, status, stop, shared: false }
+        Self { store, sink, clock, config, guard, status, stop, shared: None }
     }
 
-    /// The same dispatcher, but messages are delivered by workers, each its share.
-    pub(super) fn shared(self) -> Self {
-        Self { shared: true, ..self }
+    /// The same dispatcher, but messages are delivered by workers, each its share. A permission to
+    /// deliver one lasts no longer than `promise`, counted from the end of the guard that granted it.
+    pub(super) fn shared(self, promise: Duration) -> Self {
+        Self { shared: Some(promise), ..self }
     }
 
     /// Runs until the stop signal; then returns when no message is in flight.
@@ -131,8 +134,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 Some(session) if session.token() == guard.token() => session,
                 earlier => {
                     let unanswered = earlier.map(|session| session.unanswered).unwrap_or_default();
+                    let sweep_at = self.clock.now() + self.shared.unwrap_or_default();
                     let guard = Permission::Holder(guard);
-                    Session { guard, round: 0, doubts: true, unanswered }
+                    Session { guard, round: 0, sweep_at, doubts: true, unanswered }
                 }
             };
             if let Err(lost) = self.lead(&mut current).await {
@@ -162,6 +166,10 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     }
 
     async fn lead(&self, session: &mut Session<C>) -> Result<(), Ended> {
+        self.await_earlier_workers(session).await;
+        if self.stopping() {
+            return Ok(());
+        }
         self.sweep(session).await?;
         session.doubts = true;
         if mutant!(AmbiguousWriteReplayed) {
@@ -172,7 +180,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             if session.doubts {
                 session.doubts = self.settle_doubts(session).await?;
             }
-            if self.shared {
+            if self.shared.is_some() {
                 // Workers make doubts, and do not say so.
                 session.doubts = true;
                 self.rest(session, self.config.poll).await;
@@ -186,7 +194,10 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     /// Delivers a share of the outbox for as long as its guard lasts and the node does not stop.
     pub(super) async fn deliver_share(&self, guard: WorkGuard<C>) {
         let guard = Permission::Worker(guard);
-        let mut session = Session { guard, round: 0, doubts: false, unanswered: Vec::new() };
+        // A worker sweeps nothing.
+        let sweep_at = self.clock.now();
+        let mut session =
+            Session { guard, round: 0, sweep_at, doubts: false, unanswered: Vec::new() };
         while !self.stopping() && session.guard.check().is_ok() {
             if let Err(ended) = self.deliver_pending(&mut session).await {
                 return debug!(%ended, "a share is delivered no longer");
@@ -218,6 +229,19 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             self.deliver(session, messages).await?;
         }
         Ok(())
+    }
+
+    /// A guard is over when the next one begins, but a worker that asked an earlier leader in its last
+    /// moment may go on for as long as it was told: its claims stand until then.
+    async fn await_earlier_workers(&self, session: &Session<C>) {
+        if self.shared.is_some() {
+            tokio::select! {
+                biased;
+                () = self.stop_signal() => {}
+                () = session.guard.cancelled() => {}
+                () = self.clock.sleep_until(session.sweep_at) => {}
+            }
+        }
     }
 
     /// What earlier holders claimed is in doubt, before anything else is done.

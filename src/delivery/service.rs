@@ -4,16 +4,33 @@ use std::sync::Arc;
 
 use super::dispatcher::{Dispatcher, DispatcherConfig};
 use super::sink::Sink;
-use crate::cluster::{ClusterService, Post};
+use crate::cluster::{AlreadyAttached, ClusterService, Post, Seat};
 use crate::store::{Assignments, Store};
 use crate::time::Clock;
 use crate::work::{DistributeError, Work};
 
 impl<S: Store, C: Clock> ClusterService<S, C> {
-    /// Delivers the messages of the store's outbox to `sink` whenever this node leads.
-    pub fn deliver<K: Sink>(&self, sink: Arc<K>, config: DispatcherConfig) {
+    /// Delivers the messages of the store's outbox to `sink` whenever this node leads. Once for a
+    /// service: a sink of your own may pick the recipient of each message.
+    ///
+    /// # Errors
+    /// This service delivers already, in this way or [shared](Self::deliver_shared). Nothing was
+    /// started.
+    pub fn deliver<K: Sink>(
+        &self,
+        sink: Arc<K>,
+        config: DispatcherConfig,
+    ) -> Result<(), AlreadyAttached> {
+        let seat = self.dispatcher_seat()?;
         let store = Arc::clone(self.store());
-        self.attach("dispatcher", |post| dispatcher(store, sink, config, post).run());
+        self.attach_at(seat, |post| dispatcher(store, sink, config, post).run());
+        Ok(())
+    }
+}
+
+impl<S, C: Clock> ClusterService<S, C> {
+    fn dispatcher_seat(&self) -> Result<Seat, AlreadyAttached> {
+        self.seat("dispatcher", "deliver once, to a sink that picks the recipient of each message")
     }
 }
 
@@ -26,13 +43,15 @@ impl<S: Store + Assignments, C: Clock> ClusterService<S, C> {
     /// that remain empty.
     ///
     /// # Errors
-    /// The work cannot be distributed as it is. Nothing was started.
+    /// The work cannot be distributed as it is, or this service delivers already, in this way or
+    /// [alone](Self::deliver). Nothing was started.
     pub fn deliver_shared<K: Sink>(
         &self,
         sink: Arc<K>,
         config: DispatcherConfig,
         work: Work,
     ) -> Result<(), DistributeError> {
+        let seat = self.dispatcher_seat()?;
         let courier = Arc::new(dispatcher(
             Arc::clone(self.store()),
             Arc::clone(&sink),
@@ -44,7 +63,10 @@ impl<S: Store + Assignments, C: Clock> ClusterService<S, C> {
             async move { courier.deliver_share(guard).await }
         })?;
         let store = Arc::clone(self.store());
-        self.attach("dispatcher", |post| dispatcher(store, sink, config, post).shared().run());
+        self.attach_at(seat, |post| {
+            let promise = post.terms.promise;
+            dispatcher(store, sink, config, post).shared(promise).run()
+        });
         Ok(())
     }
 }
@@ -58,3 +80,6 @@ fn dispatcher<S: Store, K: Sink, C: Clock>(
     let (guard, status, stop) = (post.guard, post.status, post.stop);
     Dispatcher::new(store, sink, post.clock, config, guard, status, stop)
 }
+
+#[cfg(all(test, madsim))]
+mod tests;

@@ -115,14 +115,21 @@ pub trait Sink: Send + Sync + 'static {
         stamp: Stamp,
     ) -> impl Future<Output = Result<(), SendError>> + Send;
 
-    /// Fences the sink with `stamp`: from now on it refuses lower ones. [`Promise::Fenced`] only.
-    fn fence(&self, stamp: Stamp) -> impl Future<Output = Result<(), SinkError>> + Send;
+    /// Fences the sink with `stamp`: from now on it refuses lower ones. For [`Promise::Fenced`]; a
+    /// sink that promises it and does not say how leaves every doubt open.
+    fn fence(&self, stamp: Stamp) -> impl Future<Output = Result<(), SinkError>> + Send {
+        let _ = stamp;
+        std::future::ready(Err(SinkError::Unavailable("it knows no stamps".into())))
+    }
 
-    /// Whether the sink has the message; asked with the stamp it was fenced with.
-    /// [`Promise::Fenced`] only.
+    /// Whether the sink has the message; asked with the stamp it was fenced with. For
+    /// [`Promise::Fenced`]; as with [`fence`](Self::fence), what cannot be proved remains a doubt.
     fn has(
         &self,
         id: &MessageId,
         stamp: Stamp,
-    ) -> impl Future<Output = Result<bool, SinkError>> + Send;
+    ) -> impl Future<Output = Result<bool, SinkError>> + Send {
+        let _ = (id, stamp);
+        std::future::ready(Err(SinkError::Unavailable("it cannot tell what it has".into())))
+    }
 }

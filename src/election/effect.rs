@@ -154,7 +154,7 @@ pub enum SteppedDown {
     Outranked,
     /// It was asked to.
     Resigned,
-    /// It released its lease on a graceful stop.
+    /// It released its lease: it stops gracefully, or has done its work.
     Released,
     /// The clocks of too many voters run at another rate than its own.
     ClockOutOfBound,

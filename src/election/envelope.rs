@@ -12,7 +12,7 @@ const MAX_KEPT: usize = MAX_VOTERS - 1;
 
 /// Boxes to send messages in. No part of a state: clones start without, and all are equal.
 #[derive(Debug, Default)]
-#[allow(clippy::vec_box)] // the boxes are what is kept
+#[expect(clippy::vec_box, reason = "the boxes are what is kept")]
 pub(super) struct Envelopes(Vec<Box<Message>>);
 
 impl Envelopes {

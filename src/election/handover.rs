@@ -1,4 +1,5 @@
-//! Handover on a graceful stop: release, and tell the best voter to campaign at once.
+//! Handover, on a graceful stop or when a leader has done its work: release, and tell the best voter
+//! to campaign at once.
 //!
 //! The campaign carries the release, so that voters accept it in spite of their promise; it needs
 //! no pre-vote, and its votes acknowledge the first lease. From release to lease that is half a
@@ -9,31 +10,14 @@ use super::effect::{Effect, Event, SteppedDown};
 use super::machine::{Election, State};
 use super::message::{Body, Release};
 use crate::id::{Identity, NodeId, Term};
-use crate::probe::reach;
+use crate::probe::{mutant, reach};
 use crate::time::Instant;
 
 impl Election {
     /// This node goes: hands leadership over, if it leads, and tells the others.
     pub(super) fn leave(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.leaving = true;
-        if let State::Leader(leading) = &self.state {
-            let held = leading.lease_until().is_some();
-            let successor = self.successor(now);
-            let term = self.hard.term;
-            if held {
-                self.step_down(now, SteppedDown::Released, effects);
-                effects.push(Effect::Event(Event::Released {
-                    term,
-                    successor: successor.map(|s| s.node),
-                }));
-                if let Some(successor) = successor {
-                    reach!("handover_asked");
-                    self.send(successor.node, Body::TakeOver { to: successor }, effects);
-                }
-            } else {
-                self.step_down(now, SteppedDown::Resigned, effects);
-            }
-        }
+        self.give_over(now, effects);
         match &self.state {
             State::Rejoining(_) => {}
             State::Observer(_) => self.broadcast(|_| Body::Leaving, effects),
@@ -44,6 +28,31 @@ impl Election {
                     self.send(leader.node, Body::Leaving, effects);
                 }
             }
+        }
+    }
+
+    /// Hands the leadership of `term` over, if it is still held, and lets the others go first. This
+    /// node stays, and may be elected again.
+    pub(super) fn hand_over(&mut self, now: Instant, term: Term, effects: &mut Vec<Effect>) {
+        if matches!(self.state, State::Leader(_)) && self.hard.term == term {
+            self.give_over(now, effects);
+            self.let_others_go_first(now);
+        }
+    }
+
+    /// Ends leadership, if held: releases the lease and asks the best voter to campaign.
+    fn give_over(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let State::Leader(leading) = &self.state else { return };
+        if leading.lease_until().is_none() {
+            return self.step_down(now, SteppedDown::Resigned, effects);
+        }
+        let (term, successor) = (self.hard.term, self.successor(now));
+        self.step_down(now, SteppedDown::Released, effects);
+        let node = successor.map(|successor| successor.node);
+        effects.push(Effect::Event(Event::Released { term, successor: node }));
+        if let Some(successor) = successor {
+            reach!("handover_asked");
+            self.send(successor.node, Body::TakeOver { to: successor }, effects);
         }
     }
 
@@ -73,8 +82,11 @@ impl Election {
         to: Identity,
         effects: &mut Vec<Effect>,
     ) {
-        let stale = term < self.hard.term || self.leader.is_some_and(|leader| leader != from);
-        if to != self.me() || stale || self.leaving || term.next().is_none() {
+        let stale = match mutant!(ReleaseByNode) {
+            true => self.leader.is_some_and(|leader| leader.node != from.node),
+            false => term < self.hard.term || self.leader.is_some_and(|leader| leader != from),
+        };
+        if to != self.me() || stale || self.leaving || self.hard.term.max(term).next().is_none() {
             return;
         }
         if term > self.hard.term {

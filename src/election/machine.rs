@@ -64,6 +64,12 @@ pub enum Input {
         /// The term.
         term: Term,
     },
+    /// Nobody acts under the leadership of `term` any more: hand it over, if it is still held, and go
+    /// on taking part.
+    HandOver {
+        /// The term.
+        term: Term,
+    },
     /// The node stops, and has stopped acting: hand leadership over, if held, and say goodbye. From
     /// now on it votes and campaigns no more by itself.
     Leave,
@@ -227,6 +233,7 @@ impl Election {
             }
             Input::Roll(roll) => self.on_stored_roll(now, &roll, effects),
             Input::Resign { term } => self.resign(now, term, effects),
+            Input::HandOver { term } => self.hand_over(now, term, effects),
             Input::Leave => self.leave(now, effects),
         }
         let after = (self.hard.generation, self.hard.term);
@@ -374,11 +381,15 @@ impl Election {
         let leads = matches!(self.state, State::Leader(_));
         if leads && (self.hard.term == term || mutant!(DelayedResetObeyed)) {
             self.step_down(now, SteppedDown::Resigned, effects);
-            // Let the others go first: they wait for E after the last heartbeat.
-            let nanos = &self.fixed.nanos;
-            let pause = nanos.election_timeout + nanos.jitter;
-            self.campaign_at = now.plus(self.draw_wait(pause)).max(self.promised_until);
+            self.let_others_go_first(now);
         }
+    }
+
+    /// Waits longer than the others, who wait for E after the last heartbeat.
+    pub(super) fn let_others_go_first(&mut self, now: Instant) {
+        let nanos = &self.fixed.nanos;
+        let pause = nanos.election_timeout + nanos.jitter;
+        self.campaign_at = now.plus(self.draw_wait(pause)).max(self.promised_until);
     }
 
     /// Moves to the higher term of another node, with that vote in it.

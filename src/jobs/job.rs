@@ -10,7 +10,7 @@ use super::policy::{Misfire, Overlap, Policy, PolicyError};
 use super::schedule::Schedule;
 use crate::cluster::{Leadership, LeadershipLost, Watched};
 use crate::id::Token;
-use crate::store::{InvalidJobName, JobName};
+use crate::store::{InvalidText, JobName};
 use crate::time::{Clock, SystemClock, WallTime};
 
 /// The most jobs of one cluster.
@@ -167,7 +167,7 @@ impl<C> fmt::Debug for Job<C> {
 pub enum JobsError {
     /// The name is none.
     #[error(transparent)]
-    Name(#[from] InvalidJobName),
+    Name(#[from] InvalidText),
     /// The schedule is none.
     #[error(transparent)]
     Schedule(#[from] super::ScheduleError),

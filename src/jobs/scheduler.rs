@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use super::decide::{Decision, decide};
 use super::job::{Job, JobContext, Jobs};
 use super::run::Runs;
-use crate::cluster::{ClusterService, Leadership, LeadershipLost, Watched};
+use crate::cluster::{AlreadyAttached, ClusterService, Leadership, LeadershipLost, Watched};
 use crate::probe::{holds, reach};
 use crate::store::{
     Begun, Checked, JobName, JobRuns, JobState, JobStates, RunSpan, Running, Step, StoreError,
@@ -257,14 +257,19 @@ impl<S: JobRuns, C: Clock> ClusterService<S, C> {
     /// while its node leads, and then is late.
     ///
     /// A shutdown waits for the runs under way; see [`JobContext::stopping`].
-    pub fn schedule(&self, jobs: Jobs<C>) {
+    ///
+    /// # Errors
+    /// This service runs a schedule already, whatever its jobs are named. Nothing was started.
+    pub fn schedule(&self, jobs: Jobs<C>) -> Result<(), AlreadyAttached> {
         if jobs.is_empty() {
-            return;
+            return Ok(());
         }
+        let seat = self.seat("scheduler", "add all jobs to one `Jobs`, and schedule that")?;
         let store = Arc::clone(self.store());
-        self.attach("scheduler", |post| {
+        self.attach_at(seat, |post| {
             Scheduler::new(store, post.clock, jobs, post.guard, post.stop).run()
         });
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ use super::transport::Transport;
 use crate::cluster::{ClusterService, ClusterStatus, LogObserver, Observer, Stopped, Watched};
 use crate::election::{Config, ConfigError};
 use crate::id::NodeId;
-use crate::store::{Fence, Unfenced};
+use crate::store::{BindError, Fence, Unfenced};
 use crate::time::{Clock, SystemClock};
 
 /// Makes a [`ClusterService`]; see [`ClusterService::builder`].
@@ -40,7 +40,7 @@ impl ClusterService {
 
 impl<S: Fence> ServiceBuilder<S> {
     /// The store whose fence backs the guards: one store for all nodes of the cluster, and all or
-    /// none of them have it.
+    /// none of them have it. It serves this cluster from its first start on, and no other ever.
     ///
     /// Without a store there is leadership only, as the guard says: see
     /// [`Leadership::is_fenced`](crate::Leadership::is_fenced).
@@ -110,11 +110,12 @@ impl<S: Fence> ServiceBuilder<S> {
             self.observer.unwrap_or_else(|| Arc::new(LogObserver::new(config.voters.clone())));
         let disk = self.config.data.as_deref().map(FileDisk::open).transpose()?;
         if self.config.standalone {
+            self.store.bind(&self.config.cluster).await?;
             return quorum(config, Alone, disk, self.store, observer).await;
         }
-        let listen = self.config.listens();
+        let (listen, cluster) = (self.config.listens(), self.config.cluster);
         let network = TcpConfig {
-            cluster: self.config.cluster,
+            cluster: cluster.clone(),
             me: config.me,
             listen,
             voters: self.config.voters,
@@ -122,6 +123,8 @@ impl<S: Fence> ServiceBuilder<S> {
         };
         let transport = TcpTransport::bind(network).await;
         let transport = transport.map_err(|source| InitializeError::Network { listen, source })?;
+        // Last, because it is for ever: a store is not bound by a node that cannot start.
+        self.store.bind(&cluster).await?;
         quorum(config, transport, disk, self.store, observer).await
     }
 }
@@ -159,6 +162,10 @@ pub enum InitializeError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// The store serves another cluster, or could not be asked. Nothing was sent.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] BindError),
     /// The network cannot be used. Nothing was sent.
     #[error("cannot {}", match listen {
         Some(listen) => format!("listen at {listen}"),

@@ -22,7 +22,8 @@ use crate::delivery::sinks::SinkConfig;
 use crate::delivery::{Backoff, DispatcherConfig};
 use crate::election::Config;
 use crate::id::NodeId;
-use crate::store::StoreConfig;
+use crate::store::{StoreConfig, WorkName};
+use crate::work::Work;
 use error::Draft;
 use sink::SinkTable;
 use store::StoreTable;
@@ -31,6 +32,12 @@ pub use error::{ConfigFileError, Mistake};
 
 /// The largest `delivery.batch`: a batch is held in memory, and can be in doubt after a crash.
 pub const MAX_BATCH: usize = 1_000;
+
+/// The largest `delivery.spread`: the outbox is in so many lots.
+pub const MAX_SPREAD: u32 = 256;
+
+/// The work by which nodes share the delivery.
+const DELIVERY: &str = "delivery";
 
 /// Everything that `fencepost node` is told, checked. Paths are absolute or relative to the
 /// process, not to the file.
@@ -65,6 +72,8 @@ pub struct Delivery {
     pub backoff: Backoff,
     /// After so many such refusals it is a dead letter.
     pub attempts: u64,
+    /// In how many units the outbox is shared among all nodes; if none, the leader delivers.
+    pub spread: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +101,7 @@ struct DeliveryTable {
     backoff: Option<Spanned<String>>,
     backoff_max: Option<Spanned<String>>,
     attempts: Option<Spanned<u64>>,
+    spread: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -165,6 +175,12 @@ impl NodeConfig {
         let mut config = config.priority(priority).timing(timing.clone());
         (config.listen, config.data) = (self.listen, self.data.clone());
         config
+    }
+
+    /// How nodes share the delivery, if they do.
+    pub fn shared_delivery(&self) -> Option<Work> {
+        let name = WorkName::new(DELIVERY).ok()?;
+        self.delivery.spread.map(|units| Work { name, units })
     }
 
     /// How the dispatcher shall work.

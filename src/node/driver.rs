@@ -185,6 +185,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                         Input::Outranked { term, floor, generation }
                     }
                     Some(ElectionCommand::Resign { term }) => Input::Resign { term },
+                    Some(ElectionCommand::HandOver { term }) => Input::HandOver { term },
                     Some(ElectionCommand::Leave) | None if leaves.is_some() => {
                         commands_open = false;
                         continue;
@@ -272,7 +273,9 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     /// Handles an input and does what follows. Tells whether that wrote to the disk.
     async fn carry_out(&mut self, input: Input) -> Result<bool, DriverError> {
         let now = self.clock.now();
-        if let Input::Resign { term } | Input::Outranked { term, .. } = input {
+        if let Input::Resign { term } | Input::HandOver { term } | Input::Outranked { term, .. } =
+            input
+        {
             self.observer.observe(&NodeEvent::Asked { term });
         }
         let mut effects = std::mem::take(&mut self.effects);

@@ -7,11 +7,11 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, Lot, StoreError};
+use super::text::text;
+use super::{Checked, InvalidText, Lot, StoreError};
 use crate::id::{Boot, Token};
 
 /// The most units that a work can have.
@@ -20,37 +20,17 @@ pub const MAX_UNITS: u32 = 1024;
 /// The longest name of a work, in bytes.
 pub const MAX_WORK_NAME_LEN: usize = 64;
 
-/// The name of a work: 1 to [`MAX_WORK_NAME_LEN`] bytes without control characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct WorkName(Arc<str>);
-
-/// A text that cannot name a work.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a work has 1 to {MAX_WORK_NAME_LEN} bytes and no control characters")]
-pub struct InvalidWorkName;
-
-impl WorkName {
-    /// Checks and keeps `name`.
-    ///
-    /// # Errors
-    /// It is empty, too long, or has control characters.
-    pub fn new(name: &str) -> Result<Self, InvalidWorkName> {
-        let fits = (1..=MAX_WORK_NAME_LEN).contains(&name.len());
-        let valid = fits && !name.chars().any(char::is_control);
-        valid.then(|| Self(name.into())).ok_or(InvalidWorkName)
-    }
-
-    /// The name as given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+text! {
+    /// The name of a work: 1 to [`MAX_WORK_NAME_LEN`] bytes without control characters.
+    #[derive(Serialize, Deserialize)]
+    #[serde(try_from = "String", into = "String")]
+    WorkName: "the name of a work", at most MAX_WORK_NAME_LEN
 }
 
 impl TryFrom<String> for WorkName {
-    type Error = InvalidWorkName;
+    type Error = InvalidText;
 
-    fn try_from(name: String) -> Result<Self, InvalidWorkName> {
+    fn try_from(name: String) -> Result<Self, InvalidText> {
         Self::new(&name)
     }
 }
@@ -58,12 +38,6 @@ impl TryFrom<String> for WorkName {
 impl From<WorkName> for String {
     fn from(name: WorkName) -> Self {
         name.0.as_ref().into()
-    }
-}
-
-impl fmt::Display for WorkName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
     }
 }
 

@@ -72,11 +72,14 @@ pub struct FenceRow {
 }
 
 /// A store that was not bound to a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 pub enum BindError {
     /// It belongs to another cluster. Two clusters elect without knowing of each other, so in one
     /// store each would fence the other out.
     #[error("the store belongs to cluster {theirs:?}, not to {ours:?}")]
+    #[diagnostic(help(
+        "a store serves one cluster: give this node the name of that cluster, or a store of its own"
+    ))]
     OtherCluster {
         /// The name that was to be bound.
         ours: String,
@@ -97,6 +100,13 @@ pub trait Fence: Send + Sync + 'static {
     fn is_fence(&self) -> bool {
         true
     }
+
+    /// Makes the store that of the cluster of this name, for ever (M2). A service does so when it
+    /// starts.
+    ///
+    /// # Errors
+    /// It belongs to another cluster, the name is empty, or the store failed.
+    fn bind(&self, cluster: &str) -> impl Future<Output = Result<(), BindError>> + Send;
 
     /// Raises the floor to `token` for `holder`, if it is lower (F2) and the store is in
     /// `generation` (F4).

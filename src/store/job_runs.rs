@@ -5,10 +5,9 @@
 //! what became of the instants it passes: which were skipped, and which one begins (J3). Instants
 //! are in the store's wall clock, the one clock that a cluster has in common.
 
-use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 
+use super::text::text;
 use super::{Checked, StoreError};
 use crate::id::Token;
 use crate::time::WallTime;
@@ -23,42 +22,9 @@ pub const MAX_JOB_REASON_LEN: usize = 1000;
 /// skipped instants is one outcome.
 pub const JOB_HISTORY_KEPT: usize = 1000;
 
-/// The name of a job: 1 to [`MAX_JOB_NAME_LEN`] bytes without control characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobName(Arc<str>);
-
-/// A text that cannot be the name of a job.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{name:?} cannot be the name of a job: it must have 1 to {MAX_JOB_NAME_LEN} bytes and no control \
-     characters"
-)]
-pub struct InvalidJobName {
-    /// The text.
-    pub name: String,
-}
-
-impl JobName {
-    /// Checks and keeps `name`.
-    ///
-    /// # Errors
-    /// It is empty, too long, or has control characters.
-    pub fn new(name: &str) -> Result<Self, InvalidJobName> {
-        let valid =
-            (1..=MAX_JOB_NAME_LEN).contains(&name.len()) && !name.chars().any(char::is_control);
-        valid.then(|| Self(name.into())).ok_or_else(|| InvalidJobName { name: name.to_owned() })
-    }
-
-    /// The name as given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for JobName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
+text! {
+    /// The name of a job: 1 to [`MAX_JOB_NAME_LEN`] bytes without control characters.
+    JobName: "the name of a job", at most MAX_JOB_NAME_LEN
 }
 
 /// A run that has begun and not ended.
@@ -346,15 +312,6 @@ pub trait JobRuns: Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_short_and_printable() {
-        for bad in ["", "a\nb", &"x".repeat(MAX_JOB_NAME_LEN + 1)] {
-            let error = JobName::new(bad).unwrap_err();
-            assert!(error.to_string().contains("1 to 64 bytes"), "{error}");
-        }
-        assert_eq!(JobName::new("nightly report").unwrap().as_str(), "nightly report");
-    }
 
     #[test]
     fn a_long_reason_is_cut_between_characters() {

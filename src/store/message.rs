@@ -1,7 +1,8 @@
 //! Messages of the outbox: what identifies them, where they stand, and which attempt a call is about.
 
-use std::fmt;
 use std::sync::Arc;
+
+use super::text::text;
 
 /// The longest message id and the longest ordering key, in bytes.
 pub const MAX_MESSAGE_ID_LEN: usize = 128;
@@ -9,70 +10,16 @@ pub const MAX_MESSAGE_ID_LEN: usize = 128;
 /// The largest payload, in bytes.
 pub const MAX_PAYLOAD_LEN: usize = 1 << 20;
 
-/// The id of a message, which is also its idempotency key: 1 to [`MAX_MESSAGE_ID_LEN`] bytes
-/// without control characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId(Arc<str>);
-
-/// A text that cannot be the id of a message.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a message id has 1 to {MAX_MESSAGE_ID_LEN} bytes and no control characters")]
-pub struct InvalidMessageId;
-
-impl MessageId {
-    /// Checks and keeps `id`.
-    ///
-    /// # Errors
-    /// It is empty, too long, or has control characters.
-    pub fn new(id: &str) -> Result<Self, InvalidMessageId> {
-        is_name(id).then(|| Self(id.into())).ok_or(InvalidMessageId)
-    }
-
-    /// The id as given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+text! {
+    /// The id of a message, which is also its idempotency key: 1 to [`MAX_MESSAGE_ID_LEN`] bytes
+    /// without control characters.
+    MessageId: "the id of a message", at most MAX_MESSAGE_ID_LEN
 }
 
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-/// What orders messages: those of one key are sent one after the other, in the order in which they
-/// were enqueued. Looks like a [`MessageId`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OrderingKey(Arc<str>);
-
-/// A text that cannot be an ordering key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an ordering key has 1 to {MAX_MESSAGE_ID_LEN} bytes and no control characters")]
-pub struct InvalidOrderingKey;
-
-impl OrderingKey {
-    /// Checks and keeps `key`.
-    ///
-    /// # Errors
-    /// It is empty, too long, or has control characters.
-    pub fn new(key: &str) -> Result<Self, InvalidOrderingKey> {
-        is_name(key).then(|| Self(key.into())).ok_or(InvalidOrderingKey)
-    }
-
-    /// The key as given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for OrderingKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    (1..=MAX_MESSAGE_ID_LEN).contains(&text.len()) && !text.chars().any(char::is_control)
+text! {
+    /// What orders messages: those of one key are sent one after the other, in the order in which
+    /// they were enqueued. Looks like a [`MessageId`].
+    OrderingKey: "an ordering key", at most MAX_MESSAGE_ID_LEN
 }
 
 /// One of 256 equal parts of the outbox, for sharing it among workers. All messages of a key are in
@@ -202,14 +149,5 @@ mod tests {
         }
         let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
         assert!((50..=100).contains(least) && (100..=150).contains(most), "{least} to {most}");
-    }
-
-    #[test]
-    fn an_ordering_key_is_a_short_text() {
-        for text in ["", "a\nb", &"x".repeat(MAX_MESSAGE_ID_LEN + 1)] {
-            assert_eq!(OrderingKey::new(text), Err(InvalidOrderingKey));
-            assert_eq!(MessageId::new(text), Err(InvalidMessageId));
-        }
-        assert!(OrderingKey::new(&"x".repeat(MAX_MESSAGE_ID_LEN)).is_ok());
     }
 }

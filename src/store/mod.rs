@@ -2,9 +2,9 @@
 //!
 //! `fence` says which token may write, `outbox` what a holder does with messages, `oversight` what
 //! people see and decide, `job_runs` what became of scheduled jobs, `assignments` who has which unit
-//! of a work. `rules` are the decisions that all stores share: a store looks up, asks them, and
-//! writes. `sqlite` is one file or memory, `postgres` a server that several machines reach;
-//! `Unfenced` stands in where there is no store.
+//! of a work; `text` is the shape of their names and ids. `rules` are the decisions that all stores
+//! share: a store looks up, asks them, and writes. `sqlite` is one file or memory, `postgres` a
+//! server that several machines reach; `Unfenced` stands in where there is no store.
 
 mod assignments;
 mod columns;
@@ -20,24 +20,25 @@ mod rules;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod text;
 mod unfenced;
 
 pub use crate::election::Roll;
 
 pub use assignments::{
-    Assigned, Assignment, Assignments, Change, Epoch, InvalidWorkName, MAX_UNITS,
-    MAX_WORK_NAME_LEN, Share, Unit, WorkName,
+    Assigned, Assignment, Assignments, Change, Epoch, MAX_UNITS, MAX_WORK_NAME_LEN, Share, Unit,
+    WorkName,
 };
 pub use config::{PostgresConfig, StoreConfig};
 pub use fence::{Activated, BindError, Checked, Fence, FenceRow, Permit};
 pub use job_runs::{
-    Begun, Finished, InvalidJobName, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates,
-    MAX_JOB_NAME_LEN, MAX_JOB_REASON_LEN, RunEnd, RunRecord, RunSpan, RunState, Running, Skip,
-    SkipReason, Step, TakenOver,
+    Begun, Finished, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates, MAX_JOB_NAME_LEN,
+    MAX_JOB_REASON_LEN, RunEnd, RunRecord, RunSpan, RunState, Running, Skip, SkipReason, Step,
+    TakenOver,
 };
 pub use message::{
-    Attempt, InvalidMessageId, InvalidOrderingKey, Lot, MAX_MESSAGE_ID_LEN, MAX_PAYLOAD_LEN,
-    MessageId, MessageState, NewMessage, OrderingKey, Outgoing,
+    Attempt, Lot, MAX_MESSAGE_ID_LEN, MAX_PAYLOAD_LEN, MessageId, MessageState, NewMessage,
+    OrderingKey, Outgoing,
 };
 pub use outbox::{Claim, Doubt, EnqueueError, Enqueued, Outbox, Proof, Settled, Settlement};
 pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
@@ -46,6 +47,7 @@ pub use postgres::PostgresStore;
 #[cfg(not(madsim))]
 pub(crate) use postgres::describe as describe_postgres_error;
 pub use sqlite::{SqliteOutbox, SqliteStore};
+pub use text::InvalidText;
 pub use unfenced::Unfenced;
 
 /// A call that failed. What happened to the state is what distinguishes the variants.

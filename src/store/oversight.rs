@@ -5,7 +5,7 @@
 //! about to send: it is refused while a claim stands. Each one is kept with its reason.
 
 use super::{MessageId, MessageState, OrderingKey, StoreError, rules};
-use crate::id::Token;
+use crate::id::{NodeId, Token};
 use crate::time::WallTime;
 
 /// The longest reason of a verdict, and the longest name of who passes it, in bytes.
@@ -37,6 +37,8 @@ pub struct Entry {
     pub state: MessageState,
     /// Who claimed it last, if anybody.
     pub token: Option<Token>,
+    /// The node that claimed it last, if that was a worker with a share of the outbox.
+    pub worker: Option<NodeId>,
     /// In doubt, without proof to be had: a person's to settle.
     pub parked: bool,
     /// The last that was said about it.
@@ -80,12 +82,14 @@ impl Entry {
             claimer_wall,
             reason,
             share: _,
+            worker,
         } = row;
         Self {
             id,
             key,
             state,
             token,
+            worker,
             parked,
             reason,
             attempts,

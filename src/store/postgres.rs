@@ -19,6 +19,7 @@
 //! Sessions are pooled and statements prepared, so a pooler between must pool sessions, not
 //! transactions.
 
+mod assignments;
 mod connect;
 mod fence;
 mod job_runs;

@@ -1,15 +1,16 @@
 //! The decisions that all stores share: given what a transaction looked up, what is to be written
 //! and what is answered. Pure, so that a store only looks up and writes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::oversight::MAX_VERDICT_TEXT;
 use super::{
-    Attempt, Claim, Epoch, MessageState, Passed, Proof, Ruling, Settled, Settlement, Verdict,
-    VerdictError,
+    Assigned, Attempt, Change, Claim, Epoch, MAX_UNITS, MessageState, Passed, Proof, Ruling,
+    Settled, Settlement, Verdict, VerdictError,
 };
-use crate::id::Token;
-use crate::probe::mutant;
+use crate::id::{NodeId, Token};
+use crate::probe::{mutant, reach};
 use crate::time::WallTime;
 
 /// A message as far as it ever changes.
@@ -22,6 +23,8 @@ pub(super) struct Row {
     pub(super) token: Option<Token>,
     /// Under which assignment, if it was a worker.
     pub(super) share: Option<ShareKey>,
+    /// That worker's node, for people.
+    pub(super) worker: Option<NodeId>,
     /// How often it was claimed: the number of the last attempt.
     pub(super) attempts: u64,
     /// How often the sink has refused it for now.
@@ -45,6 +48,14 @@ pub(super) struct ShareKey {
     pub(super) epoch: Epoch,
 }
 
+/// Who claims: the holder of the token itself, or the worker of an assignment that was made under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Claimant {
+    pub(super) token: Token,
+    pub(super) share: Option<ShareKey>,
+    pub(super) worker: Option<NodeId>,
+}
+
 /// What a transaction does about one message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decision<A> {
@@ -54,7 +65,7 @@ pub(super) struct Decision<A> {
 }
 
 impl<A> Decision<A> {
-    fn unchanged(answer: A) -> Self {
+    pub(super) fn unchanged(answer: A) -> Self {
         Self { answer, write: None }
     }
 
@@ -78,7 +89,7 @@ pub(super) fn is_settlement_fenced(token: Token, floor: Token) -> bool {
 pub(super) fn claim(
     found: Option<Row>,
     is_first: bool,
-    (token, share): (Token, Option<ShareKey>),
+    by: Claimant,
     attempt: &Attempt,
     wall: WallTime,
     now: WallTime,
@@ -92,7 +103,8 @@ pub(super) fn claim(
         // Said twice: nothing changes, not even when the window is over by now, because whoever was
         // granted the claim may be sending. Two workers of one token are told apart by their shares.
         MessageState::Claimed
-            if (row.token, row.share) == (Some(token), share) && row.attempts == attempt.number =>
+            if (row.token, row.share) == (Some(by.token), by.share)
+                && row.attempts == attempt.number =>
         {
             Decision::unchanged(Claim::Granted { send_within })
         }
@@ -109,8 +121,9 @@ pub(super) fn claim(
             Claim::Granted { send_within },
             Row {
                 state: MessageState::Claimed,
-                token: Some(token),
-                share,
+                token: Some(by.token),
+                share: by.share,
+                worker: by.worker,
                 attempts: attempt.number,
                 not_before: None,
                 first_claimed: row.first_claimed.or(Some(now)),
@@ -228,10 +241,12 @@ pub(super) fn judge(
     };
     let (stands, attempts) = (row.state, row.attempts);
     if stands != wanted {
+        reach!("late_verdict_refused");
         return Err(VerdictError::OtherState { stands, wanted });
     }
     match verdict.attempt {
         Some(attempt) if attempt != attempts => {
+            reach!("late_verdict_refused");
             return Err(VerdictError::OtherAttempt { attempts });
         }
         None if stands == MessageState::InDoubt && !row.parked => {
@@ -254,6 +269,43 @@ pub(super) fn judge(
         (row.first_claimed, row.send_until) = (None, None);
     }
     Ok((row, passed))
+}
+
+/// What a leader's changes of a work come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reassigning {
+    /// All that was assigned ends, because it was of another number of units.
+    pub(super) ends_all: bool,
+    /// The changes are made.
+    pub(super) is_made: bool,
+}
+
+/// Refuses changes that no work can have.
+pub(super) fn check_changes(units: u32, changes: &[Change]) -> Result<(), String> {
+    if !(1..=MAX_UNITS).contains(&units) {
+        return Err(format!("a work of {units} units: it has 1 to {MAX_UNITS}"));
+    }
+    let mut seen = BTreeSet::new();
+    for Change { unit, .. } in changes {
+        if unit.0 >= units {
+            return Err(format!("unit {unit} of a work of {units} units"));
+        }
+        if !seen.insert(*unit) {
+            return Err(format!("two changes of unit {unit}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether these changes of a work are made: all of them, or none. `stands` is what the work has.
+pub(super) fn reassign(stands: &Assigned, units: u32, changes: &[Change]) -> Reassigning {
+    let ends_all = stands.units != units;
+    let epoch_of = |change: &Change| {
+        let assigned = stands.list.iter().find(|assigned| assigned.unit == change.unit);
+        assigned.filter(|_| !ends_all).map_or(Epoch(0), |assigned| assigned.epoch)
+    };
+    let is_made = changes.iter().all(|change| epoch_of(change) == change.after);
+    Reassigning { ends_all, is_made }
 }
 
 fn window_over(row: Row, now: WallTime) -> Row {

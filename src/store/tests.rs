@@ -1,6 +1,7 @@
 //! One suite that every store passes: SQLite in every build, PostgreSQL in real ones, against a
 //! server that the tests start by themselves.
 
+pub(super) mod assignments;
 mod claims;
 #[cfg(not(madsim))]
 mod differential;
@@ -16,30 +17,26 @@ mod verdicts;
 use std::sync::Arc;
 
 use super::{
-    Attempt, Checked, Claim, Enqueued, Entry, FenceRow, MessageId, NewMessage, Passed, Permit,
-    Settled, Settlement, SqliteOutbox, SqliteStore, Store, StoreError, Verdict, VerdictError,
+    Assignments, Attempt, Checked, Claim, Enqueued, Entry, FenceRow, JobName, MessageId,
+    NewMessage, Passed, Permit, Settled, Settlement, SqliteOutbox, SqliteStore, Store, StoreError,
+    Verdict, VerdictError,
 };
 use crate::id::{Boot, Generation, Identity, Incarnation, Token};
 use crate::store::{Activated, BindError};
 use crate::time::{Clock, SystemClock, WallTime};
 
 /// A store, with what people ask of it.
-pub(super) trait Subject: Store {
+pub(super) trait Subject: Store + Assignments {
     async fn fence_row(&self) -> FenceRow;
-    async fn bind(&self, cluster: &str) -> Result<(), BindError>;
     async fn entry_of(&self, id: &str) -> Option<Entry>;
     async fn rule(&self, verdict: &Verdict) -> Result<Passed, VerdictError>;
     async fn trail_of(&self, id: &str) -> Vec<Passed>;
+    async fn all_jobs(&self) -> Vec<JobName>;
 }
 
 impl Subject for SqliteStore {
     async fn fence_row(&self) -> FenceRow {
         self.with(|outbox, _| outbox.fence()).await.unwrap()
-    }
-
-    async fn bind(&self, cluster: &str) -> Result<(), BindError> {
-        let cluster = cluster.to_owned();
-        self.with(move |outbox, _| outbox.bind_cluster(&cluster)).await
     }
 
     async fn entry_of(&self, name: &str) -> Option<Entry> {
@@ -56,16 +53,16 @@ impl Subject for SqliteStore {
         let id = id(name);
         self.with(move |outbox, _| outbox.trail(&id)).await.unwrap()
     }
+
+    async fn all_jobs(&self) -> Vec<JobName> {
+        self.with(|outbox, _| outbox.jobs()).await.unwrap()
+    }
 }
 
 #[cfg(not(madsim))]
 impl Subject for super::PostgresStore {
     async fn fence_row(&self) -> FenceRow {
         self.fence().await.unwrap()
-    }
-
-    async fn bind(&self, cluster: &str) -> Result<(), BindError> {
-        self.bind_cluster(cluster).await
     }
 
     async fn entry_of(&self, name: &str) -> Option<Entry> {
@@ -78,6 +75,10 @@ impl Subject for super::PostgresStore {
 
     async fn trail_of(&self, name: &str) -> Vec<Passed> {
         self.trail(&id(name)).await.unwrap()
+    }
+
+    async fn all_jobs(&self) -> Vec<JobName> {
+        self.jobs().await.unwrap()
     }
 }
 
@@ -111,6 +112,14 @@ macro_rules! for_every_store {
 }
 
 for_every_store! {
+    assignments: a_work_that_nobody_has_heard_of_has_no_units
+        epochs_rise_and_a_change_names_the_one_before only_the_floor_assigns
+        impossible_changes_are_refused a_worker_claims_under_exactly_its_newest_assignment
+        a_worker_sees_and_claims_only_what_is_in_its_lots
+        what_the_worker_before_has_claimed_is_in_doubt claims_of_other_units_stand
+        two_claimers_of_one_token_are_two a_deposed_leaders_assignments_count_no_more
+        another_number_of_units_ends_all_that_was_assigned
+        what_is_assigned_at_once_is_assigned_once;
     fence: the_floor_only_rises a_roll_call_starts_a_generation bad_roll_calls_change_nothing
         a_store_is_bound_once nobody_writes_without_the_floor;
     enqueue: any_payload_is_kept the_first_of_an_id_counts too_long_is_refused_before_anything

@@ -1,8 +1,8 @@
 //! Stands in for a store where there is none: leadership only.
 
 use super::{
-    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, NewMessage, Outbox,
-    Outgoing, Permit, Proof, Roll, Settled, Settlement, Share, StoreError,
+    Activated, Attempt, BindError, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence,
+    NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled, Settlement, Share, StoreError,
 };
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::time::WallTime;
@@ -20,6 +20,10 @@ fn refuse<T>() -> Result<T, StoreError> {
 impl Fence for Unfenced {
     fn is_fence(&self) -> bool {
         false
+    }
+
+    async fn bind(&self, _: &str) -> Result<(), BindError> {
+        Ok(())
     }
 
     async fn activate(

@@ -10,7 +10,7 @@ use super::acting::Acting;
 use super::guard::WorkGuard;
 use super::leading::Leading;
 use super::message::{WorkBody, WorkMessage};
-use crate::cluster::{ClusterService, Letter};
+use crate::cluster::{AlreadyAttached, ClusterService, Letter};
 use crate::id::NodeId;
 use crate::store::{Assignments, Fence, MAX_UNITS, WorkName};
 use crate::time::Clock;
@@ -29,7 +29,7 @@ pub struct Work {
 }
 
 /// A work that is not distributed. Nothing was started.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 pub enum DistributeError {
     /// It has no units, or too many.
     #[error("{work} has {units} units: give it 1 to {MAX_UNITS}")]
@@ -45,6 +45,9 @@ pub enum DistributeError {
         /// The name.
         work: WorkName,
     },
+    /// A part of what was to be done with it is attached already.
+    #[error(transparent)]
+    AlreadyAttached(#[from] AlreadyAttached),
 }
 
 impl<S: Fence + Assignments, C: Clock> ClusterService<S, C> {
@@ -72,9 +75,11 @@ impl<S: Fence + Assignments, C: Clock> ClusterService<S, C> {
             return Err(DistributeError::Units { work: name, units: work.units });
         }
         let letters = self.mail().open(&name);
-        let mut letters = letters.ok_or(DistributeError::NameTaken { work: name })?;
+        let mut letters =
+            letters.ok_or_else(|| DistributeError::NameTaken { work: name.clone() })?;
+        let seat = self.seat(format!("work {name}"), "give each work a name of its own")?;
         let store = Arc::clone(self.store());
-        self.attach("work", |post| async move {
+        self.attach_at(seat, |post| async move {
             let (to_leader, questions) = mpsc::channel(QUEUE_LEN);
             let (to_worker, answers) = mpsc::channel(QUEUE_LEN);
             let units = work.units;

@@ -182,7 +182,7 @@ impl Checks {
                 let exact = match reason {
                     SteppedDown::Outranked => watch.asked == Some(*term),
                     SteppedDown::Resigned => watch.asked == Some(*term) || watch.leaves,
-                    SteppedDown::Released => watch.leaves,
+                    SteppedDown::Released => watch.asked == Some(*term) || watch.leaves,
                     _ => true,
                 };
                 let asked = watch.asked;
@@ -194,7 +194,8 @@ impl Checks {
                 let of = watch.won.filter(|(_, won)| won == term);
                 let holder = of.and_then(|key| self.elected.get(&key).copied());
                 let exact = holder.is_some_and(|(h, start)| h.node == me && start == who.start);
-                self.check(exact && watch.leaves, "L4", || {
+                let wanted = watch.asked == Some(*term) || watch.leaves;
+                self.check(exact && wanted, "L4", || {
                     format!("{me} released {term}, which {holder:?} held")
                 });
                 if let (Some((generation, _)), Some((leader, _))) = (of, holder) {

@@ -123,6 +123,34 @@ fn a_handover_takes_three_hops() {
     }
 }
 
+/// As a graceful stop does, but the old leader goes on taking part: it votes for its successor, and
+/// may be elected again.
+#[test]
+fn a_leader_whose_work_is_done_hands_over_and_stays() {
+    let mut world = led(Setting::of(3));
+    let first = world.the_leader();
+    let term = world.of(first).term();
+    world.handle(first, Input::HandOver { term: Term(term.0 - 1) });
+    assert_eq!(world.of(first).role(), Role::Leader, "that was about an older term");
+    world.handle(first, Input::HandOver { term });
+    assert!(world.leader().is_none(), "released at once");
+    (0..3).for_each(|_| world.flush());
+    let second = world.the_leader();
+    assert_ne!(second, first);
+    world.run(10);
+    assert_eq!(world.of(first).leader(), Some(world.of(second).me().node));
+    let mut turns = vec![first, second];
+    for _ in 0..4 {
+        let (leader, term) = (world.the_leader(), world.of(world.the_leader()).term());
+        world.run(100);
+        world.handle(leader, Input::HandOver { term });
+        world.run(10);
+        turns.push(world.the_leader());
+    }
+    assert!(turns.windows(2).all(|pair| pair[0] != pair[1]), "{turns:?}");
+    assert!(turns[2..].contains(&first), "{turns:?}");
+}
+
 #[test]
 fn a_delayed_take_over_of_an_old_term_moves_nobody() {
     let mut world = led(Setting::of(3));

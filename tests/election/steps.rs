@@ -85,6 +85,10 @@ pub enum Step {
     Resign {
         node: usize,
     },
+    /// The same, because its work is done: it releases its lease.
+    HandOver {
+        node: usize,
+    },
     /// The same, because the floor lies ahead. With a store, the floor is lifted.
     Outrank {
         node: usize,
@@ -154,6 +158,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(disk, linger_ms)| Step::BounceLeader { disk, linger_ms }),
         1 => (node.clone(), 0..8usize).prop_map(|(node, after)| Step::PowerCut { node, after }),
         1 => node.clone().prop_map(|node| Step::Resign { node }),
+        1 => node.clone().prop_map(|node| Step::HandOver { node }),
         1 => (node, prop_oneof![4 => 0..5u64, 1 => Just(500)]).prop_map(|(node, by)| Step::Outrank { node, by }),
     ]
 }
@@ -282,6 +287,9 @@ impl World {
             }
             Step::PowerCut { node, after } => self.nodes[node % count].power_cut = Some(after),
             Step::Resign { node } => self.command(node % count, |term, _| Input::Resign { term }),
+            Step::HandOver { node } => {
+                self.command(node % count, |term, _| Input::HandOver { term });
+            }
             Step::Outrank { by, .. } if self.setting.store => {
                 self.store.lift(by);
             }

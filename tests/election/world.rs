@@ -192,7 +192,9 @@ impl World {
         let Some(election) = &mut node.election else { return };
         let mut effects = Vec::new();
         let asked = match &input {
-            Input::Outranked { term, .. } | Input::Resign { term } => Some(*term),
+            Input::Outranked { term, .. } | Input::Resign { term } | Input::HandOver { term } => {
+                Some(*term)
+            }
             _ => None,
         };
         node.watch.begin(asked, matches!(input, Input::Leave));

@@ -77,6 +77,7 @@ fn the_audit_notices_what_is_lost_doubled_changed_or_unasked() {
         key: None,
         state,
         token: None,
+        worker: None,
         parked: false,
         reason: None,
         attempts: 1,

@@ -19,14 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How long a node may take to end after SIGTERM: the limit of its graceful stop, and some.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// The production binary, built once.
-fn fencepost() -> &'static Path {
+/// The production binary, built once. With assertions, and from the dependencies that other tests of
+/// the real build have already compiled.
+pub fn fencepost() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let target = root.join("target/prod");
         let build = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--release", "-p", "fencepost", "--target-dir"])
+            .args(["build", "--quiet", "-p", "fencepost", "--target-dir"])
             .arg(&target)
             .args(["--config", "target.'cfg(all())'.rustflags=['--cfg','production']"])
             .env_remove("RUSTFLAGS")
@@ -34,7 +35,7 @@ fn fencepost() -> &'static Path {
             .current_dir(root)
             .status();
         assert!(build.expect("cargo starts").success(), "the production build failed");
-        target.join("release/fencepost")
+        target.join("debug/fencepost")
     })
 }
 

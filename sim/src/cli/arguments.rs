@@ -55,6 +55,8 @@ Examples:
   cargo sim replay rolling --seed 17          the plan, the verdict, the hash of the history
   cargo sim replay rolling --seed 17 --log    and what every node did, in simulated time
   cargo sim replay PLAN.toml                  a written plan; its seed is in the file
+  cargo sim replay rolling --seed 17 --html out.html
+                                              a page with a diagram of space and time
 FENCEPOST_LOG selects what is logged, as in FENCEPOST_LOG=fencepost=trace")]
     Replay(ReplayArguments),
     /// Put the results of several runs together, and judge them as one
@@ -66,6 +68,8 @@ What cannot be used is told with its file and line, and the exit code is 2; the 
 Examples:
   cargo sim report 0.jsonl 1.jsonl            the summary of two shards
   cargo sim report *.jsonl --reach            and which rare situations came up, and where
+  cargo sim report *.jsonl --html run.html --pages
+                                              a page, with a diagram of each seed that failed
   cargo sim report *.jsonl --junit junit.xml --require-reach all
                                               for a build server; every reach point must be reached")]
     Report(ReportArguments),
@@ -82,11 +86,17 @@ Examples:
     /// See that every planted bug is found, as the property that it breaks
     #[command(after_help = "\
 Each mutant runs in the scenarios that say they kill it until a seed fails. Then the same seeds run
-without the mutant and must be clean.
+without the mutant and must be clean. With --swarm it is searched by the swarm, too, which knows
+nothing of it: from several seeds on, each time until one fails. With --layers, seeds of the swarm are
+run to the end, and nothing may get through a layer that the mutant leaves alone.
 
 Examples:
   cargo sim mutants                           all of them
-  cargo sim mutants no_fence_check --seeds 50 one of them, within 50 seeds")]
+  cargo sim mutants no_fence_check --seeds 50 one of them, within 50 seeds
+  cargo sim mutants --swarm --starts 20 --budget 10m --layers 300 --table reports/mutants
+                                              the committed table; rows that are not measured stay
+  cargo sim mutants --swarm --starts 7 --against reports/mutants.jsonl
+                                              is anything found three times later than that?")]
     Mutants(MutantsArguments),
     /// See that every seed is the same run again, alone in a new process
     #[command(after_help = "\
@@ -174,6 +184,13 @@ pub struct EndingArguments {
     /// Write the results as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Write the results as a page to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// With --html: run each seed that is told to have failed once more, write its page beside FILE,
+    /// and link it
+    #[arg(long, requires = "html")]
+    pub pages: bool,
     /// Show how often each reach point was reached, and by which scenarios
     #[arg(long)]
     pub reach: bool,
@@ -199,6 +216,10 @@ pub struct ReplayArguments {
     /// Print nothing but one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Write a page that shows the run in a browser: who believed what, when, and which message
+    /// crossed
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -229,6 +250,25 @@ pub struct MutantsArguments {
     /// Find each within the seeds 1 to N, or A to B [default: 200]
     #[arg(long, value_name = "N|A..B", allow_hyphen_values = true)]
     pub seeds: Option<String>,
+    /// Search each by the swarm as well
+    #[arg(long)]
+    pub swarm: bool,
+    /// From how many seeds on
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub starts: u64,
+    /// How much of the processors' time one start may take: 60s, 10m
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub budget: String,
+    /// Run so many seeds of the swarm with each mutant of election, lease and fence, and say what got
+    /// through
+    #[arg(long, value_name = "N")]
+    pub layers: Option<u64>,
+    /// Keep what is measured in FILE.jsonl and FILE.md
+    #[arg(long, value_name = "FILE")]
+    pub table: Option<PathBuf>,
+    /// Fail if the median start needs more than three times the seeds that this table says
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub against: Option<PathBuf>,
     /// Seeds that run at the same time [default: one for each processor]
     #[arg(long, short = 'j', value_name = "N")]
     pub jobs: Option<usize>,

@@ -1,12 +1,15 @@
 //! How `run` and `report` end: the sums over all scenarios, the reach points, and files for others.
 
+use std::path::PathBuf;
+
 use fencepost::probe::REACH_POINTS;
 
 use super::arguments::EndingArguments;
 use super::error::{CliError, nearest};
 use super::results::Lines;
-use super::{Exit, say, say_line};
+use super::{Exit, find, pages, say, say_line};
 use crate::report::finding::Finding;
+use crate::report::html::run::RunPage;
 use crate::report::junit;
 use crate::report::reach::{ReachTable, Required};
 use crate::report::text::{Paint, wrap};
@@ -15,6 +18,9 @@ use crate::report::total::Total;
 /// What was asked for, checked, and its files opened.
 pub struct Conclusion {
     junit: Option<Lines>,
+    html: Option<Lines>,
+    /// The page's file, if the pages of failing seeds are to be written beside it.
+    pages: Option<PathBuf>,
     reach: bool,
     required: Option<Required>,
 }
@@ -24,12 +30,20 @@ impl Conclusion {
     pub fn new(arguments: &EndingArguments) -> Result<Self, CliError> {
         let required = arguments.require_reach.as_deref().map(required).transpose()?;
         let junit = arguments.junit.as_deref().map(Lines::create).transpose()?;
-        Ok(Self { junit, reach: arguments.reach, required })
+        let html = arguments.html.as_deref().map(Lines::create).transpose()?;
+        let pages = arguments.html.clone().filter(|_| arguments.pages);
+        Ok(Self { junit, html, pages, reach: arguments.reach, required })
     }
 
-    /// Tells what all scenarios come to. What a whole search must reach is not asked of one that was
-    /// `stopped`.
-    pub fn conclude(self, findings: &[Finding], stopped: bool, paint: Paint) -> Exit {
+    /// Tells what all scenarios come to; `notes` are for the page. What a whole search must reach is not
+    /// asked of one that was `stopped`.
+    pub fn conclude(
+        self,
+        findings: &[Finding],
+        notes: &[String],
+        stopped: bool,
+        paint: Paint,
+    ) -> Exit {
         let (mut exit, mut total) = (Exit::Ok, Total::default());
         let mut table = ReachTable::default();
         for Finding { reference, mutant, report, verdict } in findings {
@@ -53,6 +67,16 @@ impl Conclusion {
         }
         let gate = required.as_ref().map(|required| (required, missed.as_slice()));
         let document = self.junit.is_some().then(|| junit::document(findings, gate));
+        if let Some(mut file) = self.html {
+            let (pages, more) = self.pages.map_or_else(Default::default, |beside| {
+                pages::write(&find::root(), &beside, findings)
+            });
+            let notes = [notes, more.as_slice()].concat();
+            let page = RunPage { findings, notes: &notes, missed: &missed, pages };
+            file.write(page.page());
+            exit = exit.worse(finish(file));
+            more.iter().for_each(|note| eprintln!("{}", wrap("note: ", note)));
+        }
         total.miss(missed);
         say(&format!("\n{}", total.screen(paint)));
         if stopped {

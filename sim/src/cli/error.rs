@@ -56,6 +56,19 @@ pub enum CliError {
     #[error("--for {0}")]
     #[diagnostic(help("write a number and a unit: 90s, 10m, 1h"))]
     Time(String),
+    /// `--budget` or `--starts` makes no sense.
+    #[error("--budget {0}")]
+    #[diagnostic(help("write --starts 20 --budget 60s, or leave both out"))]
+    Budget(String),
+    /// A table of mutants cannot be used.
+    #[error("cannot use {path}: {why}")]
+    #[diagnostic(help("name a file that `cargo sim mutants --table` has written"))]
+    NoTable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// `--jobs` makes no sense.
     #[error("--jobs {0} is not between 1 and {MAX_JOBS}")]
     #[diagnostic(help("leave it out to use every processor"))]

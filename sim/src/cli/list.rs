@@ -21,14 +21,20 @@ pub fn list() -> miette::Result<Exit> {
     for oracle in oracles::ALL {
         say_line(&item(4, oracle.property, &format!("{} ({})", oracle.says, oracle.layer)));
     }
-    title("\nMutants, the bugs that can be planted");
+    title("\nMutants, the bugs that can be planted, by module");
+    let mut module = "";
     for mutant in Mutant::ALL {
+        if mutant.module() != module {
+            module = mutant.module();
+            say_line(&paint.faint(&format!("  in {module}/")));
+        }
         let kills = |subject: &&Subject| subject.scenario.expect.kills.contains(mutant);
         let killers: Vec<&str> =
             scenarios.iter().filter(kills).map(|subject| subject.reference.as_str()).collect();
         let by = if killers.is_empty() { "no scenario".to_owned() } else { killers.join(", ") };
-        let breaks = mutant.breaks().join(" or ");
-        let text = format!("number {}, breaks {breaks}; killed by {by}", mutant.number());
+        let (number, about) = (mutant.number(), mutant.about());
+        let (breaks, seen) = (mutant.breaks().join(" or "), mutant.seen_in());
+        let text = format!("{number}: {about} Seen in {seen}. Breaks {breaks}; killed by {by}");
         say_line(&item(30, mutant.name(), &text));
     }
     title("\nReach points");

@@ -10,6 +10,7 @@ mod find;
 mod fuzz;
 mod list;
 mod mutants;
+mod pages;
 mod replay;
 mod report;
 mod results;

@@ -1,12 +1,19 @@
-//! `cargo sim mutants`: is every planted bug found, as the property that it breaks?
+//! `cargo sim mutants`: is every planted bug found, as the property that it breaks? By its own
+//! scenarios; and if asked for, how soon by the swarm, and what the layers below it let through.
+
+mod swarm;
+mod table;
 
 use fencepost::probe::Mutant;
 
+use self::table::Kept;
 use super::arguments::MutantsArguments;
 use super::seeds::bounded;
 use super::{Exit, HUNT_SEEDS, Subject, error, find, jobs, say_line};
+use crate::faults::generate;
 use crate::report::summary::replay_command;
 use crate::report::text::{Paint, wrap};
+use crate::report::zoo::{Extent, Own, Row};
 use crate::search::{Hunt, HuntReport, SeedReport, Seeds, elsewhere};
 
 /// Hunts the named mutants, or all.
@@ -22,25 +29,22 @@ pub fn mutants(arguments: &MutantsArguments) -> miette::Result<Exit> {
     let jobs = jobs(arguments.jobs)?;
     let root = find::root();
     let mut hunts = Vec::new();
-    for mutant in mutants {
-        hunts.push((mutant, find::mutant_scenarios(&root, mutant)?));
+    for mutant in &mutants {
+        hunts.push((*mutant, find::mutant_scenarios(&root, *mutant)?));
     }
+    let mut kept = Kept::open(arguments)?;
+    let search = swarm::Search::of(arguments, &root, jobs)?;
 
     let paint = Paint::for_stdout();
     let mut problems = 0_u32;
     say_line(&format!("{seeds} of every scenario that kills the mutant, until one fails"));
     say_line(&paint.faint(&columns(["mutant", "scenario", "seed", "tried", "CPU s", "property"])));
     for (mutant, subjects) in &hunts {
-        match elsewhere(*mutant).filter(|_| subjects.is_empty()) {
-            Some(found) => {
-                say_line(&paint.faint(&wrap("", &format!("{}: {found}", mutant.name()))))
-            }
-            None if subjects.is_empty() => {
-                problems += 1;
-                let text = format!("{}: no scenario says that it kills this mutant", mutant.name());
-                say_line(&paint.bad(&wrap("  ", &text)));
-            }
-            None => {}
+        if let Err(why) = is_shown(*mutant, subjects) {
+            problems += 1;
+            say_line(&paint.bad(&wrap("  ", &why)));
+        } else if let Some(found) = elsewhere(*mutant).filter(|_| subjects.is_empty()) {
+            say_line(&paint.faint(&wrap("", &format!("{}: {found}", mutant.name()))));
         }
         for Subject { reference, scenario } in subjects {
             let report = Hunt { mutant: *mutant, scenario, seeds, jobs }.run();
@@ -48,6 +52,14 @@ pub fn mutants(arguments: &MutantsArguments) -> miette::Result<Exit> {
             if let Some(found) = report.found() {
                 let command = replay_command(reference, found.seed, Some(*mutant));
                 say_line(&format!("    {command}"));
+                if reference == mutant.name() {
+                    let extent = Extent::of(&generate(scenario, found.seed));
+                    let (meant, also) = properties(*mutant, found);
+                    let broken = meant.iter().chain(&also).map(|p| (*p).to_owned()).collect();
+                    let (scenario, seed) = (reference.clone(), found.seed);
+                    let own = Some(Own { scenario, seed, broken, extent });
+                    kept.put(Row { own, ..Row::of(*mutant) })?;
+                }
             }
             if let Some(problem) = report.problem() {
                 problems += 1;
@@ -55,6 +67,8 @@ pub fn mutants(arguments: &MutantsArguments) -> miette::Result<Exit> {
             }
         }
     }
+    problems += search.run(&mutants, &mut kept, paint)?;
+    problems += kept.compare(paint);
     if problems > 0 {
         say_line(&paint.bad(&format!("\n{problems} hunts went wrong")));
         return Ok(Exit::Violated);
@@ -63,26 +77,39 @@ pub fn mutants(arguments: &MutantsArguments) -> miette::Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// Whether something shows the bug: the scenario that is named after it, or what is said elsewhere.
+fn is_shown(mutant: Mutant, subjects: &[Subject]) -> Result<(), String> {
+    let name = mutant.name();
+    if subjects.iter().any(|subject| subject.reference == name) || elsewhere(mutant).is_some() {
+        return Ok(());
+    }
+    Err(format!(
+        "{name}: no scenario of its own: scenarios/mutants/{name}.toml, with kills = [\"{name}\"]"
+    ))
+}
+
 fn table_line(reference: &str, report: &HuntReport) -> String {
     let found = report.found();
+    let shown = found.map_or("-".to_owned(), |seed| {
+        let (meant, also) = properties(report.mutant, seed);
+        let also = if also.is_empty() { String::new() } else { format!(" ({})", also.join(", ")) };
+        meant.join(", ") + &also
+    });
     columns([
         report.mutant.name(),
         reference,
         &found.map_or("-".to_owned(), |seed| seed.seed.to_string()),
         &report.tried().to_string(),
         &format!("{:.2}", report.with.cpu.as_secs_f64()),
-        &found.map_or("-".to_owned(), |seed| properties(report.mutant, seed)),
+        &shown,
     ])
 }
 
-/// First what the mutant is meant to break, then what came of it.
-fn properties(mutant: Mutant, found: &SeedReport) -> String {
-    let meant = |property: &&str| mutant.breaks().contains(property);
-    let (meant, also): (Vec<_>, Vec<_>) = found.broken().partition(meant);
-    let also = if also.is_empty() { String::new() } else { format!(" (and {})", also.join(", ")) };
-    meant.join(", ") + &also
+/// What the mutant is meant to break, and what came of it.
+fn properties(mutant: Mutant, found: &SeedReport) -> (Vec<&'static str>, Vec<&'static str>) {
+    found.broken().partition(|property| mutant.breaks().contains(property))
 }
 
 fn columns([mutant, scenario, seed, tried, cpu, property]: [&str; 6]) -> String {
-    format!("{mutant:<28} {scenario:<22} {seed:>6} {tried:>6} {cpu:>8}  {property}")
+    format!("{mutant:<28} {scenario:<28} {seed:>6} {tried:>6} {cpu:>7}  {property}")
 }

@@ -1,19 +1,20 @@
 //! `cargo sim replay`: one seed again, and all there is to know about it.
 
 use super::arguments::ReplayArguments;
+use super::conclusion::finish;
 use super::error::{self, CliError};
+use super::results::Lines;
 use super::{Exit, find, say, say_line};
 use crate::faults::generate;
-use crate::history::{Event, Kind};
+use crate::report::diagram::diagram;
+use crate::report::html::replay::Replay;
+use crate::report::jsonl;
+use crate::report::scene::focus;
 use crate::report::summary::{failure, vacuous};
 use crate::report::text::{Paint, grouped, span};
-use crate::report::{event, jsonl};
-use crate::run::{RunOptions, RunOutcome, Verdict, run_seed};
+use crate::run::{RunOptions, Verdict, run_plan};
 use crate::scenario::{Expect, print};
 use crate::search::{BatchReport, BatchVerdict, SeedReport, fresh};
-
-/// How many events are shown before the one that broke a property.
-const EVENTS_BEFORE: usize = 12;
 
 /// Runs one seed on a thread of its own and tells about it.
 pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
@@ -25,25 +26,37 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
     let subject = find::find(&find::root(), &arguments.scenario)?;
     let scenario = &subject.scenario;
     let seed = seed.or(scenario.seed).unwrap_or(1);
+    let html = arguments.html.as_deref().map(Lines::create).transpose()?;
+    let plan = generate(scenario, seed);
     let paint = Paint::for_stdout();
     if !arguments.json {
         let title = format!("# seed {seed} of {}", subject.reference);
-        let plan = print(&generate(scenario, seed), &Expect::default());
+        let plan = print(&plan, &Expect::default());
         say(&format!("{}\n{plan}\n", paint.strong(&title)));
     }
     let options = RunOptions { mutant, log: arguments.log };
-    let run = || run_seed(scenario, seed, &options);
+    let run = || run_plan(&plan, &options);
     let outcome = fresh::run_alone(&scenario.name, seed, run);
     let report = SeedReport::of(&outcome);
     let mut batch = BatchReport::default();
     batch.add(&report, &scenario.expect);
     let verdict = batch.verdict_of_seeds(scenario);
+    let mut exit = Exit::from(&verdict);
+    if let Some(mut file) = html {
+        let reference = &subject.reference;
+        file.write(Replay { reference, mutant, plan: &plan, outcome: &outcome }.page());
+        exit = exit.worse(finish(file));
+    }
     if arguments.json {
         say_line(&jsonl::Lines::of(&subject.reference, scenario, mutant).seed(&report));
-        return Ok(Exit::from(&verdict));
+        return Ok(exit);
     }
     if !matches!(report.verdict, Verdict::Ok) {
-        say(&story(&outcome, paint));
+        if let Verdict::Violated(violations) = &outcome.verdict
+            && let Some(violation) = focus(violations)
+        {
+            say_line(&diagram(&plan, &outcome.history, violation, paint));
+        }
         say(&failure(&subject.reference, mutant, &report, None, paint));
     }
     if let BatchVerdict::Vacuous(reasons) = &verdict {
@@ -57,7 +70,10 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
     };
     let expected = verdict == BatchVerdict::Ok && report.verdict != Verdict::Ok;
     say_line(&format!("  verdict    {word}{}", if expected { ", as expected" } else { "" }));
-    Ok(Exit::from(&verdict))
+    if let Some(path) = &arguments.html {
+        say_line(&format!("  page       {}", path.display()));
+    }
+    Ok(exit)
 }
 
 fn counts(report: &SeedReport) -> String {
@@ -81,22 +97,4 @@ fn counts(report: &SeedReport) -> String {
         grouped(stats.events),
         report.hash
     )
-}
-
-/// What led to the first violation: the last events before it, without the messages and the
-/// renewals that go on all the time.
-fn story(outcome: &RunOutcome, paint: Paint) -> String {
-    let Verdict::Violated(violations) = &outcome.verdict else { return String::new() };
-    let Some(first) = violations.first() else { return String::new() };
-    let events = outcome.history.events();
-    let told = |event: &&Event| {
-        !matches!(event.kind, Kind::Sent { .. } | Kind::LeaseExtended { .. } | Kind::Status { .. })
-    };
-    let before = events.iter().take(first.event).rev().filter(told).take(EVENTS_BEFORE);
-    let mut lines: Vec<String> = before.map(event::line).collect();
-    lines.reverse();
-    if let Some(event) = events.get(first.event) {
-        lines.push(paint.bad(&event::line(event)));
-    }
-    lines.join("\n") + "\n\n"
 }

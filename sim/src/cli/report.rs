@@ -17,10 +17,12 @@ pub fn report(arguments: &ReportArguments) -> miette::Result<Exit> {
     for file in &arguments.file {
         merged.read(file);
     }
-    for note in merged.notes() {
-        eprintln!("{}", wrap("note: ", &note));
+    let mut notes = merged.notes();
+    for note in &notes {
+        eprintln!("{}", wrap("note: ", note));
     }
     let problems = merged.problems();
+    notes.extend(problems.iter().cloned());
     for problem in &problems {
         eprintln!("{}", wrap("error: ", problem));
     }
@@ -53,5 +55,5 @@ pub fn report(arguments: &ReportArguments) -> miette::Result<Exit> {
         say_line("  no results");
         exit = exit.worse(Exit::Vacuous);
     }
-    Ok(exit.worse(conclusion.conclude(&findings, false, paint)))
+    Ok(exit.worse(conclusion.conclude(&findings, &notes, false, paint)))
 }

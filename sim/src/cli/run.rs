@@ -84,7 +84,7 @@ pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
     }
     let stopped = findings.len() < request.subjects.len()
         || findings.iter().any(|finding| finding.report.stopped);
-    let exit = conclusion.conclude(&findings, stopped, paint);
+    let exit = conclusion.conclude(&findings, &[], stopped, paint);
     Ok(exit.worse(jsonl.map_or(Exit::Ok, finish)))
 }
 

@@ -10,8 +10,10 @@ mod jobs;
 mod links;
 mod lists;
 mod machines;
+pub mod minor;
 mod services;
 mod setting;
+mod words;
 
 use std::time::Duration;
 
@@ -66,9 +68,11 @@ pub fn all(
         // A clock that is off from the beginning.
         let at = if kind == K::WallOffset { Duration::ZERO } else { at };
         let ranges = &swarm.ranges;
-        let mut draw = Draw { rng, size, horizon, timing, delivers, ranges };
+        let awaited = Vec::new();
+        let mut draw = Draw { rng, size, horizon, timing, delivers, ranges, awaited };
         let drawn = draw.faults(kind);
         let start = draw.anchor(&drawn).unwrap_or(Start::At(at));
+        faults.append(&mut draw.awaited);
         faults.extend(
             drawn
                 .into_iter()
@@ -97,6 +101,8 @@ struct Draw<'d> {
     /// Whether there are messages.
     delivers: bool,
     ranges: &'d Ranges,
+    /// What a pattern adds that waits for events.
+    awaited: Vec<PlannedFault>,
 }
 
 /// Faults with their time after the first.
@@ -184,7 +190,7 @@ impl Draw<'_> {
                 Fault::WallStep { node: self.node(), by_ms: self.sign(by_ms) }
             }
             K::DbWallStep => {
-                let by_ms = self.step();
+                let by_ms = self.database_step();
                 Fault::WallStep { node: Database, by_ms: self.sign(by_ms) }
             }
             K::Rate => {
@@ -201,6 +207,9 @@ impl Draw<'_> {
             K::StaleAnswer => return self.stale_answer(),
             K::LateWrite => return self.late_write(),
             K::LateAnswers => return self.late_answers(),
+            K::StoreAway => return self.store_away(),
+            K::LastWords => return self.last_words(),
+            K::ForgottenVote => return self.forgotten_vote(),
         };
         vec![(Duration::ZERO, single)]
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fencepost::NodeId;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::pick::{chance, one_of, uniform, uniform_duration, uniform_i64};
+use super::pick::{chance, log_duration, one_of, uniform, uniform_duration, uniform_i64};
 use super::plan::{
     DiskMode, DiskTrouble, Fault, Handling, Harm, Plan, PlannedFault, ServiceTrouble, Size, Start,
     Target, Workload, node, observer,
@@ -18,7 +18,7 @@ use super::{draw, lists, overlap};
 use crate::oracles::SinkKind;
 use crate::scenario::units::Between;
 use crate::scenario::{
-    DiskSpec, FaultLine, FaultSpec, HarmSpec, Scenario, ServiceSpec, StartSpec, WorkloadSpec,
+    DiskSpec, FaultLine, FaultSpec, HarmSpec, Scenario, ServiceSpec, StartSpec, Swarm, WorkloadSpec,
 };
 use crate::streams::stream;
 
@@ -31,7 +31,12 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     let disk = one_of(&mut stream(seed, "plan/disk", 0), &scenario.disks);
     let horizon = uniform_duration(&mut stream(seed, "plan/horizon", 0), scenario.horizon);
     let heal = uniform_duration(&mut stream(seed, "plan/heal", 0), scenario.heal);
-    let workload = scenario.workload.as_ref().and_then(|spec| workload(spec, seed));
+    let mut workload = scenario.workload.as_ref().and_then(|spec| workload(spec, seed));
+    if let (Some(swarm), Some(workload)) = (&scenario.swarm, &mut workload)
+        && !chance(&mut stream(seed, "plan/shared", 0), swarm.shared.into())
+    {
+        (workload.handling.units, workload.handling.spread) = (0, 0);
+    }
     let jobs = match workload {
         Some(_) => draw::jobs(&scenario.jobs, &mut stream(seed, "plan/jobs", 0)),
         None => Vec::new(),
@@ -41,8 +46,15 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     for (index, line) in scenario.faults.iter().enumerate() {
         expand(line, size, &mut stream(seed, "plan/fault", index as u64), &mut faults);
     }
-    if let Some(swarm) = &scenario.swarm {
-        draw::all(swarm, seed, size, horizon, &timing, workload.is_some(), &mut faults);
+    let percent = |of: fn(&Swarm) -> u32| scenario.swarm.as_ref().map_or(0, of).into();
+    let minor = chance(&mut stream(seed, "plan/minor", 0), percent(|swarm| swarm.minor))
+        && size.voters >= draw::minor::LEAST_VOTERS;
+    match &scenario.swarm {
+        Some(swarm) if minor => draw::minor::faults(&swarm.ranges, seed, horizon, &mut faults),
+        Some(swarm) => {
+            draw::all(swarm, seed, size, horizon, &timing, workload.is_some(), &mut faults);
+        }
+        None => {}
     }
     // What cannot come is no part of a plan.
     faults.retain(|PlannedFault { start, fault }| {
@@ -56,6 +68,8 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
             Fault::WallStep { node: Target::Database, .. } => {
                 workload.is_some_and(|work| !matches!(work.sink, SinkKind::Dedup { .. }))
             }
+            // And these for the seeds that have messages.
+            Fault::Judge { .. } => workload.is_some(),
             // A line may be meant for the seeds that have disks.
             Fault::Disk { .. } => disk != DiskMode::None,
             _ => true,
@@ -71,6 +85,10 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
     }
     // Faults of one moment keep the order of the scenario.
     faults.sort_by_key(|planned| planned.start);
+    let network = match minor {
+        true => scenario.network.clone(),
+        false => draw::network(scenario, size, &mut stream(seed, "plan/network", 0)),
+    };
     let mut plan = Plan {
         scenario: scenario.name.clone(),
         seed,
@@ -79,12 +97,12 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         disk,
         transport: scenario.transport,
         timing,
-        network: draw::network(scenario, size, &mut stream(seed, "plan/network", 0)),
+        network,
         workload,
         jobs,
         horizon,
         heal,
-        stable: scenario.stable,
+        stable: scenario.stable || minor,
         faults,
     };
     let listed = scenario
@@ -107,7 +125,13 @@ fn workload(spec: &WorkloadSpec, seed: u64) -> Option<Workload> {
     let messages = uniform_u32(&mut rng, spec.messages);
     let every = uniform_duration(&mut rng, spec.every);
     let last = spec.sinks.len() as u64 - 1;
-    let sink = spec.sinks[uniform(&mut rng, 0, last) as usize];
+    let sink = match spec.sinks[uniform(&mut rng, 0, last) as usize] {
+        SinkKind::Dedup { .. } => {
+            let window = log_duration(&mut stream(seed, "plan/window", 0), spec.window);
+            SinkKind::Dedup { window }
+        }
+        other => other,
+    };
     let mut rng = stream(seed, "plan/handling", 0);
     let handling = Handling {
         keys: uniform_u32(&mut rng, spec.keys),
@@ -229,6 +253,7 @@ fn expand(
             };
             Fault::Service { service: *service, trouble, share_ppm: *share_ppm, lasts }
         }
+        FaultSpec::Judge { case, thinks } => Fault::Judge { case: *case, thinks: pick(*thinks) },
         FaultSpec::Strobe { node, by_ms, every, lasts } => {
             let (every, lasts) = (pick(*every), pick(*lasts));
             Fault::Strobe { node: *node, by_ms: uniform_i64(rng, *by_ms), every, lasts }

@@ -3,6 +3,7 @@
 mod anchors;
 mod links;
 mod overlaps;
+mod portions;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};

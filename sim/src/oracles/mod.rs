@@ -98,6 +98,18 @@ impl SinkKind {
     /// What the nodes are told to take off a deduplicating sink's window, for the time that a send
     /// can be on its way.
     pub const WINDOW_MARGIN: Duration = Duration::from_secs(10);
+
+    /// All of their names.
+    pub const NAMES: [&str; 3] = ["dedup", "fenced", "plain"];
+
+    /// As in a scenario file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dedup { .. } => Self::NAMES[0],
+            Self::Fenced => Self::NAMES[1],
+            Self::Plain => Self::NAMES[2],
+        }
+    }
 }
 
 /// A property was broken.

@@ -50,7 +50,7 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
 }
 
 /// Where it happened if not on a node.
-fn outside(kind: &Kind) -> &'static str {
+pub(super) fn outside(kind: &Kind) -> &'static str {
     match kind {
         Kind::DatabaseWallStep { .. }
         | Kind::Enqueued { .. }

@@ -1,7 +1,9 @@
 //! What people get to see of a run.
 
+pub mod diagram;
 pub mod event;
 pub mod finding;
+pub mod html;
 pub mod jsonl;
 pub mod junit;
 pub mod log;
@@ -9,10 +11,12 @@ pub mod merge;
 pub mod plan_file;
 pub mod reach;
 pub mod regression_file;
+pub mod scene;
 pub mod stats;
 pub mod summary;
 pub mod text;
 pub mod total;
+pub mod zoo;
 
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,7 @@ pub fn write(
 ) -> std::io::Result<PathBuf> {
     let folder = root.join(FOLDER);
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(file_name(scenario, seed.seed, mutant));
+    let path = folder.join(format!("{}.toml", stem(&scenario.name, seed.seed, mutant)));
     std::fs::write(&path, text(scenario, seed, mutant, &path))?;
     Ok(path)
 }
@@ -51,12 +51,13 @@ pub fn write_shrunk(
     Ok(path)
 }
 
-fn file_name(scenario: &Scenario, seed: u64, mutant: Option<Mutant>) -> String {
+/// What the files of a seed are called, without their ending.
+pub fn stem(scenario: &str, seed: u64, mutant: Option<Mutant>) -> String {
     // The name of a scenario is free text.
     let simple = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name: String = scenario.name.chars().map(simple).take(60).collect();
+    let name: String = scenario.chars().map(simple).take(60).collect();
     let mutant = mutant.map(|mutant| format!("-{}", mutant.name())).unwrap_or_default();
-    format!("{name}-seed-{seed}{mutant}.toml")
+    format!("{name}-seed-{seed}{mutant}")
 }
 
 fn text(scenario: &Scenario, seed: &SeedReport, mutant: Option<Mutant>, path: &Path) -> String {
@@ -100,6 +101,6 @@ mod tests {
         let read = Scenario::parse("x.toml", &written).map_err(miette::Report::new).unwrap();
         assert_eq!(read.seed, Some(7));
         assert_eq!(generate(&read, 7), generate(&scenario, 7));
-        assert_eq!(file_name(&scenario, 7, None), "stale---leader-seed-7.toml");
+        assert_eq!(stem(&scenario.name, 7, None), "stale---leader-seed-7");
     }
 }

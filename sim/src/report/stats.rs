@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use fencepost::Identity;
 use fencepost::probe::REACH_POINTS;
 
-use crate::history::{Kind, MessageState};
+use crate::history::{Event, Kind, MessageState};
 use crate::run::RunOutcome;
 
 /// A count for each of [`REACH_POINTS`].
@@ -70,6 +71,43 @@ pub struct Stats {
     pub unfinished: u64,
     /// How often each reach point was reached, in the order of [`REACH_POINTS`].
     pub reach: Reach,
+    /// The same of messages by the kind of sink, as [`SinkKind::name`](crate::oracles::SinkKind::name)
+    /// has it.
+    pub sinks: BTreeMap<&'static str, Messages>,
+    /// How many failovers took how long, in tenths of a second, from the kill of whoever was handed the
+    /// last guard to the next guard; those of [`FAILOVER_MAX`] and longer are one.
+    pub failovers: BTreeMap<u64, u64>,
+}
+
+/// The longest failover that is told apart from longer ones, in tenths of a second.
+pub const FAILOVER_MAX: u64 = 50;
+
+/// What became of messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// Written by the application.
+    pub enqueued: u64,
+    /// Times that a recipient saw one.
+    pub effects: u64,
+    /// Ended delivered.
+    pub delivered: u64,
+    /// Ended failed.
+    pub failed: u64,
+    /// Ended in doubt.
+    pub in_doubt: u64,
+    /// Of those, parked for a person.
+    pub parked: u64,
+}
+
+impl Messages {
+    fn merge(&mut self, other: &Self) {
+        self.enqueued += other.enqueued;
+        self.effects += other.effects;
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.in_doubt += other.in_doubt;
+        self.parked += other.parked;
+    }
 }
 
 impl Stats {
@@ -91,7 +129,18 @@ impl Stats {
             }
         }
         stats.leader_changes = elections.saturating_sub(1);
+        stats.failovers = failovers(events);
+        if let Some(sink) = outcome.sink {
+            stats.went_to(sink.name());
+        }
         stats
+    }
+
+    /// All messages of this one run went to a sink of that kind.
+    pub fn went_to(&mut self, sink: &'static str) {
+        let Self { enqueued, effects, delivered, failed, in_doubt, parked, .. } = *self;
+        let messages = Messages { enqueued, effects, delivered, failed, in_doubt, parked };
+        self.sinks = BTreeMap::from([(sink, messages)]);
     }
 
     fn count(&mut self, kind: &Kind) {
@@ -145,6 +194,12 @@ impl Stats {
         for (sum, count) in self.reach.iter_mut().zip(other.reach.0) {
             *sum += count;
         }
+        for (sink, messages) in &other.sinks {
+            self.sinks.entry(sink).or_default().merge(messages);
+        }
+        for (tenths, count) in &other.failovers {
+            *self.failovers.entry(*tenths).or_default() += count;
+        }
     }
 
     /// Simulated time in seconds.
@@ -164,6 +219,32 @@ impl Stats {
     }
 }
 
+/// How long it took from the kill of a leader to the next guard, as [`Stats::failovers`] has it.
+fn failovers(events: &[Event]) -> BTreeMap<u64, u64> {
+    const TENTH: u64 = 100_000_000;
+    let (mut holder, mut gone) = (None, None);
+    let mut found = BTreeMap::new();
+    for event in events {
+        match event.kind {
+            Kind::GuardIssued { holder: Identity { node, .. }, .. } => {
+                if let Some(since) = gone.take() {
+                    let tenths = (event.at.since(since) / TENTH).min(FAILOVER_MAX);
+                    *found.entry(tenths).or_default() += 1;
+                }
+                holder = Some(node);
+            }
+            Kind::Down { node, graceful: false } if holder == Some(node) => {
+                gone = Some(event.at);
+                holder = None;
+            }
+            // It led no longer, so that its death is no loss.
+            Kind::SteppedDown { node, .. } if holder == Some(node) => holder = None,
+            _ => {}
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use fencepost::{Identity, Incarnation, Term, Token};
@@ -180,7 +261,8 @@ mod tests {
         }
         let mut reach = [0; REACH_POINTS.len()];
         reach[1] = 3;
-        RunOutcome { seed: 9, verdict: Verdict::Ok, history, reach }
+        let sink = Some(crate::oracles::SinkKind::Plain);
+        RunOutcome { seed: 9, verdict: Verdict::Ok, history, reach, sink }
     }
 
     fn elected(term: u64) -> Kind {
@@ -232,6 +314,9 @@ mod tests {
         assert_eq!((stats.delivered, stats.failed), (1, 1));
         assert_eq!((stats.in_doubt, stats.parked, stats.unfinished), (1, 1, 1));
         assert_eq!(stats.reached(REACH_POINTS[1].0), 3);
+        let messages = stats.sinks["plain"];
+        assert_eq!((messages.enqueued, messages.delivered, messages.in_doubt), (1, 1, 1));
+        assert!(stats.failovers.is_empty(), "n2 was killed, and did not lead");
         assert_eq!(stats.reached("no such point"), 0);
     }
 
@@ -239,6 +324,28 @@ mod tests {
     fn no_election_is_no_change_of_leader() {
         assert_eq!(Stats::of(&outcome(vec![])).leader_changes, 0);
         assert_eq!(Stats::of(&outcome(vec![(1, elected(1))])).leader_changes, 0);
+    }
+
+    #[test]
+    fn a_failover_lasts_from_the_kill_of_the_leader_to_the_next_guard() {
+        let guard = |number, token| {
+            let holder = Identity { node: node(number), incarnation: Incarnation::FIRST };
+            Kind::GuardIssued { holder, token: Token(token) }
+        };
+        let down = |number, graceful| Kind::Down { node: node(number), graceful };
+        let second = 1_000_000_000;
+        let stats = Stats::of(&outcome(vec![
+            (0, guard(1, 1)),
+            (second, down(2, false)),
+            (2 * second, down(1, false)),
+            (2 * second, down(3, false)),
+            (3 * second + second / 4, guard(2, 2)),
+            (4 * second, down(2, true)),
+            (5 * second, guard(3, 3)),
+            (6 * second, down(3, false)),
+            (99 * second, guard(1, 4)),
+        ]));
+        assert_eq!(stats.failovers, BTreeMap::from([(12, 1), (FAILOVER_MAX, 1)]));
     }
 
     #[test]

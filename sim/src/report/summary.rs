@@ -148,7 +148,7 @@ pub fn failure(
 }
 
 /// That many in each second of CPU time.
-pub(super) fn per_second(count: f64, report: &BatchReport) -> f64 {
+pub fn per_second(count: f64, report: &BatchReport) -> f64 {
     let seconds = report.cpu.as_secs_f64();
     if seconds > 0.0 { count / seconds } else { 0.0 }
 }

@@ -40,6 +40,7 @@ fn enormous() -> BatchReport {
         parked: count,
         unfinished: count,
         reach: Reach([count; REACH_POINTS.len()]),
+        ..Stats::default()
     };
     let cpu = Duration::from_millis(12_345);
     BatchReport { stats, cpu, wall: cpu, ..BatchReport::default() }

@@ -43,7 +43,7 @@ pub use self::swarm::{DrawKind, Ranges, Swarm};
 pub use self::timing::TimingSpec;
 use self::units::Between;
 use crate::faults::plan::{
-    DiskMode, Harm, Links, Network, Noise, Service, Target, Topology, Transport,
+    Case, DiskMode, Harm, Links, Network, Noise, Service, Target, Topology, Transport,
 };
 use crate::oracles::SinkKind;
 
@@ -98,6 +98,8 @@ pub struct WorkloadSpec {
     pub every: Between<Duration>,
     /// The kinds of sink of which each seed draws one; at least one.
     pub sinks: Vec<SinkKind>,
+    /// How long a dedup sink remembers a key.
+    pub window: Between<Duration>,
     /// How many ordering keys the messages carry; zero: none.
     pub keys: Between<u32>,
     /// How many messages a leader claims at once; at least one.
@@ -210,6 +212,10 @@ pub enum FaultSpec {
         trouble: ServiceSpec,
         share_ppm: u32,
         lasts: Between<Duration>,
+    },
+    Judge {
+        case: Case,
+        thinks: Between<Duration>,
     },
     Strobe {
         node: Target,

@@ -16,6 +16,7 @@ pub(super) const KEYS: [&str; 4] = ["at", "when", "nth", "after"];
 
 /// The events by name; `leader` may be followed by a voter in parentheses.
 const EVENTS: &[(&str, Trigger)] = &[
+    ("campaign", Trigger::Campaign),
     ("leader", Trigger::Leader(None)),
     ("claim asked", Trigger::ClaimAsked),
     ("claim", Trigger::Claim),

@@ -22,6 +22,11 @@ pub struct Swarm {
     pub far_node: u32,
     /// In how many of a hundred seeds latencies have a long tail.
     pub long_tail: u32,
+    /// In how many of a hundred seeds the workload's `units` and `spread` hold; in the others, they
+    /// are zero.
+    pub shared: u32,
+    /// In how many of a hundred seeds all faults are minor: the leader must stay.
+    pub minor: u32,
 }
 
 /// How hard the drawn faults are. Durations are drawn so that each doubling is equally likely.
@@ -153,6 +158,12 @@ draw_kinds! {
     LateWrite = "late-write", 4;
     /// The others' answers to the leader come late, and then not at all.
     LateAnswers = "late-answers", 3;
+    /// The leader is bounced, what it said last comes late, and its successor dies meanwhile.
+    LastWords = "last-words", 2;
+    /// The database is away while the leader, and then everybody, stands still for a lease.
+    StoreAway = "store-away", 1;
+    /// Campaigns take long, and a voter forgets its vote in the middle of one.
+    ForgottenVote = "forgotten-vote", 2;
     /// Some node is killed and started again on an empty disk.
     KillWiped = "kill-wiped", 3;
     /// Some node is stopped gracefully and started again on an empty disk.
@@ -216,7 +227,14 @@ draw_kinds! {
 impl DrawKind {
     /// Whether the draw needs the link plugin.
     pub fn needs_links(self) -> bool {
-        matches!(self, Self::SlowLink | Self::Noise | Self::LateAnswers)
+        matches!(
+            self,
+            Self::SlowLink
+                | Self::Noise
+                | Self::LateAnswers
+                | Self::LastWords
+                | Self::ForgottenVote
+        )
     }
 
     /// Whether the draw needs disks of whatever kind.
@@ -239,6 +257,9 @@ impl DrawKind {
     }
 }
 
+/// What only the link plugin can do.
+const OF_LINKS: [&str; 2] = ["far_node", "long_tail"];
+
 /// The most draws of one seed.
 const MAX_COUNT: u32 = 1_000;
 
@@ -249,7 +270,8 @@ pub(super) fn parse(
     problems: &mut Problems,
 ) -> Option<Swarm> {
     let section = Section::of("[swarm]", value, problems)?;
-    section.only(&["count", "draw", "ranges", "far_node", "long_tail"], problems);
+    section
+        .only(&["count", "draw", "ranges", "far_node", "long_tail", "shared", "minor"], problems);
     let number = section.need("count", "\"3..12\"", problems);
     let number = number.and_then(|value| {
         let number = count("count", value, problems)?;
@@ -289,14 +311,30 @@ pub(super) fn parse(
             ),
         );
     }
-    let far_node = percent("far_node", &section, around, problems);
-    let long_tail = percent("long_tail", &section, around, problems);
-    Some(Swarm { count: number?, draw, ranges, far_node: far_node?, long_tail: long_tail? })
+    let far_node = percent("far_node", 0, &section, around, problems);
+    let long_tail = percent("long_tail", 0, &section, around, problems);
+    let shared = percent("shared", 100, &section, around, problems);
+    let minor = percent("minor", 0, &section, around, problems);
+    Some(Swarm {
+        count: number?,
+        draw,
+        ranges,
+        far_node: far_node?,
+        long_tail: long_tail?,
+        shared: shared?,
+        minor: minor?,
+    })
 }
 
-/// How many of a hundred seeds; none, if the scenario does not say.
-fn percent(key: &str, section: &Section, around: Around, problems: &mut Problems) -> Option<u32> {
-    let Some(value) = section.get(key) else { return Some(0) };
+/// How many of a hundred seeds; `otherwise`, if the scenario does not say.
+fn percent(
+    key: &str,
+    otherwise: u32,
+    section: &Section,
+    around: Around,
+    problems: &mut Problems,
+) -> Option<u32> {
+    let Some(value) = section.get(key) else { return Some(otherwise) };
     let percent = count(key, value, problems).and_then(|p| fixed(key, p, section, problems))?;
     let (message, label, help) = if percent > 100 {
         (
@@ -304,7 +342,7 @@ fn percent(key: &str, section: &Section, around: Around, problems: &mut Problems
             "expected 0 to 100",
             "write in how many of a hundred seeds, such as 20",
         )
-    } else if percent > 0 && around.transport == Some(Transport::Tcp) {
+    } else if percent > 0 && OF_LINKS.contains(&key) && around.transport == Some(Transport::Tcp) {
         (
             format!("\"{key}\" does not reach the tcp transport"),
             "only with transport = \"links\"",

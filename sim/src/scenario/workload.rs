@@ -5,7 +5,7 @@ use std::time::Duration;
 use fencepost::store::MAX_UNITS;
 
 use super::WorkloadSpec;
-use super::field::{Section, Value, count, fixed, names};
+use super::field::{Section, Value, count, names};
 use super::problem::{Problems, suggest};
 use super::units::Between;
 use crate::faults::plan::Handling;
@@ -43,10 +43,10 @@ pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<WorkloadSp
     });
     let every = section.duration_or("every", Duration::from_millis(50), problems);
     let window = section.duration_or("window", DEFAULT_WINDOW, problems);
-    let window = window.and_then(|window| fixed("window", window, &section, problems));
+    let usual = window.map_or(DEFAULT_WINDOW, |window| window.high);
     let sinks = match section.get("sink") {
-        Some(value) => sinks(value, window.unwrap_or(DEFAULT_WINDOW), problems),
-        None => Some(vec![SinkKind::Dedup { window: window.unwrap_or(DEFAULT_WINDOW) }]),
+        Some(value) => sinks(value, usual, problems),
+        None => Some(vec![SinkKind::Dedup { window: usual }]),
     };
     if let (Some(value), Some(sinks)) = (section.get("window"), &sinks)
         && !sinks.iter().any(|sink| matches!(sink, SinkKind::Dedup { .. }))
@@ -68,6 +68,7 @@ pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<WorkloadSp
         messages: messages?,
         every: every?,
         sinks: sinks?,
+        window: window?,
         keys: keys?,
         batch: batch?,
         attempts: attempts?,
@@ -114,7 +115,7 @@ fn at_most(
 }
 
 fn sinks(value: &Value, window: Duration, problems: &mut Problems) -> Option<Vec<SinkKind>> {
-    const NAMES: [&str; 3] = ["dedup", "fenced", "plain"];
+    const NAMES: [&str; 3] = SinkKind::NAMES;
     let named = names("sink", value, problems)?;
     if named.is_empty() {
         problems.add(value.span(), "no sink", "expected a sink", suggest("", NAMES));

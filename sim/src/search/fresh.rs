@@ -64,6 +64,7 @@ pub fn run_caught(seed: u64, run: impl FnOnce() -> RunOutcome) -> RunOutcome {
             verdict: Verdict::Panicked(message),
             history: History::default(),
             reach: probe::reach_counts(),
+            sink: None,
         }
     })
 }
@@ -179,6 +180,7 @@ mod tests {
                 verdict: Verdict::Ok,
                 history: History::default(),
                 reach: probe::reach_counts(),
+                sink: None,
             }
         });
         assert_eq!(outcome.verdict, Verdict::Ok);

@@ -11,6 +11,7 @@ pub mod seeds;
 pub mod shard;
 pub mod shrink;
 pub mod stop;
+pub mod tally;
 pub mod verdict;
 
 #[cfg(test)]
@@ -22,4 +23,5 @@ pub use hunt::{Hunt, HuntReport};
 pub use seeds::Seeds;
 pub use shard::Shard;
 pub use stop::Stop;
+pub use tally::{Tallied, Tally};
 pub use verdict::{BatchReport, BatchVerdict, SeedReport};

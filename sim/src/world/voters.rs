@@ -214,10 +214,11 @@ impl Cluster {
             let shared = service.deliver_shared(sink, config, work::named("outbox", self.spread));
             shared.expect("a planned work is one, and has a name of its own");
         } else {
-            service.deliver(sink, config);
+            service.deliver(sink, config).expect("a process delivers once");
         }
         let node = self.places.node(place);
-        service.schedule(jobs_of(&self.jobs, self.seed, node, service.clock(), &self.recorder));
+        let jobs = jobs_of(&self.jobs, self.seed, node, service.clock(), &self.recorder);
+        service.schedule(jobs).expect("a process schedules once");
         if self.units > 0 {
             let (clock, recorder) = (service.clock().clone(), Arc::clone(&self.recorder));
             let act = move |guard| work::act(guard, clock.clone(), Arc::clone(&recorder));

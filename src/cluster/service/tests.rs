@@ -3,161 +3,15 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::{Coordinator, ElectionCommand, LeaseState, Mail, NodeEvent, STOP_LIMIT, Terms};
-use super::*;
-use crate::id::{Boot, Generation, Incarnation, Term, Token};
-use crate::time::{Instant, WallTime};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-const LEASE: Duration = Duration::from_secs(60);
+use super::super::testing::{Simulated, World, lose, say};
+use super::super::{LeaseState, STOP_LIMIT};
+use super::*;
+use crate::id::{Term, Token};
+
 const MOMENT: Duration = Duration::from_millis(10);
-
-/// The simulated time.
-#[derive(Debug, Clone)]
-struct Simulated(tokio::time::Instant);
-
-impl Clock for Simulated {
-    fn now(&self) -> Instant {
-        Instant(0) + self.0.elapsed()
-    }
-
-    fn wall(&self) -> WallTime {
-        WallTime::default()
-    }
-
-    async fn sleep_until(&self, deadline: Instant) {
-        if let Some(left) = self.now().until(deadline) {
-            sleep(left).await;
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the quorum has burnt down")]
-struct BurntDown;
-
-struct Obedient {
-    clock: Simulated,
-    status: Arc<Watched<ClusterStatus>>,
-    lease: Arc<Watched<LeaseState>>,
-    said: Arc<Mutex<Vec<String>>>,
-    fails: oneshot::Receiver<()>,
-}
-
-impl Coordinator for Obedient {
-    type Clock = Simulated;
-    type Error = BurntDown;
-
-    fn clock(&self) -> Simulated {
-        self.clock.clone()
-    }
-
-    fn status(&self) -> Arc<Watched<ClusterStatus>> {
-        Arc::clone(&self.status)
-    }
-
-    fn lease(&self) -> Arc<Watched<LeaseState>> {
-        Arc::clone(&self.lease)
-    }
-
-    fn mail(&self) -> Arc<Mail> {
-        let me = self.status.with(|status| status.current);
-        Mail::new(me).0
-    }
-
-    fn terms(&self) -> Terms {
-        let boot = Boot { node: self.status.with(|status| status.current), nonce: 1 };
-        let (lease, promise) = (Duration::from_millis(900), Duration::from_millis(950));
-        Terms { boot, lease, promise }
-    }
-
-    async fn run(mut self, mut commands: mpsc::Receiver<ElectionCommand>) -> Result<(), BurntDown> {
-        loop {
-            let command = tokio::select! {
-                biased;
-                command = commands.recv() => command.expect("the service holds the other end"),
-                Ok(()) = &mut self.fails => return Err(BurntDown),
-            };
-            match command {
-                ElectionCommand::Outranked { .. } => unreachable!("there is no store"),
-                ElectionCommand::Resign { term } => {
-                    say(&self.said, format!("resign {term}"));
-                    lose(&self.lease);
-                }
-                ElectionCommand::Leave => {
-                    say(&self.said, "leave");
-                    lose(&self.lease);
-                    return Ok(());
-                }
-            }
-        }
-    }
-}
-
-fn say(said: &Mutex<Vec<String>>, what: impl Into<String>) {
-    said.lock().unwrap().push(what.into());
-}
-
-fn lose(lease: &Watched<LeaseState>) {
-    lease.set(LeaseState { held: false, ..lease.get() });
-}
-
-struct Silent;
-
-impl Observer for Silent {
-    fn observe(&self, _: &NodeEvent) {}
-}
-
-/// A service, and the strings that pull it.
-struct World {
-    service: ClusterService<Unfenced, Simulated>,
-    status: Arc<Watched<ClusterStatus>>,
-    lease: Arc<Watched<LeaseState>>,
-    /// What happened, in order.
-    said: Arc<Mutex<Vec<String>>>,
-    fail: oneshot::Sender<()>,
-}
-
-impl World {
-    fn new() -> Self {
-        let current = "n1".parse().unwrap();
-        let status = Arc::new(Watched::new(ClusterStatus {
-            current,
-            incarnation: Incarnation::FIRST,
-            role: Role::Rejoining,
-            generation: Generation::default(),
-            term: Term(0),
-            leader: None,
-            view: Arc::default(),
-            clock_suspects: Arc::default(),
-        }));
-        let (lease, said) = (Arc::<Watched<LeaseState>>::default(), Arc::default());
-        let (fail, fails) = oneshot::channel();
-        let coordinator = Obedient {
-            clock: Simulated(tokio::time::Instant::now()),
-            status: Arc::clone(&status),
-            lease: Arc::clone(&lease),
-            said: Arc::clone(&said),
-            fails,
-        };
-        let service = ClusterService::start(coordinator, Arc::new(Unfenced), Arc::new(Silent));
-        Self { service, status, lease, said, fail }
-    }
-
-    fn lead(&self, token: u64) {
-        self.lease.set(LeaseState {
-            token: Token(token),
-            until: self.service.clock().now() + LEASE,
-            held: true,
-            ..LeaseState::default()
-        });
-    }
-
-    fn said(&self) -> Vec<String> {
-        self.said.lock().unwrap().clone()
-    }
-}
 
 #[tokio::test]
 async fn a_latch_opens_with_the_lease_and_not_before() {
@@ -211,18 +65,38 @@ async fn a_shutdown_ends_guards_and_hands_over_when_the_last_was_dropped() {
 async fn a_shutdown_waits_for_what_is_attached_whose_guard_lasts() {
     let world = World::new();
     let said = Arc::clone(&world.said);
-    world.service.attach("component", |post| async move {
+    let component = |post: Post<Simulated>| async move {
         let guard = post.guard.wait_for(Option::clone).await;
         post.stop.wait_for(|stop| stop.then_some(())).await;
         sleep(STOP_LIMIT / 2).await;
         say(&said, if guard.check().is_ok() { "may still act" } else { "may not act" });
-    });
+    };
+    world.service.attach("component", component).unwrap();
     world.lead(1);
     let _ = world.service.latch().await.unwrap();
     world.service.shutdown().await.unwrap();
     assert_eq!(world.said(), ["may still act", "leave"]);
-    world.service.attach("late", |_| async { panic!("the service has ended") });
+    world.service.attach("late", |_| async { panic!("the service has ended") }).unwrap();
     sleep(MOMENT).await;
+}
+
+/// Two of a kind would act under the same token, and no fence could tell them apart.
+#[tokio::test]
+async fn of_components_that_do_the_same_only_one_is_attached() {
+    let world = World::new();
+    let (end, ended) = oneshot::channel::<()>();
+    world.service.attach("sweeper", |_| async { drop(ended.await) }).unwrap();
+    world.service.attach("printer", |_| async {}).unwrap();
+    let second = world.service.attach("sweeper", |_| async { panic!("two of a kind") });
+    assert_eq!(
+        second.unwrap_err().to_string(),
+        "this service runs a sweeper already, and two would act under the same token: name each \
+         after what it does, or wait until the first ends"
+    );
+    drop(end);
+    sleep(MOMENT).await;
+    world.service.attach("sweeper", |_| async {}).unwrap();
+    world.service.shutdown().await.unwrap();
 }
 
 /// What still acts may have an effect at any time: its lease must not be released.
@@ -267,9 +141,32 @@ async fn selected_work_gives_leadership_up_and_queues_again() {
         world.lead(token);
         sleep(10 * MOMENT).await;
     }
-    assert_eq!(world.said(), ["work 3", "resign 3", "work 5", "resign 5"]);
+    assert_eq!(world.said(), ["work 3", "hand over 3", "work 5", "hand over 5"]);
     world.service.shutdown().await.unwrap();
     assert!(matches!(selection.ended().await, Stopped::ShutDown));
+}
+
+/// L3: what was begun under a guard that is held elsewhere may be under way.
+#[tokio::test]
+async fn selected_work_does_not_release_a_lease_that_others_act_under() {
+    let world = World::new();
+    world.lead(1);
+    let elsewhere = world.service.latch().await.unwrap();
+    let _selection = world.service.select(|_| sleep(MOMENT));
+    elsewhere.cancelled().await;
+    assert_eq!(world.said(), ["resign 1"]);
+    drop(elsewhere);
+    world.lead(2);
+    sleep(2 * MOMENT).await;
+    let component = |post: Post<Simulated>| async move {
+        let guard = post.guard.wait_for(Option::clone).await;
+        post.stop.wait_for(|stop| stop.then_some(())).await;
+        drop(guard);
+    };
+    world.service.attach("component", component).unwrap();
+    world.lead(3);
+    sleep(2 * MOMENT).await;
+    assert_eq!(world.said(), ["resign 1", "hand over 2", "resign 3"]);
 }
 
 /// Tells of its end, in whatever way it ends.
@@ -315,7 +212,7 @@ async fn a_dropped_selection_gives_leadership_up() {
     sleep(MOMENT).await;
     drop(selection);
     sleep(MOMENT).await;
-    assert_eq!(world.said(), ["work ends", "resign 4"]);
+    assert_eq!(world.said(), ["work ends", "hand over 4"]);
 }
 
 #[tokio::test]

@@ -25,11 +25,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tracing::warn;
+
 use crate::delivery::{Promise, SendError, Sink, SinkError, Stamp};
 use crate::store::{MessageId, Outgoing};
 
-/// How often, and with which pause, the lock is tried for before the sink gives up. Another process
-/// may have been stopped while it holds the lock.
+/// How often, and with which pause, the lock is tried for before a call fails. Another process may
+/// have been stopped while it holds the lock, and then the sink is asked again.
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
@@ -42,10 +44,13 @@ pub struct FileSink {
 impl FileSink {
     /// The sink that appends to the file at `path`, which is created if it is missing.
     ///
+    /// If another process keeps the files locked, as one does that was stopped in the middle of a
+    /// write, they are looked at when they are first used; as long as it does, nothing is sent.
+    ///
     /// # Errors
     /// The file or one of those beside it cannot be read or created, or is damaged.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { files: Arc::new(Mutex::new(Files::open(path)?)) })
+        Ok(Self { files: Arc::new(Mutex::new(Files::open(path, LOCK_ATTEMPTS)?)) })
     }
 
     /// Runs `work` where it may block. Once begun it runs to its end.
@@ -63,6 +68,12 @@ impl FileSink {
 impl Sink for FileSink {
     fn promise(&self) -> Promise {
         Promise::Fenced
+    }
+
+    /// Whether the lock can be had. So that messages wait for it that were not tried, and count no
+    /// failure.
+    async fn ready(&self) -> Result<(), SinkError> {
+        self.with(|files| files.lock().map(drop).map_err(unavailable)).await
     }
 
     async fn send(&self, message: &Outgoing, stamp: Stamp) -> Result<(), SendError> {
@@ -85,6 +96,7 @@ struct Files {
     log: PathBuf,
     fence: PathBuf,
     lock: File,
+    lock_attempts: u32,
     /// The ids in the first `read` bytes of the log, which are whole lines, and synced.
     ids: BTreeSet<String>,
     read: u64,
@@ -119,7 +131,7 @@ enum Refusal {
 }
 
 impl Files {
-    fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path, lock_attempts: u32) -> io::Result<Self> {
         let beside = |extension: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(extension);
@@ -133,8 +145,12 @@ impl Files {
         let lock = create(&lock_path)?;
         create(path)?;
         sync_directory_of(path)?;
-        let mut files = Self { log: path.to_owned(), fence, lock, ids: BTreeSet::new(), read: 0 };
-        files.locked()?;
+        let (log, ids) = (path.to_owned(), BTreeSet::new());
+        let mut files = Self { log, fence, lock, lock_attempts, ids, read: 0 };
+        match files.locked() {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+            looked => drop(looked?),
+        }
         Ok(files)
     }
 
@@ -165,9 +181,13 @@ impl Files {
         Ok(locked.ids.contains(id.as_str()))
     }
 
+    fn lock(&self) -> io::Result<Unlock<'_>> {
+        lock(&self.lock, &self.log, self.lock_attempts)
+    }
+
     /// Takes the lock and reads what others wrote since.
     fn locked(&mut self) -> io::Result<Locked<'_>> {
-        let _unlocks = lock(&self.lock).map_err(context("lock", &self.log))?;
+        let _unlocks = lock(&self.lock, &self.log, self.lock_attempts)?;
         // Opened anew each time: should somebody have moved the log away, that is noticed.
         let log = OpenOptions::new()
             .read(true)
@@ -294,8 +314,9 @@ fn unavailable(error: io::Error) -> SinkError {
     SinkError::Unavailable(error.to_string())
 }
 
-fn lock(file: &File) -> io::Result<Unlock<'_>> {
-    for attempt in 0..LOCK_ATTEMPTS {
+/// Takes the lock of the log at `path`.
+fn lock<'a>(file: &'a File, path: &Path, attempts: u32) -> io::Result<Unlock<'a>> {
+    for attempt in 0..attempts {
         if attempt > 0 {
             // chance: the real file sink waits for other processes; no simulation has them
             std::thread::sleep(LOCK_PAUSE);
@@ -303,10 +324,12 @@ fn lock(file: &File) -> io::Result<Unlock<'_>> {
         match file.try_lock() {
             Ok(()) => return Ok(Unlock(file)),
             Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::Error(error)) => return Err(context("lock", path)(error)),
         }
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "another process has held the lock for too long"))
+    let held = "another process holds the lock; is one stopped, by SIGSTOP or a debugger?";
+    warn!(path = %path.display(), "the file sink waits: {held}");
+    Err(context("lock", path)(io::Error::new(io::ErrorKind::TimedOut, held)))
 }
 
 fn sync_directory_of(path: &Path) -> io::Result<()> {

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 use self::letter::Letters;
 use super::{Encryption, SinkOpenError, SmtpConfig};
 use crate::delivery::{Promise, SendError, Sink, SinkError, Stamp};
-use crate::store::{MessageId, Outgoing};
+use crate::store::Outgoing;
 use crate::tls::TlsError;
 
 /// How long a connection may rest before it is replaced. What meets the server's end of one is not
@@ -185,14 +185,6 @@ impl Sink for SmtpSink {
             Ok(Err(error)) => Err(SendError::Unknown(error.to_string())),
             Err(_) => Err(SendError::Unknown(format!("no answer to the message within {limit:?}"))),
         }
-    }
-
-    async fn fence(&self, _: Stamp) -> Result<(), SinkError> {
-        Err(SinkError::Unavailable("mail cannot be fenced".into()))
-    }
-
-    async fn has(&self, _: &MessageId, _: Stamp) -> Result<bool, SinkError> {
-        Err(SinkError::Unavailable("a mail server cannot be asked what it has".into()))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::{ConfigFileError, Draft, nearest};
-use super::{Delivery, DeliveryTable, File, MAX_BATCH, TimingTable};
+use super::{Delivery, DeliveryTable, File, MAX_BATCH, MAX_SPREAD, TimingTable};
 use crate::delivery::DispatcherConfig;
 use crate::election::{ConfigError, MAX_PRIORITY, Timing};
 use crate::id::NodeId;
@@ -284,6 +284,7 @@ impl Draft<'_> {
             batch: defaults.batch,
             backoff: defaults.backoff,
             attempts: defaults.attempts_max,
+            spread: None,
         };
         let Some(table) = table else { return Ok(delivery) };
         if let Some(text) = &table.poll {
@@ -317,6 +318,17 @@ impl Draft<'_> {
                 let help = "a message is sent at least once";
                 return Err(self.mistake(attempts.span(), "attempts is zero", "here", help));
             }
+        }
+        if let Some(spread) = &table.spread {
+            let units = *spread.get_ref();
+            if !(1..=MAX_SPREAD).contains(&units) {
+                let help = format!(
+                    "share the delivery in 1 to {MAX_SPREAD} units, a few times as many as there are \
+                     nodes, the same on every node; or remove `spread`: then the leader delivers"
+                );
+                return Err(self.mistake(spread.span(), "spread is out of range", "here", help));
+            }
+            delivery.spread = Some(units);
         }
         Ok(delivery)
     }

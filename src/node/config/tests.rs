@@ -69,6 +69,9 @@ fn a_good_file_is_read() {
     );
     assert_eq!(config.sink, SinkConfig::File("/var/mail/sent.log".into()), "absolute");
     assert_eq!((config.dispatcher().poll, config.dispatcher().batch), (Duration::from_secs(1), 7));
+    assert_eq!(config.shared_delivery(), None);
+    let spread = parse(&GOOD.replace("batch = 7", "spread = 256")).unwrap();
+    assert_eq!(spread.shared_delivery().unwrap().units, 256);
 }
 
 #[test]
@@ -256,6 +259,12 @@ fn bad_durations_and_ranges_are_shown() {
     let backoff = shown("batch = 7", "backoff_max = \"25h\"");
     assert_shows(&backoff, &["backoff_max is out of range", "22 │ backoff_max"]);
     assert_shows(&shown("batch = 7", "attempts = 0"), &["attempts is zero", "22 │ attempts"]);
+    for spread in [0, 257] {
+        assert_shows(
+            &shown("batch = 7", &format!("spread = {spread}")),
+            &["spread is out of range", "22 │ spread", "1 to 256 units", "the leader delivers"],
+        );
+    }
     assert_shows(&shown("\"mail\"", "\"\""), &["cannot name a cluster", "1 │ cluster"]);
 }
 

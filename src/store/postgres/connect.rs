@@ -1,5 +1,7 @@
 //! Sessions: how they are made, what each is told at its start, and what can go wrong.
 
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -22,6 +24,13 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 /// A commit that is answered is durable. Never lowers what is configured.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', FALSE)
     WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+const NAME_CA: &str = ": if it is the right server, name the certificate of its authority as `ca` in \
+                       [store]";
+/// Every statement here looks its rows up by an index. Left to its own, the planner reads a table that was
+/// small when it last counted from end to end, remembers that for as long as the session lasts, and
+/// looks for messages for minutes once there is a backlog.
+const BY_INDEX: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off;
+    SET enable_hashjoin = off; SET enable_mergejoin = off";
 /// Where it is not, ids would be changed on their way.
 const ENCODING: &str = "SELECT pg_encoding_to_char(encoding) FROM pg_database
     WHERE datname = current_database()";
@@ -62,7 +71,7 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<Pool, StoreError> {
             Box::pin(async move {
                 let limits = format!(
                     "SET statement_timeout = {}; SET lock_timeout = {};
-                    SET idle_in_transaction_session_timeout = {}; {DURABLE}",
+                    SET idle_in_transaction_session_timeout = {}; {BY_INDEX}; {DURABLE}",
                     STATEMENT_TIMEOUT.as_millis(),
                     LOCK_TIMEOUT.as_millis(),
                     IDLE_IN_TRANSACTION_TIMEOUT.as_millis(),
@@ -89,11 +98,22 @@ pub(super) async fn check_encoding(session: &Object) -> Result<(), StoreError> {
     )))
 }
 
+/// Whether the server showed a certificate that no trusted authority has signed.
+fn is_of_nobody_known(error: &tokio_postgres::Error) -> bool {
+    let refused = |cause: &io::Error| {
+        let tls = cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        tls == Some(&unknown)
+    };
+    error.source().and_then(|cause| cause.downcast_ref()).is_some_and(refused)
+}
+
 /// Why there was no session.
 pub(super) fn why_none(error: &PoolError) -> String {
     match error {
         PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            format!("cannot connect: {}", describe(error))
+            let remedy = if is_of_nobody_known(error) { NAME_CA } else { "" };
+            format!("cannot connect: {}{remedy}", describe(error))
         }
         PoolError::Timeout(_) => {
             format!("no connection within {CONNECT_TIMEOUT:?}, or all {MAX_SESSIONS} are in use")

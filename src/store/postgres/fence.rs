@@ -4,9 +4,9 @@
 use tokio_postgres::Row;
 
 use super::PostgresStore;
-use super::rows::{count, get, unreadable};
+use super::rows::{count, get, node, unreadable};
 use super::transaction::{Transaction, rows};
-use crate::id::{Boot, Generation, Identity, NodeId, Term, Token};
+use crate::id::{Boot, Generation, Identity, Term, Token};
 use crate::store::columns::{as_holder, as_token, as_wall, number, signed};
 use crate::store::fence::next_generation;
 use crate::store::{Activated, BindError, Fence, FenceRow, Roll, StoreError};
@@ -32,7 +32,7 @@ const RAISE: &str = concat!(
 const FENCE: &str = "SELECT floor, holder, generation, cluster, raised_ms FROM fencepost.fence";
 const HOLD: &str = "SELECT 1 FROM fencepost.fence FOR UPDATE";
 /// One statement, so that floor, generation and roll are those of one moment. In the order of
-/// [`NodeId`], which is that of the bytes.
+/// [`NodeId`](crate::id::NodeId), which is that of the bytes.
 const ROLL: &str = "SELECT floor, generation, node, nonce
     FROM fencepost.fence LEFT JOIN fencepost.roll ON TRUE ORDER BY node COLLATE \"C\"";
 const STRIKE_ROLL: &str = "DELETE FROM fencepost.roll";
@@ -68,12 +68,10 @@ impl PostgresStore {
         let fence = rows(&self.session().await?, FENCE, &[]).await?;
         fence.first().map_or_else(|| Err(unreadable("the fence is gone")), read_fence)
     }
+}
 
-    /// Makes the store that of the cluster of this name, for ever (M2).
-    ///
-    /// # Errors
-    /// It belongs to another cluster, the name is empty, or the store failed.
-    pub async fn bind_cluster(&self, cluster: &str) -> Result<(), BindError> {
+impl Fence for PostgresStore {
+    async fn bind(&self, cluster: &str) -> Result<(), BindError> {
         if cluster.is_empty() {
             return Err(BindError::NoName);
         }
@@ -92,9 +90,7 @@ impl PostgresStore {
             }),
         }
     }
-}
 
-impl Fence for PostgresStore {
     async fn activate(
         &self,
         generation: Generation,
@@ -171,8 +167,8 @@ fn read_roll(rows: &[Row]) -> Result<Roll, StoreError> {
     for row in rows {
         roll.floor = as_token(get(row, 0)?).into();
         roll.generation = Generation::stored(count(row, 1)?);
-        if let Some(node) = get::<Option<&str>>(row, 2)? {
-            let node: NodeId = node.parse().map_err(unreadable)?;
+        if let Some(name) = get::<Option<&str>>(row, 2)? {
+            let node = node(name)?;
             roll.boots.push(Boot { node, nonce: get::<i64>(row, 3)?.cast_unsigned() });
         }
     }

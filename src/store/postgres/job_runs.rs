@@ -45,8 +45,20 @@ const FORGET: &str = "DELETE FROM fencepost.job_run WHERE state <> 0 AND job = $
     (SELECT last_ms FROM fencepost.job_run WHERE job = $1 ORDER BY last_ms DESC LIMIT 1 OFFSET $2)";
 const FINISH: &str = "UPDATE fencepost.job_run SET state = $3, ended_ms = $4, reason = $5
     WHERE job = $1 AND last_ms = $2";
+const JOBS: &str = "SELECT name FROM fencepost.job ORDER BY name COLLATE \"C\"";
 const HISTORY: &str = "SELECT first_ms, last_ms, count, state, token, begun_ms, ended_ms, reason
     FROM fencepost.job_run WHERE job = $1 ORDER BY last_ms DESC LIMIT $2";
+
+impl PostgresStore {
+    /// All jobs that were ever registered, by name.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn jobs(&self) -> Result<Vec<JobName>, StoreError> {
+        let names = rows(&self.session().await?, JOBS, &[]).await?;
+        names.iter().map(|row| JobName::new(get(row, 0)?).map_err(unreadable)).collect()
+    }
+}
 
 impl JobRuns for PostgresStore {
     async fn take_over_jobs(

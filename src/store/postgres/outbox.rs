@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PostgresStore;
+use super::assignments::newest;
 use super::fence::now;
-use super::rows::{Found, find, get, id, put, state};
+use super::rows::{Found, count, find, get, id, put, state};
 use super::transaction::{Transaction, rows};
 use crate::id::Token;
 use crate::store::columns::{as_token, millis, number, signed};
-use crate::store::rules::{self, Decision};
+use crate::store::rules::{self, Claimant, Decision};
 use crate::store::{
     Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Lot, MessageId, MessageState,
     NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Settled, Settlement, Share,
@@ -41,13 +42,13 @@ const ENQUEUE: &str = concat!(
     SELECT id FROM added"
 );
 const STATES: &str = "SELECT id, state FROM fencepost.outbox WHERE id = ANY($1)";
-const SWEEP: &str = "UPDATE fencepost.outbox SET state = 4, changed_ms = $2, reason =
+pub(super) const SWEEP: &str = "UPDATE fencepost.outbox SET state = 4, changed_ms = $2, reason =
         'claimed by ' || token || ', whose holder was deposed; outcome unknown'
     WHERE state = 1 AND token < $1";
-const PENDING: &str = concat!(
+pub(super) const PENDING: &str = concat!(
     "SELECT id, attempts + 1, failures, bytes
     FROM fencepost.outbox AS mine JOIN fencepost.payload USING (seq)
-    WHERE state = 0 AND not_before_ms <= ",
+    WHERE state = 0 AND lot % $2 = $3 AND not_before_ms <= ",
     now!(),
     "
     AND (ordering_key IS NULL OR NOT EXISTS (
@@ -55,7 +56,7 @@ const PENDING: &str = concat!(
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
     ORDER BY seq LIMIT $1"
 );
-const DOUBTS: &str = "SELECT id, attempts, token, reason FROM fencepost.outbox
+pub(super) const DOUBTS: &str = "SELECT id, attempts, token, reason FROM fencepost.outbox
     WHERE state = 4 AND NOT parked ORDER BY seq LIMIT $1";
 
 impl Outbox for PostgresStore {
@@ -110,21 +111,11 @@ impl Outbox for PostgresStore {
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
-        let pending = rows(&self.session().await?, PENDING, &[&at_most(limit)]).await?;
-        let read = |row: &tokio_postgres::Row| {
-            let payload: &[u8] = get(row, 3)?;
-            Ok(Outgoing {
-                id: id(row, 0)?,
-                attempt: get::<i64>(row, 1)?.unsigned_abs(),
-                failures: get::<i64>(row, 2)?.unsigned_abs(),
-                payload: payload.into(),
-            })
-        };
-        pending.iter().map(read).collect()
+        self.pending_in(0, 1, limit).await
     }
 
-    async fn pending_of(&self, _: &Share, _: usize) -> Result<Vec<Outgoing>, StoreError> {
-        Err(StoreError::Unavailable("this store keeps no assignments yet".into()))
+    async fn pending_of(&self, share: &Share, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        self.pending_in(share.unit.0, share.of, limit).await
     }
 
     async fn claim(
@@ -133,22 +124,31 @@ impl Outbox for PostgresStore {
         attempts: &[Attempt],
         wall: WallTime,
     ) -> Result<Checked<Vec<Claim>>, StoreError> {
-        let token = permit.token;
+        let Permit { token, ref share } = *permit;
         let (tx, floor, now) = self.begin().await?;
         if rules::is_fenced(token, floor) {
             tx.roll_back().await;
             return Ok(Checked::Fenced { floor });
         }
-        if permit.share.is_some() {
-            // This store keeps no assignments yet, so none can be the newest.
+        let assigned = match share {
+            Some(share) => newest(&tx, token, share).await?,
+            None => None,
+        };
+        if share.is_some() && assigned.is_none() {
             tx.roll_back().await;
             return Ok(Checked::Passed(vec![Claim::NotAssigned; attempts.len()]));
         }
+        let worker = share.as_ref().map(|share| share.worker.node);
+        let by = Claimant { token, share: assigned, worker };
+        let foreign = |found: &Found| share.as_ref().is_some_and(|share| !share.has(found.lot));
         let ids = attempts.iter().map(|attempt| &attempt.id);
         decide(tx, ids, attempts, |found, attempt| {
+            if found.is_some_and(foreign) {
+                return Decision::unchanged(Claim::NotAssigned);
+            }
             let is_first = found.is_none_or(|found| found.is_first);
             let row = found.map(|found| found.row.clone());
-            rules::claim(row, is_first, (token, None), attempt, wall, now)
+            rules::claim(row, is_first, by, attempt, wall, now)
         })
         .await
     }
@@ -173,7 +173,7 @@ impl Outbox for PostgresStore {
     async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
         let doubts = rows(&self.session().await?, DOUBTS, &[&at_most(limit)]).await?;
         let read = |row: &tokio_postgres::Row| {
-            let attempt = Attempt { id: id(row, 0)?, number: get::<i64>(row, 1)?.unsigned_abs() };
+            let attempt = Attempt { id: id(row, 0)?, number: count(row, 1)? };
             Ok(Doubt { attempt, token: as_token(get(row, 2)?), reason: get(row, 3)? })
         };
         doubts.iter().map(read).collect()
@@ -201,6 +201,31 @@ impl Outbox for PostgresStore {
                 Ok(Checked::Passed(only.unwrap_or(Settled::Refused { state: None })))
             }
         }
+    }
+}
+
+impl PostgresStore {
+    async fn pending_in(
+        &self,
+        unit: u32,
+        of: u32,
+        limit: usize,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        // More units than lots there are leave the rest of the units empty.
+        let (Ok(unit), Ok(of)) = (i16::try_from(unit), i16::try_from(of.max(1))) else {
+            return Ok(Vec::new());
+        };
+        let pending = rows(&self.session().await?, PENDING, &[&at_most(limit), &of, &unit]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let payload: &[u8] = get(row, 3)?;
+            Ok(Outgoing {
+                id: id(row, 0)?,
+                attempt: count(row, 1)?,
+                failures: count(row, 2)?,
+                payload: payload.into(),
+            })
+        };
+        pending.iter().map(read).collect()
     }
 }
 

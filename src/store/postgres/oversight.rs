@@ -63,7 +63,7 @@ impl PostgresStore {
         let (only, named) = (only.map(state_number), named.map(MessageId::as_str));
         let entries = rows(&self.session().await?, ENTRIES, &[&only, &named]).await?;
         let read = |row: &tokio_postgres::Row| {
-            let (id, key, enqueued) = (id(row, 11)?, key(row, 12)?, as_wall(get(row, 13)?));
+            let (id, key, enqueued) = (id(row, 14)?, key(row, 15)?, as_wall(get(row, 16)?));
             Ok(Entry::new(id, key, enqueued, changing(row)?))
         };
         entries.iter().map(read).collect()

@@ -4,43 +4,47 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::transaction::Transaction;
+use crate::id::NodeId;
 use crate::store::columns::{as_state, as_token, as_wall, millis, number, signed};
-use crate::store::{MessageId, MessageState, OrderingKey, StoreError, rules};
+use crate::store::{Epoch, Lot, MessageId, MessageState, OrderingKey, StoreError, rules};
 
 /// The columns that ever change, which are the first of a query that [`changing`] reads.
 macro_rules! changing_columns {
     () => {
         "state, parked, token, attempts, failures, not_before_ms, first_claimed_ms, send_until_ms, \
-         changed_ms, claimer_wall_ms, reason"
+         changed_ms, claimer_wall_ms, reason, share_work, share_epoch, share_node"
     };
 }
 pub(super) use changing_columns;
 
 /// In the order of the sequence, in which all writers lock: none waits for another in a circle.
-const LOOK: &str = concat!(
+pub(super) const LOOK: &str = concat!(
     "SELECT ",
     changing_columns!(),
-    ", seq, id, ordering_key IS NULL OR NOT EXISTS (
+    ", seq, id, lot, ordering_key IS NULL OR NOT EXISTS (
         SELECT 1 FROM fencepost.outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4))
     FROM fencepost.outbox AS mine WHERE id = ANY($1) ORDER BY seq FOR NO KEY UPDATE OF mine"
 );
-const PUT: &str = "UPDATE fencepost.outbox AS mine SET state = new.state, parked = new.parked,
+pub(super) const PUT: &str =
+    "UPDATE fencepost.outbox AS mine SET state = new.state, parked = new.parked,
         token = new.token, attempts = new.attempts, failures = new.failures,
         not_before_ms = new.not_before_ms, first_claimed_ms = new.first_claimed_ms,
         send_until_ms = new.send_until_ms, changed_ms = new.changed_ms,
-        claimer_wall_ms = new.claimer_wall_ms, reason = new.reason
+        claimer_wall_ms = new.claimer_wall_ms, reason = new.reason,
+        share_work = new.share_work, share_epoch = new.share_epoch, share_node = new.share_node
     FROM unnest($1::BIGINT[], $2::SMALLINT[], $3::BOOLEAN[], $4::BIGINT[], $5::BIGINT[],
         $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BIGINT[], $11::BIGINT[],
-        $12::TEXT[])
+        $12::TEXT[], $13::BIGINT[], $14::BIGINT[], $15::TEXT[])
         AS new (seq, state, parked, token, attempts, failures, not_before_ms, first_claimed_ms,
-        send_until_ms, changed_ms, claimer_wall_ms, reason)
+        send_until_ms, changed_ms, claimer_wall_ms, reason, share_work, share_epoch, share_node)
     WHERE mine.seq = new.seq";
 
 /// A message, locked until the transaction ends.
 pub(super) struct Found {
     pub(super) id: MessageId,
     pub(super) seq: i64,
+    pub(super) lot: Lot,
     pub(super) row: rules::Row,
     /// Whether no earlier message of its key is pending, claimed or in doubt.
     pub(super) is_first: bool,
@@ -57,9 +61,10 @@ pub(super) async fn find<'a>(
     let read = |row: &Row| {
         Ok(Found {
             row: changing(row)?,
-            seq: get(row, 11)?,
-            id: id(row, 12)?,
-            is_first: get(row, 13)?,
+            seq: get(row, 14)?,
+            id: id(row, 15)?,
+            lot: lot(row, 16)?,
+            is_first: get(row, 17)?,
             is_changed: false,
         })
     };
@@ -87,7 +92,11 @@ pub(super) async fn put(tx: &Transaction, found: &[Found]) -> Result<(), StoreEr
     let changed = column(&rows, |row| millis(row.changed));
     let claimer_wall = column(&rows, |row| row.claimer_wall.map(millis));
     let reasons = column(&rows, |row| row.reason.as_deref().map(text));
-    let params: [&(dyn ToSql + Sync); 12] = [
+    let works = column(&rows, |row| row.share.map(|share| share.work));
+    let epochs = column(&rows, |row| row.share.map(|share| number(share.epoch.0)));
+    let workers: Vec<Option<&str>> =
+        rows.iter().map(|found| found.row.worker.as_ref().map(NodeId::as_str)).collect();
+    let params: [&(dyn ToSql + Sync); 15] = [
         &seqs,
         &states,
         &parked,
@@ -100,6 +109,9 @@ pub(super) async fn put(tx: &Transaction, found: &[Found]) -> Result<(), StoreEr
         &changed,
         &claimer_wall,
         &reasons,
+        &works,
+        &epochs,
+        &workers,
     ];
     match tx.execute(PUT, &params).await? {
         written if written == rows.len() as u64 => Ok(()),
@@ -116,7 +128,6 @@ pub(super) fn changing(row: &Row) -> Result<rules::Row, StoreError> {
         state: state(row, 0)?,
         parked: get(row, 1)?,
         token: get::<Option<i64>>(row, 2)?.map(as_token),
-        share: None,
         attempts: count(row, 3)?,
         failures: count(row, 4)?,
         not_before: Some(as_wall(get(row, 5)?)).filter(|due| due.unix_ms > 0),
@@ -125,6 +136,11 @@ pub(super) fn changing(row: &Row) -> Result<rules::Row, StoreError> {
         changed: as_wall(get(row, 8)?),
         claimer_wall: get::<Option<i64>>(row, 9)?.map(as_wall),
         reason: get(row, 10)?,
+        share: match get(row, 11)? {
+            Some(work) => Some(rules::ShareKey { work, epoch: Epoch(count(row, 12)?) }),
+            None => None,
+        },
+        worker: get::<Option<&str>>(row, 13)?.map(node).transpose()?,
     })
 }
 
@@ -144,6 +160,16 @@ pub(super) fn count(row: &Row, index: usize) -> Result<u64, StoreError> {
 pub(super) fn state(row: &Row, index: usize) -> Result<MessageState, StoreError> {
     let number: i16 = get(row, index)?;
     as_state(number.into()).ok_or_else(|| unreadable(format!("there is no state {number}")))
+}
+
+/// The node of that name.
+pub(super) fn node(name: &str) -> Result<NodeId, StoreError> {
+    name.parse().map_err(unreadable)
+}
+
+fn lot(row: &Row, index: usize) -> Result<Lot, StoreError> {
+    let number: i16 = get(row, index)?;
+    u8::try_from(number).map(Lot).map_err(unreadable)
 }
 
 pub(super) fn id(row: &Row, index: usize) -> Result<MessageId, StoreError> {

@@ -12,7 +12,7 @@ use crate::store::StoreError;
 /// What leads from each version to the next; the first makes the tables of an empty database.
 /// Databases have these versions, so a step that was released is never changed: a change is a further
 /// step.
-const STEPS: &[&str] = &[TABLES, JOBS];
+const STEPS: &[&str] = &[TABLES, JOBS, WORK];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -112,6 +112,30 @@ const JOBS: &str = "
     CREATE UNIQUE INDEX job_run_instant ON fencepost.job_run (job, last_ms);
     CREATE INDEX job_run_running ON fencepost.job_run (job) WHERE state = 0;
     CREATE INDEX job_run_unended ON fencepost.job_run (token) WHERE state = 0;
+";
+
+/// Version 3: who has which unit of a work, and which claims were made under an assignment. Epochs are
+/// counted for each work, so that work and epoch name an assignment for ever.
+const WORK: &str = "
+    CREATE TABLE fencepost.work (
+        no    BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        name  TEXT NOT NULL UNIQUE,
+        units INTEGER NOT NULL,
+        epoch BIGINT NOT NULL
+    );
+
+    CREATE TABLE fencepost.assignment (
+        work  BIGINT NOT NULL,
+        unit  INTEGER NOT NULL,
+        epoch BIGINT NOT NULL,
+        node  TEXT NOT NULL,
+        nonce BIGINT NOT NULL,
+        token BIGINT NOT NULL,
+        PRIMARY KEY (work, unit)
+    );
+
+    ALTER TABLE fencepost.outbox ADD COLUMN share_work BIGINT, ADD COLUMN share_epoch BIGINT,
+        ADD COLUMN share_node TEXT;
 ";
 
 /// Takes the database to this version, from an empty one or an older version.

@@ -47,7 +47,10 @@ impl Transaction {
     ) -> Result<Row, StoreError> {
         let rows = self.rows(sql, params).await?;
         rows.into_iter().next().ok_or_else(|| {
-            StoreError::Unavailable("the database has lost the row of the fence".into())
+            StoreError::Unavailable(
+                "the database has lost a row that is always there: restore the schema fencepost"
+                    .into(),
+            )
         })
     }
 

@@ -45,6 +45,9 @@ impl SqliteOutbox {
             return Err(StoreError::Unavailable(format!("token {token} is larger than any term")));
         }
         write(&self.connection, |tx| {
+            if mutant!(RestartTakenForHolder) && is_known_by_node(tx, generation, holder)? {
+                return Ok(Done::Unchanged(Activated::Raised));
+            }
             let name = holder.to_string();
             let raise = params![signed(token), name, millis(now), column(generation)];
             if tx.prepare_cached(RAISE)?.execute(raise)? == 1 {
@@ -134,6 +137,17 @@ fn column(generation: Generation) -> Option<i64> {
 /// The floor, which every write looks at first.
 pub(super) fn floor(connection: &Connection) -> rusqlite::Result<Token> {
     connection.prepare_cached(FLOOR)?.query_row([], |row| token(row, 0))
+}
+
+/// Whether the node of `holder` holds the floor, in whatever incarnation and term.
+fn is_known_by_node(
+    connection: &Connection,
+    generation: Generation,
+    holder: Identity,
+) -> rusqlite::Result<bool> {
+    let stands = read_fence(connection)?;
+    let same = stands.holder.is_some_and(|stands| stands.node == holder.node);
+    Ok(same && stands.generation == generation)
 }
 
 fn read_fence(connection: &Connection) -> rusqlite::Result<FenceRow> {

@@ -45,6 +45,7 @@ pub(super) const FORGET: &str = "DELETE FROM job_run WHERE state <> 0 AND job = 
 pub(super) const RUN: &str = "SELECT token, state FROM job_run WHERE job = ?1 AND last_ms = ?2";
 pub(super) const FINISH: &str = "UPDATE job_run SET state = ?3, ended_ms = ?4, reason = ?5
     WHERE job = ?1 AND last_ms = ?2";
+const JOBS: &str = "SELECT name FROM job ORDER BY name";
 pub(super) const HISTORY: &str =
     "SELECT first_ms, last_ms, count, state, token, begun_ms, ended_ms, reason
     FROM job_run WHERE job = ?1 ORDER BY last_ms DESC LIMIT ?2";
@@ -175,6 +176,17 @@ impl SqliteOutbox {
         })
     }
 
+    /// All jobs that were ever registered, by name.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn jobs(&self) -> Result<Vec<JobName>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<JobName>> {
+            self.connection.prepare_cached(JOBS)?.query_map([], job_name)?.collect()
+        };
+        read().map_err(unavailable)
+    }
+
     /// The newest outcomes of a job, newest first.
     ///
     /// # Errors
@@ -193,11 +205,16 @@ impl SqliteOutbox {
 fn unended(tx: &Connection, token: Token) -> rusqlite::Result<Vec<(JobName, Running)>> {
     let mut select = tx.prepare_cached(UNENDED)?;
     let rows = select.query_map([signed(token)], |row| {
-        let name = JobName::new(row.get_ref(0)?.as_str()?);
-        let name = name.map_err(|error| unreadable(0, Type::Text, FromSqlError::other(error)))?;
-        Ok((name, Running { instant: as_wall(row.get(1)?), token: token_at(row, 2)? }))
+        let run = Running { instant: as_wall(row.get(1)?), token: token_at(row, 2)? };
+        Ok((job_name(row)?, run))
     })?;
     rows.collect()
+}
+
+/// The name in a row's first column.
+fn job_name(row: &Row<'_>) -> rusqlite::Result<JobName> {
+    let name = JobName::new(row.get_ref(0)?.as_str()?);
+    name.map_err(|error| unreadable(0, Type::Text, FromSqlError::other(error)))
 }
 
 /// Only the holder of the floor writes, so what it reads here in several statements is of one

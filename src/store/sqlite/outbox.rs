@@ -9,7 +9,7 @@ use super::rows::{Found, find, millis, put, signed, state};
 use super::transaction::{Done, write};
 use crate::id::Token;
 use crate::probe::reach;
-use crate::store::rules::{self, Decision};
+use crate::store::rules::{self, Claimant, Decision};
 use crate::store::{
     Attempt, Checked, Claim, EnqueueError, Enqueued, Lot, NewMessage, OrderingKey, Permit, Proof,
     Settled, Settlement, StoreError,
@@ -103,7 +103,8 @@ impl SqliteOutbox {
                 if found.as_ref().is_some_and(foreign) {
                     return Ok((Claim::NotAssigned, false));
                 }
-                let by = (token, assigned);
+                let worker = share.as_ref().map(|share| share.worker.node);
+                let by = Claimant { token, share: assigned, worker };
                 let is_first = found.as_ref().map_or(Ok(true), |found| found.is_first(tx))?;
                 carry_out(tx, found, |row| rules::claim(row, is_first, by, attempt, wall, now))
             })

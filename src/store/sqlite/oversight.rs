@@ -15,7 +15,7 @@ const COUNTS: &str = "SELECT state, count(*) FROM outbox GROUP BY state";
 /// Begins with the columns that change, as the rules see them.
 const ENTRIES: &str = "SELECT state, parked, token, attempts, failures, not_before_ms,
         first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason, share_work,
-        share_epoch, id, ordering_key, enqueued_ms
+        share_epoch, share_node, id, ordering_key, enqueued_ms
     FROM outbox WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR id = ?2) ORDER BY seq";
 const RECORD: &str = "INSERT INTO verdict (seq, at_ms, by_whom, attempt, from_state, to_state, why)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -59,7 +59,7 @@ impl SqliteOutbox {
     ) -> Result<Vec<Entry>, StoreError> {
         let which = params![only.map(|state| state as i64), named.map(MessageId::as_str)];
         self.list(ENTRIES, which, |row| {
-            let (id, key, enqueued) = (id(row, 13)?, key(row, 14)?, as_wall(row.get(15)?));
+            let (id, key, enqueued) = (id(row, 14)?, key(row, 15)?, as_wall(row.get(16)?));
             Ok(Entry::new(id, key, enqueued, changing(row)?))
         })
     }

@@ -1,9 +1,12 @@
 //! Rows into values and values into columns.
 
+use std::borrow::Cow;
+
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, Error, OptionalExtension, params};
 
-use crate::id::{Boot, Generation, Identity, Token};
+use crate::id::{Boot, Generation, Identity, NodeId, Token};
+use crate::probe::mutant;
 use crate::store::columns::{as_holder, as_state};
 pub(super) use crate::store::columns::{as_token, as_wall, millis, number, signed};
 use crate::store::rules::{Row, ShareKey};
@@ -11,14 +14,23 @@ use crate::store::{Epoch, Lot, MessageId, MessageState, OrderingKey};
 
 pub(super) const LOOK: &str = "SELECT state, parked, token, attempts, failures, not_before_ms,
         first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason, share_work,
-        share_epoch, seq, ordering_key, lot
+        share_epoch, share_node, seq, ordering_key, lot
     FROM outbox WHERE id = ?1";
 pub(super) const PUT: &str = "UPDATE outbox SET state = ?2, parked = ?3, token = ?4, attempts = ?5,
         failures = ?6, not_before_ms = ?7, first_claimed_ms = ?8, send_until_ms = ?9,
-        changed_ms = ?10, claimer_wall_ms = ?11, reason = ?12, share_work = ?13, share_epoch = ?14
+        changed_ms = ?10, claimer_wall_ms = ?11, reason = ?12, share_work = ?13, share_epoch = ?14,
+        share_node = ?15
     WHERE seq = ?1";
 pub(super) const IS_BEHIND: &str = "SELECT EXISTS (SELECT 1 FROM outbox
     WHERE ordering_key = ?1 AND seq < ?2 AND state IN (0, 1, 4))";
+
+/// A statement that asks whether something holds a message up, with or without a planted bug.
+pub(super) fn holds_up(sql: &'static str) -> Cow<'static, str> {
+    if mutant!(DoubtOvertaken) {
+        return sql.replace("IN (0, 1, 4)", "IN (0, 1)").into();
+    }
+    sql.into()
+}
 
 /// A message that a transaction looked up: what the rules decide about, and its place.
 pub(super) struct Found {
@@ -35,7 +47,7 @@ impl Found {
             return Ok(true);
         };
         let behind: bool = connection
-            .prepare_cached(IS_BEHIND)?
+            .prepare_cached(&holds_up(IS_BEHIND))?
             .query_row(params![key, self.seq], |row| row.get(0))?;
         Ok(!behind)
     }
@@ -46,7 +58,7 @@ pub(super) fn find(connection: &Connection, id: &MessageId) -> rusqlite::Result<
     connection
         .prepare_cached(LOOK)?
         .query_row([id.as_str()], |row| {
-            let (seq, key, lot) = (row.get(13)?, row.get(14)?, Lot(row.get(15)?));
+            let (seq, key, lot) = (row.get(14)?, row.get(15)?, Lot(row.get(16)?));
             Ok(Found { row: changing(row)?, seq, lot, key })
         })
         .optional()
@@ -70,6 +82,10 @@ pub(super) fn changing(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
             Some(work) => Some(ShareKey { work, epoch: Epoch(count(row, 12)?) }),
             None => None,
         },
+        worker: match row.get_ref(13)?.as_str_or_null()? {
+            Some(name) => Some(node_of(name, 13)?),
+            None => None,
+        },
     })
 }
 
@@ -90,6 +106,7 @@ pub(super) fn put(connection: &Connection, seq: i64, row: &Row) -> rusqlite::Res
         row.reason,
         row.share.map(|share| share.work),
         row.share.map(|share| number(share.epoch.0)),
+        row.worker.as_ref().map(NodeId::as_str),
     ];
     connection.prepare_cached(PUT)?.execute(written).map(drop)
 }
@@ -128,10 +145,12 @@ pub(super) fn holder(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<
 
 /// One row of the roll.
 pub(super) fn boot(row: &rusqlite::Row<'_>, node: usize, nonce: usize) -> rusqlite::Result<Boot> {
-    let name = row.get_ref(node)?.as_str()?;
-    let name =
-        name.parse().map_err(|error| unreadable(node, Type::Text, FromSqlError::other(error)))?;
+    let name = node_of(row.get_ref(node)?.as_str()?, node)?;
     Ok(Boot { node: name, nonce: row.get::<_, i64>(nonce)?.cast_unsigned() })
+}
+
+fn node_of(name: &str, index: usize) -> rusqlite::Result<NodeId> {
+    name.parse().map_err(|error| unreadable(index, Type::Text, FromSqlError::other(error)))
 }
 
 pub(super) fn generation(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Generation> {

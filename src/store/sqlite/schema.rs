@@ -14,7 +14,7 @@ use crate::store::{MessageState, RunState, StoreError};
 
 /// What leads from each version to the next; the first makes the tables of an empty database. Files
 /// have these versions, so a step that was released is never changed: a change is a further step.
-const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, JOBS, WORK];
+const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, JOBS, WORK, WORKER];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -144,6 +144,9 @@ const WORK: &str = "
     ALTER TABLE outbox ADD COLUMN share_work INTEGER;  -- the assignment it was claimed under last;
     ALTER TABLE outbox ADD COLUMN share_epoch INTEGER; -- NULL: by the holder of the token itself
 ";
+
+/// Version 6: which node a share's claim was made by. Evidence, so earlier claims have none.
+const WORKER: &str = "ALTER TABLE outbox ADD COLUMN share_node TEXT";
 
 // The numbers in the SQL of this directory are those of the states. A partial index is only used
 // for a literal, so they cannot be parameters.

@@ -1,15 +1,16 @@
 //! The SQLite store as an async [`Store`](crate::store::Store).
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::SqliteOutbox;
 use crate::id::{Boot, Generation, Identity, Token};
 use crate::store::{
-    Activated, Assigned, Assignments, Attempt, Change, Checked, Claim, Doubt, EnqueueError,
-    Enqueued, Fence, NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled, Settlement, Share,
-    StoreError, WorkName,
+    Activated, Assigned, Assignments, Attempt, BindError, Change, Checked, Claim, Doubt,
+    EnqueueError, Enqueued, Fence, NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled,
+    Settlement, Share, StoreError, WorkName,
 };
-use crate::time::WallTime;
+use crate::time::{Clock, SystemClock, WallTime};
 
 /// A [`SqliteOutbox`] that async code shares. Clones are the same store.
 ///
@@ -22,6 +23,15 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// The store in the file at `path`, which is created if it does not exist, with the system's
+    /// clock. Blocks for a moment. A cluster's name is written into it when its first node starts.
+    ///
+    /// # Errors
+    /// It cannot be opened, is no database, or was written by a newer version.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        SqliteOutbox::open(path.as_ref()).map(|outbox| Self::new(outbox, || SystemClock.wall()))
+    }
+
     /// A store with `wall` as its clock.
     pub fn new(outbox: SqliteOutbox, wall: impl Fn() -> WallTime + Send + Sync + 'static) -> Self {
         Self { outbox: Arc::new(Mutex::new(outbox)), wall: Arc::new(wall) }
@@ -45,6 +55,11 @@ impl SqliteStore {
 }
 
 impl Fence for SqliteStore {
+    async fn bind(&self, cluster: &str) -> Result<(), BindError> {
+        let cluster = cluster.to_owned();
+        self.with(move |outbox, _| outbox.bind_cluster(&cluster)).await
+    }
+
     async fn activate(
         &self,
         generation: Generation,

@@ -1,6 +1,5 @@
 //! The SQLite store, case by case; here what the cases share.
 
-mod assignments;
 mod broken;
 mod claims;
 mod doubt;

@@ -1,5 +1,5 @@
 //! Both stores, told the same, answer the same and keep the same rows: random calls with random
-//! tokens, ids and attempts. Times differ, so windows are over or endless, and retries due or not.
+//! tokens, ids, attempts and assignments. Times differ, so windows are over or endless, and retries due or not.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::*;
-use crate::store::{OrderingKey, PostgresStore, Proof, Ruling};
+use crate::store::{Change, OrderingKey, PostgresStore, Proof, Ruling};
 
 /// How many sequences of calls are compared.
 const CASES: u32 = 24;
@@ -24,6 +24,10 @@ enum Op {
     Settle(u64, Vec<(usize, u64, Settlement)>),
     Resolve(u64, usize, u64, Proof),
     Judge(usize, Option<u64>, Ruling),
+    /// Token, units; of each change the unit, the epoch before and the worker.
+    Assign(u64, u32, Vec<(u32, u64, u64)>),
+    /// Token, unit, units, epoch and worker of the share; which messages, and which attempt.
+    ClaimOf(u64, (u32, u32, u64, u64), Vec<(usize, u64)>),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -50,6 +54,7 @@ fn op() -> impl Strategy<Value = Op> {
         Just(Ruling::Requeue),
     ];
     let several = |max| 0..max;
+    let units = 1..3_u32;
     prop_oneof![
         prop::collection::vec(name.clone(), several(4)).prop_map(Op::Enqueue),
         (token.clone(), 1..3_u64).prop_map(|(token, holder)| Op::Activate(token, holder)),
@@ -62,9 +67,22 @@ fn op() -> impl Strategy<Value = Op> {
             prop::collection::vec((name.clone(), number.clone(), settlement), several(4))
         )
             .prop_map(|(token, words)| Op::Settle(token, words)),
-        (token, name.clone(), number.clone(), proof)
+        (token.clone(), name.clone(), number.clone(), proof)
             .prop_map(|(t, n, a, p)| Op::Resolve(t, n, a, p)),
-        (name, prop::option::of(number), ruling).prop_map(|(n, a, r)| Op::Judge(n, a, r)),
+        (name.clone(), prop::option::of(number.clone()), ruling)
+            .prop_map(|(n, a, r)| Op::Judge(n, a, r)),
+        (
+            token.clone(),
+            units.clone(),
+            prop::collection::vec((0..2_u32, 0..4_u64, 1..3_u64), several(3))
+        )
+            .prop_map(|(token, units, changes)| Op::Assign(token, units, changes)),
+        (
+            token,
+            (0..2_u32, units, 1..4_u64, 1..3_u64),
+            prop::collection::vec((name, number), several(4))
+        )
+            .prop_map(|(token, share, which)| Op::ClaimOf(token, share, which)),
     ]
 }
 
@@ -95,16 +113,21 @@ async fn apply(store: &impl Subject, op: &Op) -> String {
         Op::Sweep(token) => format!("{:?}", store.sweep(Token(*token)).await),
         Op::Claim(token, which) => {
             let attempts: Vec<Attempt> = which.iter().map(|(i, n)| at(i, n)).collect();
-            let claims = claim(store, *token, &attempts).await.unwrap();
-            let words = |claim: &Claim| match claim {
-                Claim::Granted { send_within } => format!("granted {}", send_within.is_some()),
-                Claim::Refused { state } => format!("refused {state:?}"),
-                Claim::NotAssigned => unreachable!("the holder itself claims"),
-            };
-            match claims {
-                Checked::Passed(claims) => claims.iter().map(words).collect(),
-                Checked::Fenced { floor } => format!("fenced {floor}"),
-            }
+            words(claim(store, *token, &attempts).await.unwrap())
+        }
+        Op::ClaimOf(token, (unit, of, epoch, worker), which) => {
+            let attempts: Vec<Attempt> = which.iter().map(|(i, n)| at(i, n)).collect();
+            let permit = assignments::permit(*token, *unit, *of, *epoch, worker_of(*worker));
+            let wall = WallTime { unix_ms: 777 };
+            words(store.claim(&permit, &attempts, wall).await.unwrap())
+        }
+        Op::Assign(token, units, changes) => {
+            let changes: Vec<Change> = changes
+                .iter()
+                .map(|&(unit, after, worker)| assignments::change(unit, after, worker_of(worker)))
+                .collect();
+            let work = assignments::work();
+            format!("{:?}", store.assign(Token(*token), &work, *units, &changes).await.ok())
         }
         Op::Settle(token, words) => {
             let words: Vec<(Attempt, Settlement)> =
@@ -126,6 +149,22 @@ async fn apply(store: &impl Subject, op: &Op) -> String {
     }
 }
 
+fn worker_of(number: u64) -> Boot {
+    boot(&format!("n{number}"), number)
+}
+
+fn words(claims: Checked<Vec<Claim>>) -> String {
+    let words = |claim: &Claim| match claim {
+        Claim::Granted { send_within } => format!("granted {}, ", send_within.is_some()),
+        Claim::Refused { state } => format!("refused {state:?}, "),
+        Claim::NotAssigned => "not assigned, ".to_owned(),
+    };
+    match claims {
+        Checked::Passed(claims) => claims.iter().map(words).collect(),
+        Checked::Fenced { floor } => format!("fenced {floor}"),
+    }
+}
+
 /// All that is kept, without times.
 async fn kept(store: &impl Subject) -> String {
     let fence = store.fence_row().await;
@@ -133,9 +172,10 @@ async fn kept(store: &impl Subject) -> String {
     for name in NAMES {
         let Some(entry) = store.entry_of(name).await else { continue };
         out += &format!(
-            "{name} {:?} {:?} {} {} {} {:?} {} {} {}\n",
+            "{name} {:?} {:?} {:?} {} {} {} {:?} {} {} {}\n",
             entry.state,
             entry.token,
+            entry.worker,
             entry.parked,
             entry.attempts,
             entry.failures,
@@ -146,6 +186,7 @@ async fn kept(store: &impl Subject) -> String {
         );
     }
     out += &format!("{:?}\n", pending(store).await);
+    out += &format!("{:?}\n", store.assignments(&assignments::work()).await);
     let doubts = store.doubts(9).await.unwrap();
     out + &format!("{doubts:?}\n")
 }

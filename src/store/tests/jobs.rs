@@ -1,7 +1,7 @@
 //! Runs of scheduled jobs. Time is the store's own: what is too early is asked again until it is not.
 
 use super::*;
-use crate::store::{Begun, Finished, JobName, JobRuns, RunEnd, RunState, Running, Step};
+use crate::store::{Begun, Finished, JobRuns, RunEnd, RunState, Running, Step};
 
 fn job() -> JobName {
     JobName::new("report ü").unwrap()
@@ -49,6 +49,10 @@ pub(super) async fn an_instant_runs_once<S: Subject + JobRuns>(store: &S) {
     assert_eq!(other, Ok(Checked::Passed(Finished::NotRunning)));
     let moved = store.begin_run(Token(5), &job(), cursor, &run_at(after(first))).await.unwrap();
     assert_eq!(moved, Checked::Passed(Begun::Moved { cursor: Some(first) }));
+    assert_eq!(store.all_jobs().await, [job()]);
+    let early = JobName::new("Early").unwrap();
+    store.take_over_jobs(Token(5), &[job(), early.clone()]).await.unwrap();
+    assert_eq!(store.all_jobs().await, [early, job()], "by name");
     let unknown = JobName::new("none").unwrap();
     let none = store.begin_run(Token(5), &unknown, cursor, &run_at(first)).await.unwrap();
     assert_eq!(none, Checked::Passed(Begun::Moved { cursor: None }));

@@ -21,6 +21,9 @@ const STROBE: Between<Duration> =
 /// The longest time down in a crash loop: it is meant to be back soon, again and again.
 const SOON: Duration = Duration::from_secs(1);
 
+/// The farthest jump of the database's wall clock, in milliseconds.
+const DATABASE_STEP_MAX: i64 = 5_000;
+
 impl Draw<'_> {
     /// Two nodes at least, where there are two.
     fn several(&mut self) -> Vec<Target> {
@@ -106,6 +109,14 @@ impl Draw<'_> {
     pub(super) fn step(&mut self) -> i64 {
         let Between { low, high } = self.ranges.step_ms;
         let far = log_uniform(self.rng, low.unsigned_abs(), high.unsigned_abs());
+        i64::try_from(far).expect("a step that was read")
+    }
+
+    /// How far the database's does: what waits by it must come while the run lasts.
+    pub(super) fn database_step(&mut self) -> i64 {
+        let Between { low, high } = self.ranges.step_ms;
+        let high = high.min(DATABASE_STEP_MAX);
+        let far = log_uniform(self.rng, low.min(high).unsigned_abs(), high.unsigned_abs());
         i64::try_from(far).expect("a step that was read")
     }
 

@@ -30,6 +30,8 @@
 //! | `enqueued`, `effects`, `delivered`, `failed`, `in_doubt`, `parked`, `unfinished` | messages |
 //! | `faults` | object: kind of fault → count |
 //! | `reach` | object: reach point → count, those that were reached |
+//! | `sink` | `"dedup"`, `"fenced"`, `"plain"`, or null if nothing was sent |
+//! | `failovers` | list of `[tenths of a second, how many failovers took as long]` |
 //!
 //! | key of an `end` | value |
 //! |---|---|
@@ -115,6 +117,10 @@ struct SeedLine {
     unfinished: u64,
     faults: BTreeMap<String, u64>,
     reach: BTreeMap<String, u64>,
+    #[serde(default)]
+    sink: Option<String>,
+    #[serde(default)]
+    failovers: Vec<(u64, u64)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -232,6 +238,8 @@ impl<'a> Lines<'a> {
             unfinished: stats.unfinished,
             faults: stats.faults.iter().map(|(kind, n)| ((*kind).to_owned(), *n)).collect(),
             reach: reached.map(|((name, _), count)| ((*name).to_owned(), count)).collect(),
+            sink: stats.sinks.keys().next().map(|sink| (*sink).to_owned()),
+            failovers: stats.failovers.iter().map(|(tenths, n)| (*tenths, *n)).collect(),
         })))
     }
 
@@ -340,6 +348,8 @@ mod tests {
         for (kind, _) in crate::faults::kind::FAULT_KINDS {
             stats.faults.insert(kind, next());
         }
+        stats.went_to("fenced");
+        stats.failovers.insert(11, next());
         let what = "n1 \"said\"\n\u{0}so".to_owned();
         let violation = Violation { property: "L1", at: SimTime(77), event: 3, what };
         for verdict in [

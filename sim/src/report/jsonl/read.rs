@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{BatchLine, EndLine, FORMAT, Line, SeedLine};
 use crate::faults::kind::FAULT_KINDS;
 use crate::history::SimTime;
-use crate::oracles::{self, Violation};
+use crate::oracles::{self, SinkKind, Violation};
 use crate::report::stats::{Reach, Stats};
 use crate::run::Verdict;
 use crate::scenario::Expect;
@@ -158,7 +158,12 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         // Not the rest by default: a count that is added must be read, too.
         faults: BTreeMap::new(),
         reach: Reach::default(),
+        sinks: BTreeMap::new(),
+        failovers: line.failovers.iter().copied().collect(),
     };
+    if let Some(sink) = &line.sink {
+        stats.went_to(known("sink", sink, SinkKind::NAMES.into_iter())?);
+    }
     for (kind, count) in &line.faults {
         stats.faults.insert(known_fault(kind)?, *count);
     }

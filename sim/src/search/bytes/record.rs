@@ -60,7 +60,8 @@ const CLAIM_ASKED: u8 = 3;
 const CLAIM: u8 = 4;
 const SEND: u8 = 5;
 const FLOOR: u8 = 6;
-const STARTS: u8 = 7;
+const CAMPAIGN: u8 = 7;
+const STARTS: u8 = 8;
 
 /// What is wrong with a disk.
 const FULL: u8 = 0;
@@ -327,6 +328,8 @@ pub(super) fn bytes_of(planned: &PlannedFault) -> Option<[u8; LEN]> {
         }
         // Lists of voters that change one after another: a fuzzer's steps would not keep the order.
         Fault::Deploy { .. } | Fault::Retire { .. } => return None,
+        // The bytes of a stored corpus keep their meaning: a person's verdicts are not among them.
+        Fault::Judge { .. } => return None,
     }
     Some(record.write())
 }
@@ -359,6 +362,7 @@ impl Record {
     fn start(&self, plan: &Plan) -> Start {
         let [low, high] = self.moment;
         let event = match self.start % STARTS {
+            CAMPAIGN => Trigger::Campaign,
             LEADER => Trigger::Leader(None),
             LEADER_IS => {
                 let number = u32::from(self.flags >> NODE_SHIFT) % plan.voters;
@@ -388,6 +392,7 @@ impl Record {
             }
             Start::When { event, nth, after } => {
                 self.start = match event {
+                    Trigger::Campaign => CAMPAIGN,
                     Trigger::Leader(None) => LEADER,
                     Trigger::Leader(Some(_)) => LEADER_IS,
                     Trigger::ClaimAsked => CLAIM_ASKED,

@@ -79,7 +79,8 @@ fn lateness(start: Start) -> u128 {
         Start::When { event, nth, after } => {
             let particular = match event {
                 crate::faults::Trigger::Leader(Some(_)) => 2,
-                crate::faults::Trigger::Leader(None)
+                crate::faults::Trigger::Campaign
+                | crate::faults::Trigger::Leader(None)
                 | crate::faults::Trigger::ClaimAsked
                 | crate::faults::Trigger::Claim
                 | crate::faults::Trigger::Send

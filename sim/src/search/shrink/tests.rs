@@ -41,7 +41,7 @@ faults = [
 
 fn outcome(plan: &Plan, verdict: Verdict) -> RunOutcome {
     let history = History::default();
-    RunOutcome { seed: plan.seed, verdict, history, reach: [0; REACH_POINTS.len()] }
+    RunOutcome { seed: plan.seed, verdict, history, reach: [0; REACH_POINTS.len()], sink: None }
 }
 
 fn broken(properties: &[&'static str]) -> Verdict {

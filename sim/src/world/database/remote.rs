@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fencepost::store::{
-    Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence, NewMessage, Outbox,
-    Outgoing, Permit, Proof, Roll, Settled, Settlement, Share, StoreError,
+    Activated, Attempt, BindError, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence,
+    NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled, Settlement, Share, StoreError,
 };
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
@@ -47,6 +47,11 @@ macro_rules! expect {
 }
 
 impl Fence for RemoteStore {
+    /// A world has one cluster.
+    async fn bind(&self, _: &str) -> Result<(), BindError> {
+        Ok(())
+    }
+
     async fn activate(
         &self,
         generation: Generation,

@@ -34,11 +34,11 @@ impl Place {
     }
 
     fn open(&self) -> Files {
-        Files::open(&self.log()).unwrap()
+        Files::open(&self.log(), LOCK_ATTEMPTS).unwrap()
     }
 
     fn why_not(&self) -> String {
-        Files::open(&self.log()).err().expect("it must not open").to_string()
+        Files::open(&self.log(), LOCK_ATTEMPTS).err().expect("it must not open").to_string()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -155,6 +155,41 @@ fn two_processes_share_log_and_fence() {
     assert_eq!(place.lines().len(), 3);
 }
 
+/// As a process leaves them that is stopped in the middle of a write: the sink is there and says no,
+/// and goes on once the lock is free.
+#[test]
+fn a_lock_that_is_held_by_another_is_waited_for() {
+    let place = Place::new();
+    place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
+    let stopped = File::open(place.0.path().join("delivered.log.lock")).unwrap();
+    stopped.lock().unwrap();
+    let mut sink = Files::open(&place.log(), 2).unwrap();
+    assert!(sink.lock().is_err());
+    let refused = sink.send(&message("b", b""), stamp(5, 0)).unwrap_err();
+    assert!(matches!(&refused, SendError::NotSent(why) if why.contains("holds the lock")));
+    let refused = sink.fence(stamp(6, 0)).unwrap_err();
+    assert!(matches!(&refused, SinkError::Unavailable(why) if why.contains("holds the lock")));
+    assert!(matches!(sink.has(&id("a"), stamp(6, 0)), Err(SinkError::Unavailable(_))));
+    assert_eq!(place.lines().len(), 1);
+    stopped.unlock().unwrap();
+    assert_eq!(sink.has(&id("a"), stamp(5, 0)), Ok(true));
+    assert_eq!(sink.send(&message("b", b""), stamp(5, 0)), Ok(()));
+}
+
+/// What could not be looked at when the sink was opened is looked at before it is used.
+#[test]
+fn damage_behind_a_lock_is_found_later() {
+    let place = Place::new();
+    place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
+    std::fs::remove_file(place.fence()).unwrap();
+    let stopped = File::open(place.0.path().join("delivered.log.lock")).unwrap();
+    stopped.lock().unwrap();
+    let mut sink = Files::open(&place.log(), 2).unwrap();
+    stopped.unlock().unwrap();
+    let refused = sink.send(&message("b", b""), stamp(5, 0)).unwrap_err();
+    assert!(matches!(&refused, SendError::NotSent(why) if why.contains("is gone")), "{refused}");
+}
+
 #[test]
 fn threads_that_send_at_once_leave_one_line_a_message() {
     let place = Place::new();
@@ -241,7 +276,7 @@ fn a_log_that_was_cut_or_moved_away_stops_the_sink() {
 fn what_cannot_be_opened_says_which_file() {
     let place = Place::new();
     let nowhere = place.0.path().join("missing").join("delivered.log");
-    let error = Files::open(&nowhere).err().unwrap().to_string();
+    let error = Files::open(&nowhere, LOCK_ATTEMPTS).err().unwrap().to_string();
     assert!(error.contains("cannot open") && error.contains("delivered.log"), "{error}");
 }
 

@@ -7,7 +7,11 @@ use std::sync::Arc;
 use tokio_postgres::Client;
 
 use crate::id::{Generation, Identity, Incarnation, Token};
+use crate::store::postgres::assignments::newest;
 use crate::store::postgres::rows::{find, put};
+use crate::store::postgres::transaction::Transaction;
+use crate::store::rules::Claimant;
+use crate::store::tests::assignments::{assign, change, n1, n2, permit};
 use crate::store::tests::server::{Database, database};
 use crate::store::tests::{add, attempt, claim, id, raise};
 use crate::store::{
@@ -56,18 +60,21 @@ async fn overtake(database: &Database, old: &PostgresStore) -> Outcome {
         tokio::spawn(async move { new.activate(generation, Token(6), next).await })
     };
     let overtaken = !somebody_waits(&watch, || raising.is_finished()).await;
-    // The claim, as the store makes it once it has looked.
-    let (first, ids) = (attempt("m", 1), [id("m")]);
-    let mut found = find(&tx, ids.iter()).await.unwrap();
-    let row = found[0].row.clone();
-    let decision =
-        rules::claim(Some(row), true, (Token(5), None), &first, WallTime::default(), now);
-    found[0].row = decision.write.unwrap();
-    found[0].is_changed = true;
-    put(&tx, &found).await.unwrap();
+    claim_in(&tx, Claimant { token: Token(5), share: None, worker: None }, now).await;
     let claimed = tx.commit().await.is_ok();
     assert_eq!(raising.await.unwrap(), Ok(Activated::Raised));
     Outcome { overtaken, claimed }
+}
+
+/// The first claim of "m", as the store makes it once it has looked.
+async fn claim_in(tx: &Transaction, by: Claimant, now: WallTime) {
+    let (first, ids) = (attempt("m", 1), [id("m")]);
+    let mut found = find(tx, ids.iter()).await.unwrap();
+    let row = found[0].row.clone();
+    let decision = rules::claim(Some(row), true, by, &first, WallTime::default(), now);
+    found[0].row = decision.write.unwrap();
+    found[0].is_changed = true;
+    put(tx, &found).await.unwrap();
 }
 
 /// F3: after the floor was raised no claim below it commits.
@@ -113,6 +120,81 @@ async fn those_who_look_later_see_the_new_floor() {
     assert!(somebody_waits(&watch, || claiming.is_finished()).await);
     raise.batch_execute("COMMIT").await.unwrap();
     assert_eq!(claiming.await.unwrap(), Ok(Checked::Fenced { floor: Token(6) }));
+}
+
+/// A worker has looked at its assignment and not claimed yet; its unit is assigned to another.
+#[tokio::test]
+async fn whoever_assigns_a_unit_anew_waits_for_claims_under_the_one_before() {
+    let database = database().await;
+    let (worker, leader) = (database.store().await, database.store().await);
+    let watch = database.session().await;
+    add(&leader, &["m"]).await;
+    raise(&leader, 5).await;
+    assign(&leader, 5, 1, &[change(0, 0, n1())]).await;
+    let (tx, _, now) = worker.begin().await.unwrap();
+    let share = permit(5, 0, 1, 1, n1()).share.unwrap();
+    let key = newest(&tx, Token(5), &share).await.unwrap();
+    assert!(key.is_some());
+    let assigning = {
+        let leader = leader.clone();
+        tokio::spawn(async move { assign(&leader, 5, 1, &[change(0, 1, n2())]).await })
+    };
+    let overtaken = !somebody_waits(&watch, || assigning.is_finished()).await;
+    assert!(!overtaken, "the unit was assigned anew under an open claim");
+    let by = Claimant { token: Token(5), share: key, worker: Some(n1().node) };
+    claim_in(&tx, by, now).await;
+    tx.commit().await.unwrap();
+    assert!(matches!(assigning.await.unwrap(), Checked::Passed(_)));
+    let entry = leader.entry(&id("m")).await.unwrap().unwrap();
+    let found = (entry.state, entry.worker);
+    assert_eq!(found, (MessageState::InDoubt, Some(n1().node)), "it was found");
+}
+
+/// The other way round: the claim waits, and then sees that its assignment has ended.
+#[tokio::test]
+async fn a_claim_that_waits_for_a_new_assignment_is_refused() {
+    let database = database().await;
+    let (worker, watch) = (database.store().await, database.session().await);
+    add(&worker, &["m"]).await;
+    raise(&worker, 5).await;
+    for (units, end) in [
+        (1, "UPDATE fencepost.assignment SET epoch = 9"),
+        (2, "DELETE FROM fencepost.assignment; UPDATE fencepost.work SET units = 1"),
+    ] {
+        let Checked::Passed(assigned) = assign(&worker, 5, units, &[change(0, 0, n1())]).await
+        else {
+            panic!("the floor assigns");
+        };
+        let epoch = assigned.list[0].epoch.0;
+        let anew = database.session().await;
+        anew.batch_execute(&format!("BEGIN; {end}")).await.unwrap();
+        let claiming = {
+            let (worker, first) = (worker.clone(), [attempt("m", 1)]);
+            let permit = permit(5, 0, units, epoch, n1());
+            tokio::spawn(async move { worker.claim(&permit, &first, WallTime::default()).await })
+        };
+        assert!(somebody_waits(&watch, || claiming.is_finished()).await, "{end}");
+        anew.batch_execute("COMMIT").await.unwrap();
+        let refused = Checked::Passed(vec![Claim::NotAssigned]);
+        assert_eq!(claiming.await.unwrap(), Ok(refused), "{end}");
+    }
+    let entry = worker.entry(&id("m")).await.unwrap().unwrap();
+    assert_eq!(entry.state, MessageState::Pending);
+}
+
+#[tokio::test]
+async fn workers_of_other_units_do_not_wait_for_an_assignment() {
+    let database = database().await;
+    let store = database.store().await;
+    add(&store, &["m"]).await;
+    raise(&store, 5).await;
+    assign(&store, 5, 2, &[change(0, 0, n1()), change(1, 0, n2())]).await;
+    let (tx, ..) = store.begin().await.unwrap();
+    let share = permit(5, 0, 2, 1, n1()).share.unwrap();
+    assert!(newest(&tx, Token(5), &share).await.unwrap().is_some());
+    let moved = assign(&store, 5, 2, &[change(1, 2, n1())]).await;
+    assert!(matches!(moved, Checked::Passed(stands) if stands.list[1].epoch.0 == 3));
+    tx.roll_back().await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::id::Token;
 use crate::store::postgres::schema::VERSION;
 use crate::store::tests::server::{Database, database, database_with};
 use crate::store::tests::{add, attempt, claim, raise};
-use crate::store::{PostgresConfig, PostgresStore, StoreError};
+use crate::store::{Assigned, Assignments, PostgresConfig, PostgresStore, StoreError, WorkName};
 
 async fn why_not(config: &PostgresConfig) -> String {
     match PostgresStore::open(config).await {
@@ -45,6 +45,26 @@ async fn a_newer_schema_is_left_alone() {
     run(&database, "UPDATE fencepost.schema_version SET version = -1").await;
     let why = why_not(&database.config()).await;
     assert!(why.contains("version -1"), "{why}");
+}
+
+/// As an older version's program left it: with a message claimed, and no word of assignments.
+#[tokio::test]
+async fn an_older_schema_is_migrated_and_keeps_everything() {
+    let database = database().await;
+    let store = database.store().await;
+    add(&store, &["m"]).await;
+    raise(&store, 5).await;
+    let claimed = claim(&store, 5, &[attempt("m", 1)]).await;
+    let before = store.entries(None).await;
+    let older = "DROP TABLE fencepost.work, fencepost.assignment;
+        ALTER TABLE fencepost.outbox DROP COLUMN share_work, DROP COLUMN share_epoch,
+            DROP COLUMN share_node;
+        UPDATE fencepost.schema_version SET version = 2";
+    run(&database, older).await;
+    let store = database.store().await;
+    assert_eq!(store.entries(None).await, before);
+    assert_eq!(claim(&store, 5, &[attempt("m", 1)]).await, claimed, "the claim stands");
+    assert_eq!(store.assignments(&WorkName::new("outbox").unwrap()).await, Ok(Assigned::default()));
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let cut = Arc::new(AtomicU8::new(Cut::Never as u8));
-        let (socket, shared) = (database.server.socket(), Arc::clone(&cut));
+        let (socket, shared) = (database.socket(), Arc::clone(&cut));
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (socket, cut) = (socket.clone(), Arc::clone(&shared));

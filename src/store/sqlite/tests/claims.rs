@@ -22,6 +22,7 @@ fn a_message_is_claimed_then_delivered_and_said_twice_it_happens_once() {
         key: None,
         state: MessageState::Delivered,
         token: Some(Token(5)),
+        worker: None,
         parked: false,
         reason: None,
         attempts: 1,

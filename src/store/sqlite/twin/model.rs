@@ -125,6 +125,7 @@ impl Twin {
             key: KEYS[id].map(key),
             state: Pending,
             token: None,
+            worker: None,
             parked: false,
             reason: None,
             attempts: 0,

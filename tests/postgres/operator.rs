@@ -1,0 +1,68 @@
+//! What a person does with an outbox in PostgreSQL, by the commands of the real binary.
+
+use fencepost::store::{
+    Attempt, Checked, Fence, MessageId, Outbox, Permit, PostgresStore, Proof, Settlement,
+};
+use fencepost::{Generation, Identity, Incarnation, Token, WallTime};
+
+use crate::nodes::Nodes;
+
+/// As a holder leaves messages that its sink cannot tell about.
+async fn park(store: &PostgresStore, ids: &[&str]) {
+    let token = Token(1);
+    let holder = Identity { node: "n1".parse().unwrap(), incarnation: Incarnation(1) };
+    store.activate(Generation::NONE, token, holder).await.unwrap();
+    for id in ids {
+        let attempt = Attempt { id: MessageId::new(id).unwrap(), number: 1 };
+        let permit = Permit::of_holder(token);
+        let claimed =
+            store.claim(&permit, std::slice::from_ref(&attempt), WallTime::default()).await;
+        assert!(matches!(claimed, Ok(Checked::Passed(_))), "{claimed:?}");
+        let doubt = Settlement::InDoubt { reason: "timeout".into() };
+        store.settle(token, &[(attempt.clone(), doubt)]).await.unwrap();
+        let proof = Proof::Park { reason: "timeout; the sink cannot tell".into() };
+        store.resolve(token, &attempt, proof).await.unwrap();
+    }
+}
+
+#[test]
+fn a_person_enqueues_lists_shows_and_settles() {
+    let nodes = Nodes::new("");
+    let checked = nodes.run(&["check"], 0);
+    assert!(checked.contains("outbox in PostgreSQL: host="), "{checked}");
+    assert!(checked.contains("delivers while it leads"), "{checked}");
+    assert_eq!(
+        nodes.run(&["enqueue", "--id", "a", "--count", "3"], 0),
+        "added 3: a-0001 to a-0003\n"
+    );
+    let again = nodes.run(&["enqueue", "--id", "a-0002", "other"], 0);
+    assert_eq!(again, "added 0, 1 were there already: a-0002\n");
+    nodes.wait(park(&nodes.store, &["a-0001", "a-0002"]));
+    let summary = nodes.run(&["outbox", "--in-doubt"], 0);
+    assert!(summary.contains("pending           1\n"), "{summary}");
+    assert!(summary.contains("in doubt          2\n"), "{summary}");
+    assert!(summary.contains("a-0001  token 1, parked for a person: timeout"), "{summary}");
+    let settle = |id, ruling| {
+        ["outbox", "settle", id, "--as", ruling, "--by", "Ada", "--why", "the log there says so"]
+    };
+    assert_eq!(nodes.run(&settle("a-0001", "delivered"), 0), "a-0001: in doubt → delivered\n");
+    let refused = nodes.run(&settle("a-0001", "resend"), 1);
+    assert!(refused.contains("the message is delivered, not in doubt"), "{refused}");
+    assert_eq!(nodes.run(&settle("a-0002", "resend"), 0), "a-0002: in doubt → pending\n");
+    let shown = nodes.run(&["outbox", "show", "a-0001"], 0);
+    assert!(shown.contains("by Ada, after attempt 1: in doubt → delivered"), "{shown}");
+    assert!(shown.contains("last claimed by    token 1\n"), "{shown}");
+    let json = nodes.run(&["outbox", "show", "a-0001", "--json"], 0);
+    assert!(json.contains("\"worker\":null") && json.contains("\"verdicts\":[{"), "{json}");
+}
+
+#[test]
+fn a_node_without_its_database_says_what_is_missing() {
+    let nodes = Nodes::new("");
+    let text = std::fs::read_to_string(nodes.path("n1.toml")).unwrap();
+    let elsewhere = text.replace("dbname=", "dbname=no_");
+    std::fs::write(nodes.path("n1.toml"), elsewhere).unwrap();
+    let said = nodes.run(&["node"], 1);
+    assert!(said.contains("cannot open the outbox in PostgreSQL"), "{said}");
+    assert!(said.contains("does not exist"), "{said}");
+}
