@@ -76,10 +76,10 @@ pub(super) struct Crew {
 
 impl Crew {
     /// Keeps a place for a component; nothing if one of its name is at work.
-    pub(super) fn seat(&self, name: &Cow<'static, str>) -> Option<Seat> {
+    pub(super) fn seat(&self, name: Cow<'static, str>) -> Option<Seat> {
         let free = self.roster.update(|roster| roster.at_work.insert(name.clone()));
         // Not made if it is taken: its end would free the place of the one that has it.
-        let seat = || Seat { name: name.clone(), roster: Arc::clone(&self.roster), began: false };
+        let seat = || Seat { name, roster: Arc::clone(&self.roster), began: false };
         free.then(seat)
     }
 

@@ -226,7 +226,7 @@ impl<S, C: Clock> ClusterService<S, C> {
         remedy: &'static str,
     ) -> Result<Seat, AlreadyAttached> {
         let name = name.into();
-        self.shared.crew.seat(&name).ok_or(AlreadyAttached { name, remedy })
+        self.shared.crew.seat(name.clone()).ok_or(AlreadyAttached { name, remedy })
     }
 
     /// Runs the component whose place was kept.

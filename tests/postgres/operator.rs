@@ -15,7 +15,8 @@ async fn park(store: &PostgresStore, ids: &[&str]) {
     for id in ids {
         let attempt = Attempt { id: MessageId::new(id).unwrap(), number: 1 };
         let permit = Permit::of_holder(token);
-        let claimed = store.claim(&permit, &[attempt.clone()], WallTime::default()).await;
+        let claimed =
+            store.claim(&permit, std::slice::from_ref(&attempt), WallTime::default()).await;
         assert!(matches!(claimed, Ok(Checked::Passed(_))), "{claimed:?}");
         let doubt = Settlement::InDoubt { reason: "timeout".into() };
         store.settle(token, &[(attempt.clone(), doubt)]).await.unwrap();

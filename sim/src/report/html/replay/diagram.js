@@ -289,7 +289,26 @@ class Diagram {
     pen.lineTo(x, painter.height);
     pen.stroke();
     pen.globalAlpha = 1;
+    this.drawItsArrows(view.chosen);
     painter.ring(x, this.y(history.lane[view.chosen]), 5, colours.ink, 2);
+  }
+
+  /** What left with an event, and what arrived with it, stands out. */
+  drawItsArrows(chosen) {
+    const { history, painter } = this;
+    const { arrows } = history;
+    const at = history.at[chosen];
+    const lane = history.lane[chosen];
+    painter.pen.strokeStyle = painter.colours.ink;
+    painter.pen.lineWidth = 2;
+    for (let i = lowerBound(arrows.leaves, at - arrows.longest); i < arrows.count && arrows.leaves[i] <= at; i++) {
+      const from = history.lane[arrows.event[i]];
+      const arrives = arrows.leaves[i] + arrows.takes[i];
+      const comes = arrows.to[i] === lane && arrows.takes[i] >= 0 && Math.abs(arrives - at) < 1.5;
+      if ((arrows.event[i] !== chosen && !comes) || this.top[from] < 0 || this.top[arrows.to[i]] < 0) continue;
+      const lost = arrows.takes[i] < 0;
+      painter.arrow(this.x(arrows.leaves[i]), this.y(from), lost ? this.x(at) : this.x(arrives), this.y(arrows.to[i]), lost, true);
+    }
   }
 
   /** The lane at a height; −1 if there is none. */
