@@ -59,7 +59,7 @@ fn rows_of_sqlite(db: &Connection, batch: usize, messages: usize) -> rusqlite::R
 
 /// The same.
 pub async fn postgres(connection: &str, batch: usize, messages: usize) -> miette::Result<f64> {
-    let client = connect(&schema(connection).await?).await?;
+    let client = connect(&database(connection).await?).await?;
     rows_of_postgres(&client, batch, messages).await.into_diagnostic()
 }
 
@@ -90,12 +90,16 @@ async fn rows_of_postgres(
     Ok(messages as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Makes an empty schema for the measurement alone, and answers how to connect to it.
-pub async fn schema(connection: &str) -> miette::Result<String> {
+/// Makes an empty database for the measurement alone, and answers how to connect to it.
+pub async fn database(connection: &str) -> miette::Result<String> {
     let client = connect(connection).await?;
-    let empty = "DROP SCHEMA IF EXISTS fencepost_bench CASCADE; CREATE SCHEMA fencepost_bench";
-    client.batch_execute(empty).await.into_diagnostic()?;
-    Ok(format!("{connection} options='-c search_path=fencepost_bench'"))
+    for statement in [
+        "DROP DATABASE IF EXISTS fencepost_bench WITH (FORCE)",
+        "CREATE DATABASE fencepost_bench ENCODING 'UTF8' TEMPLATE template0",
+    ] {
+        client.batch_execute(statement).await.into_diagnostic()?;
+    }
+    Ok(format!("{connection} dbname=fencepost_bench"))
 }
 
 async fn connect(connection: &str) -> miette::Result<Client> {

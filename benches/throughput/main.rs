@@ -2,7 +2,7 @@
 //! rows as often and as durably. The ratio is the measure: both are run in turn, on one machine.
 //!
 //! ```sh
-//! cargo bench-prod --bench throughput -- --postgres "host=/tmp user=postgres dbname=bench"
+//! cargo bench-prod --bench throughput -- --postgres "host=/tmp user=postgres dbname=postgres"
 //! ```
 //!
 //! The sink does nothing. Without `--postgres` only SQLite is measured.
@@ -29,7 +29,8 @@ mod run {
 
     #[derive(Parser)]
     struct Options {
-        /// A database to measure in: in a schema fencepost_bench, which is dropped and made anew
+        /// How to reach a server, as key=value pairs. Measures in a database fencepost_bench there,
+        /// which is dropped and made anew
         #[arg(long)]
         postgres: Option<String>,
         /// How often each row is measured; the median is shown

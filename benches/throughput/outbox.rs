@@ -34,9 +34,9 @@ pub async fn sqlite(file: &Path, batch: usize, messages: usize) -> miette::Resul
     through(store, batch, messages, delivered).await
 }
 
-/// The same, in a schema of its own.
+/// The same, in a database of its own.
 pub async fn postgres(connection: &str, batch: usize, messages: usize) -> miette::Result<f64> {
-    let config = PostgresConfig::new(super::bare::schema(connection).await?);
+    let config = PostgresConfig::new(super::bare::database(connection).await?);
     let store = PostgresStore::open(&config).await.into_diagnostic()?;
     let counted = store.clone();
     let delivered = || async {

@@ -106,19 +106,34 @@ impl Books {
         found.into_iter().collect()
     }
 
-    /// A person passes a verdict about a message. What is not parked is left to the leader.
+    /// The messages that stand there.
+    pub fn standing(&self, state: MessageState) -> Vec<MessageNo> {
+        let there = self.messages.iter().filter(|(_, booked)| booked.state == state);
+        there.map(|(&message, _)| message).collect()
+    }
+
+    /// How often a message was attempted.
     ///
     /// # Errors
-    /// It does not fit where the message stands.
+    /// SQLite says so.
+    pub fn attempts(&mut self, message: MessageNo) -> Result<Option<u64>, StoreError> {
+        Ok(self.outbox.entry(&message_id(message))?.map(|entry| entry.attempts))
+    }
+
+    /// A person passes a verdict about a message, or about one attempt at it.
+    ///
+    /// # Errors
+    /// It does not fit where the message stands, or a leader is going to settle it.
     pub fn judge(
         &mut self,
         message: MessageNo,
+        attempt: Option<u64>,
         ruling: Ruling,
         now: WallTime,
         recorder: &Recorder,
     ) -> Result<(), VerdictError> {
         let (by, why) = ("the operator".into(), "the recipient was asked".into());
-        let verdict = Verdict { id: message_id(message), attempt: None, ruling, by, why };
+        let verdict = Verdict { id: message_id(message), attempt, ruling, by, why };
         let Passed { from, to, .. } = self.outbox.judge(&verdict, now)?;
         if let Some(booked) = self.messages.get_mut(&message) {
             booked.state = to;

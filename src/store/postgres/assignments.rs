@@ -35,7 +35,7 @@ const ASSIGN: &str = "INSERT INTO fencepost.assignment (work, unit, epoch, node,
 const END_ALL: &str = "DELETE FROM fencepost.assignment WHERE work = $1";
 /// Of these assignments, or of all of the work if none are named. Locks in the order of the sequence, as
 /// every writer does.
-const IN_DOUBT: &str = "WITH claimed AS (
+pub(super) const IN_DOUBT: &str = "WITH claimed AS (
         SELECT seq FROM fencepost.outbox
         WHERE state = 1 AND share_work = $1 AND ($2::BIGINT[] IS NULL OR share_epoch = ANY($2))
         ORDER BY seq FOR NO KEY UPDATE
@@ -43,7 +43,8 @@ const IN_DOUBT: &str = "WITH claimed AS (
     UPDATE fencepost.outbox AS mine SET state = 4, changed_ms = $3, reason =
         'claimed under assignment ' || share_epoch || ', which has ended; outcome unknown'
     FROM claimed WHERE mine.seq = claimed.seq";
-const NEWEST: &str = "SELECT no FROM fencepost.work JOIN fencepost.assignment ON work = no
+pub(super) const NEWEST: &str =
+    "SELECT no FROM fencepost.work JOIN fencepost.assignment ON work = no
     WHERE name = $1 AND units = $2 AND unit = $3
     AND assignment.epoch = $4 AND node = $5 AND nonce = $6 AND token = $7
     FOR SHARE OF assignment";

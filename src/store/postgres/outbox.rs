@@ -42,10 +42,10 @@ const ENQUEUE: &str = concat!(
     SELECT id FROM added"
 );
 const STATES: &str = "SELECT id, state FROM fencepost.outbox WHERE id = ANY($1)";
-const SWEEP: &str = "UPDATE fencepost.outbox SET state = 4, changed_ms = $2, reason =
+pub(super) const SWEEP: &str = "UPDATE fencepost.outbox SET state = 4, changed_ms = $2, reason =
         'claimed by ' || token || ', whose holder was deposed; outcome unknown'
     WHERE state = 1 AND token < $1";
-const PENDING: &str = concat!(
+pub(super) const PENDING: &str = concat!(
     "SELECT id, attempts + 1, failures, bytes
     FROM fencepost.outbox AS mine JOIN fencepost.payload USING (seq)
     WHERE state = 0 AND lot % $2 = $3 AND not_before_ms <= ",
@@ -56,7 +56,7 @@ const PENDING: &str = concat!(
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
     ORDER BY seq LIMIT $1"
 );
-const DOUBTS: &str = "SELECT id, attempts, token, reason FROM fencepost.outbox
+pub(super) const DOUBTS: &str = "SELECT id, attempts, token, reason FROM fencepost.outbox
     WHERE state = 4 AND NOT parked ORDER BY seq LIMIT $1";
 
 impl Outbox for PostgresStore {

@@ -18,7 +18,7 @@ macro_rules! changing_columns {
 pub(super) use changing_columns;
 
 /// In the order of the sequence, in which all writers lock: none waits for another in a circle.
-const LOOK: &str = concat!(
+pub(super) const LOOK: &str = concat!(
     "SELECT ",
     changing_columns!(),
     ", seq, id, lot, ordering_key IS NULL OR NOT EXISTS (
@@ -26,7 +26,8 @@ const LOOK: &str = concat!(
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4))
     FROM fencepost.outbox AS mine WHERE id = ANY($1) ORDER BY seq FOR NO KEY UPDATE OF mine"
 );
-const PUT: &str = "UPDATE fencepost.outbox AS mine SET state = new.state, parked = new.parked,
+pub(super) const PUT: &str =
+    "UPDATE fencepost.outbox AS mine SET state = new.state, parked = new.parked,
         token = new.token, attempts = new.attempts, failures = new.failures,
         not_before_ms = new.not_before_ms, first_claimed_ms = new.first_claimed_ms,
         send_until_ms = new.send_until_ms, changed_ms = new.changed_ms,

@@ -4,4 +4,5 @@
 mod interleaved;
 mod lost;
 mod opening;
+mod plans;
 mod proxy;
