@@ -136,6 +136,7 @@ mod simulated {
         ("job_caught_up", "an instant ran later than its grace"),
         ("job_skipped_late", "instants were skipped because they were late"),
         ("job_skipped_overlap", "instants were skipped because the job still ran"),
+        ("late_verdict_refused", "a person's verdict came after the message had moved on"),
         ("send_refused_by_sink_fence", "a sink refused a send whose stamp was too old"),
     ];
 

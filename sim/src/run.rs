@@ -26,7 +26,6 @@ use crate::world::clocks::Clocks;
 use crate::world::database::{self, Database, SharedBooks, message_id, ordering_key};
 use crate::world::disks::Disks;
 use crate::world::links::Links;
-use crate::world::operator::Operator;
 use crate::world::sinks::POISON;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
@@ -154,10 +153,8 @@ impl Run<'_> {
             timer.sleep(LOOK).await;
         }
         if self.led() {
-            let operator = self.world.books.clone().map(|books| {
-                let operator = Operator { books, cluster: Arc::clone(&self.world.cluster) };
-                madsim::task::spawn(operator.work())
-            });
+            let operator = self.world.operator.clone();
+            let operator = operator.map(|operator| madsim::task::spawn(operator.work()));
             recorder.record(Kind::Phase(Phase::Faults));
             self.faults().await;
             recorder.record(Kind::Phase(Phase::Healing));

@@ -16,7 +16,7 @@ const MAX_NEIGHBOURS: usize = 4;
 impl Election {
     pub(super) fn receive(&mut self, now: Instant, message: &Message, effects: &mut Vec<Effect>) {
         let node = &message.from.node;
-        let voter = self.voter_index(node);
+        let voter = self.fixed.voter_index(node);
         let is_peer = match voter {
             Some(_) => voter != self.fixed.my_index,
             None => message.body.is_of_observers() && *node != self.fixed.config.me,
@@ -128,7 +128,7 @@ impl Election {
             }
             Body::NewerTerm { to } => {
                 if to == self.me() && term > self.hard.term {
-                    self.adopt_term(now, term, effects);
+                    self.adopt_term(now, term, None, effects);
                 }
             }
             Body::TakeOver { to } => self.on_take_over(now, from, term, to, effects),
@@ -178,7 +178,7 @@ impl Election {
         false
     }
 
-    fn send_list(&self, to: NodeId, asks: bool, effects: &mut Vec<Effect>) {
+    fn send_list(&mut self, to: NodeId, asks: bool, effects: &mut Vec<Effect>) {
         let voters = std::sync::Arc::new(self.fixed.config.voters.clone());
         self.send(to, Body::Voters { voters, asks }, effects);
     }

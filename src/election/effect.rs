@@ -36,6 +36,12 @@ pub enum Effect {
     Event(Event),
 }
 
+/// Appends an effect that is made where it goes to. What is pushed is made elsewhere first, because
+/// the push could fail, and then copied whole, which costs as much as making it.
+pub(super) fn append(effects: &mut Vec<Effect>, make: impl FnOnce() -> Effect) {
+    effects.extend(std::iter::once_with(make));
+}
+
 /// What happened inside the election.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {

@@ -20,7 +20,7 @@ impl Election {
         self.give_over(now, effects);
         match &self.state {
             State::Rejoining(_) => {}
-            State::Observer(_) => self.broadcast(&Body::Leaving, effects),
+            State::Observer(_) => self.broadcast(|_| Body::Leaving, effects),
             _ => {
                 self.campaign_at = Instant(u64::MAX);
                 let leader = self.leader.filter(|leader| leader.node != self.fixed.config.me);
@@ -90,7 +90,7 @@ impl Election {
             return;
         }
         if term > self.hard.term {
-            self.adopt_term(now, term, effects);
+            self.adopt_term(now, term, None, effects);
         }
         if !matches!(self.state, State::Follower | State::PreCandidate(_)) {
             return;

@@ -28,14 +28,8 @@ pub(super) struct Leading {
     round: u64,
     /// When heartbeat r was sent, at index (r − 1) % length.
     sent: Vec<Instant>,
-    /// By voter: the sending time of the last heartbeat it acknowledged.
-    acked: Vec<Option<Instant>>,
-    /// By voter: when it last acknowledged anything.
-    heard: Vec<Option<Instant>>,
-    /// By voter: how much it wants to lead.
-    priorities: Vec<u8>,
-    /// By voter: what its clock read when.
-    clocks: Vec<Readings>,
+    /// In the order of the list of voters.
+    voters: Vec<Voter>,
     /// The observers, and when they were last heard.
     observers: Vec<(NodeId, Instant)>,
     /// How many heartbeats were sent since the lease was last extended.
@@ -46,15 +40,27 @@ pub(super) struct Leading {
     give_up: Instant,
 }
 
+/// What a leader keeps of one voter, itself included.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Voter {
+    /// The sending time of the last heartbeat it acknowledged.
+    acked: Option<Instant>,
+    /// When it last acknowledged anything.
+    heard: Option<Instant>,
+    /// How much it wants to lead.
+    priority: u8,
+    /// What its clock read when.
+    clock: Readings,
+}
+
 impl Leading {
     pub(super) fn new(voters: usize, now: Instant, give_up: Instant) -> Self {
+        let (acked, heard, clock) = (None, None, Readings::default());
+        let unheard = Voter { acked, heard, priority: MAX_PRIORITY, clock };
         Self {
             round: 0,
             sent: Vec::with_capacity(MAX_ROUNDS_IN_FLIGHT),
-            acked: vec![None; voters],
-            heard: vec![None; voters],
-            priorities: vec![MAX_PRIORITY; voters],
-            clocks: vec![Readings::default(); voters],
+            voters: vec![unheard; voters],
             observers: Vec::new(),
             beats_unextended: 0,
             next_beat: now,
@@ -83,21 +89,22 @@ impl Leading {
 
     /// A voter acknowledged, at `now`, what was sent at `sent`.
     pub(super) fn acknowledged(&mut self, voter: usize, sent: Instant, now: Instant) {
-        self.acked[voter] = self.acked[voter].max(Some(sent));
-        self.heard[voter] = Some(now);
+        let voter = &mut self.voters[voter];
+        voter.acked = voter.acked.max(Some(sent));
+        voter.heard = Some(now);
     }
 
     pub(super) fn heard_from(&self, voter: usize) -> Option<Instant> {
-        self.heard[voter]
+        self.voters[voter].heard
     }
 
     pub(super) fn priority_of(&self, voter: usize) -> u8 {
-        self.priorities[voter]
+        self.voters[voter].priority
     }
 
     /// A voter said goodbye. What it acknowledged still counts: it keeps its promise.
     pub(super) fn gone(&mut self, voter: usize) {
-        self.heard[voter] = None;
+        self.voters[voter].heard = None;
     }
 
     pub(super) fn observes(&self, node: NodeId) -> bool {
@@ -123,12 +130,15 @@ impl Leading {
 
     /// See [`Election::forget_time`].
     pub(super) fn forget_time(&mut self, nanos: &Nanos) {
-        let acked = self.acked.iter_mut().chain(&mut self.heard).flatten();
+        for voter in &mut self.voters {
+            voter.acked = voter.acked.map(|_| Instant(0));
+            voter.heard = voter.heard.map(|_| Instant(0));
+            voter.clock = Readings::default();
+        }
         let observed = self.observers.iter_mut().map(|(_, heard)| heard);
-        for past in self.sent.iter_mut().chain(acked).chain(observed) {
+        for past in self.sent.iter_mut().chain(observed) {
             *past = Instant(0);
         }
-        self.clocks.fill(Readings::default());
         self.next_beat = Instant(nanos.heartbeat);
         self.lease_until = self.lease_until.map(|_| Instant(nanos.lease));
         self.give_up = Instant(nanos.election_timeout);
@@ -177,15 +187,20 @@ impl Election {
         leading.start_round(now);
         leading.next_beat = now.plus(self.fixed.nanos.heartbeat);
         // A leader acknowledges its own heartbeat as it sends it.
-        leading.acked[me] = Some(now);
-        leading.heard[me] = Some(now);
+        leading.voters[me].acked = Some(now);
+        leading.voters[me].heard = Some(now);
+        let round = leading.round;
         self.refresh_view(now);
-        let State::Leader(leading) = &self.state else { return };
-        let body = Body::Heartbeat { round: leading.round, view: Arc::clone(&self.view) };
-        self.broadcast(&body, effects);
-        for (observer, _) in &leading.observers {
-            self.send(*observer, body.clone(), effects);
+        let beat = |leader: &Self| Body::Heartbeat { round, view: Arc::clone(&leader.view) };
+        self.broadcast(beat, effects);
+        let mut told = 0;
+        while let State::Leader(leading) = &self.state
+            && let Some(&(observer, _)) = leading.observers.get(told)
+        {
+            self.send(observer, beat(self), effects);
+            told += 1;
         }
+        let State::Leader(leading) = &self.state else { return };
         // What it acknowledges itself extends its first lease, or that of an only voter; no other,
         // because it is ahead of its voters all the time.
         if leading.lease_until.is_none() || self.majority() == 1 || mutant!(LeaseInTicks) {
@@ -194,7 +209,7 @@ impl Election {
     }
 
     /// Repeats the last heartbeat to one node.
-    pub(super) fn beat_to(&self, node: NodeId, effects: &mut Vec<Effect>) {
+    pub(super) fn beat_to(&mut self, node: NodeId, effects: &mut Vec<Effect>) {
         let State::Leader(leading) = &self.state else { return };
         let body = Body::Heartbeat { round: leading.round, view: Arc::clone(&self.view) };
         self.send(node, body, effects);
@@ -206,8 +221,8 @@ impl Election {
         let State::Leader(leading) = &mut self.state else { return };
         leading.observers.retain(|(_, heard)| now.since(*heard) < limit);
         let live = |at: &Option<Instant>| at.is_some_and(|at| now.since(at) < limit);
-        let voters = self.fixed.config.voters.iter().zip(&leading.heard);
-        let voters = voters.filter(|(_, at)| live(at)).map(|(voter, _)| *voter);
+        let voters = self.fixed.config.voters.iter().zip(&leading.voters);
+        let voters = voters.filter(|(_, voter)| live(&voter.heard)).map(|(name, _)| *name);
         let participants = voters.chain(leading.observers.iter().map(|(observer, _)| *observer));
         if participants.clone().eq(self.view.participants.iter().copied()) {
             return;
@@ -233,7 +248,7 @@ impl Election {
             return;
         }
         if term > self.hard.term {
-            self.adopt_term(now, term, effects);
+            self.adopt_term(now, term, None, effects);
         }
         let leads_itself = matches!(self.state, State::Leader(_));
         if leads_itself || self.leader.is_some_and(|leader| leader != from) {
@@ -272,8 +287,8 @@ impl Election {
             effects.push(Effect::Event(Event::Ignored(Ignored::UnknownRound)));
             return;
         }
-        leading.heard[voter] = Some(now);
-        leading.priorities[voter] = ack.priority.min(MAX_PRIORITY);
+        leading.voters[voter].heard = Some(now);
+        leading.voters[voter].priority = ack.priority.min(MAX_PRIORITY);
         let Some(mut sent) = leading.sent_at(ack.round) else { return };
         if !self.watch_clock(now, voter, sent, ack.reading, effects) {
             return;
@@ -282,7 +297,8 @@ impl Election {
         if mutant!(LeaseFromReply) {
             sent = now;
         }
-        leading.acked[voter] = leading.acked[voter].max(Some(sent));
+        let acked = &mut leading.voters[voter].acked;
+        *acked = (*acked).max(Some(sent));
         // An acknowledgement of what a majority has acknowledged already moves nothing.
         let extends = |until: Instant| until < sent.plus(self.fixed.nanos.lease);
         if leading.lease_until.is_none_or(extends) || mutant!(LeaseInTicks) {
@@ -302,13 +318,13 @@ impl Election {
     ) -> bool {
         let window = WATCH_WINDOWS * self.fixed.nanos.election_timeout;
         let State::Leader(leading) = &mut self.state else { return false };
-        let clock = &mut leading.clocks[voter];
+        let clock = &mut leading.voters[voter].clock;
         let verdict = clock.read(sent, now, reading, window, self.fixed.rates);
         let within = clock.is_trusted();
         let Some(Verdict { at_least_ppm, at_most_ppm }) = verdict else { return within };
         if !within {
             reach!("clock_outside_bound");
-            leading.acked[voter] = None;
+            leading.voters[voter].acked = None;
         }
         let peer = self.fixed.config.voters[voter];
         let suspects = Arc::make_mut(&mut self.suspects);
@@ -319,7 +335,7 @@ impl Election {
         let event = Event::ClockWatch { peer, at_least_ppm, at_most_ppm, within };
         effects.push(Effect::Event(event));
         // If most clocks run unlike this one, this one is the likelier to be wrong.
-        let trusted = leading.clocks.iter().filter(|clock| clock.is_trusted()).count();
+        let trusted = leading.voters.iter().filter(|voter| voter.clock.is_trusted()).count();
         if trusted < self.majority() {
             self.step_down(now, SteppedDown::ClockOutOfBound, effects);
             let pause = WATCH_WINDOWS * self.fixed.nanos.election_timeout;
@@ -331,9 +347,9 @@ impl Election {
 
     /// A new life of a voter may be on another machine, whose clock began at another time.
     pub(super) fn watch_anew(&mut self, node: NodeId) {
-        let Some(voter) = self.voter_index(&node) else { return };
+        let Some(voter) = self.fixed.voter_index(&node) else { return };
         let State::Leader(leading) = &mut self.state else { return };
-        leading.clocks[voter] = Readings::default();
+        leading.voters[voter].clock = Readings::default();
         if self.suspects.contains(&node) {
             Arc::make_mut(&mut self.suspects).retain(|suspect| *suspect != node);
         }
@@ -342,7 +358,9 @@ impl Election {
     /// The lease lasts L from the sending of the latest heartbeat that a majority acknowledged.
     fn extend_lease(&mut self, effects: &mut Vec<Effect>) {
         let State::Leader(leading) = &mut self.state else { return };
-        let Some(start) = quorum::majority_reached(&leading.acked) else { return };
+        let Some(start) = quorum::majority_reached(leading.voters.iter().map(|v| v.acked)) else {
+            return;
+        };
         let mut until = start.plus(self.fixed.nanos.lease);
         if mutant!(LeaseInTicks) || mutant!(RenewalPastDeadline) {
             // It ends when its holder thinks of ending it.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::clock_watch::RateBound;
 use super::config::ConfigId;
-use super::effect::{Effect, Rejoins, SteppedDown};
+use super::effect::{Effect, Rejoins, SteppedDown, append};
+use super::envelope::Envelopes;
 use super::hard_state::HardState;
 use super::jitter::Jitter;
 use super::lead::Leading;
@@ -105,6 +106,7 @@ pub struct Election {
     /// The voters whose clocks this node last saw outside the bound.
     pub(super) suspects: Arc<Vec<NodeId>>,
     jitter: Jitter,
+    envelopes: Envelopes,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -168,10 +170,13 @@ impl Election {
         let campaign_at = promised_until.plus(jitter.below(nanos.jitter / START_JITTER_DIVISOR));
         let rates = RateBound::of(config.timing.max_drift_ppm);
         let my_index = config.voters.iter().position(|v| *v == config.me);
+        let no_view = Arc::default();
+        let fixed = Settings { config, id, nanos, rates, my_index, no_view };
         let hard = remembered.unwrap_or_default();
         let heard = hard.generation;
         let mut election = Self {
-            fixed: Fixed(Arc::new(Settings { config, id, nanos, rates, my_index })),
+            view: Arc::clone(&fixed.no_view),
+            fixed: Fixed(Arc::new(fixed)),
             hard,
             state: State::Follower,
             nonce,
@@ -183,9 +188,9 @@ impl Election {
             neighbours: Vec::new(),
             forgetful: Vec::new(),
             leaving: false,
-            view: Arc::default(),
             suspects: Arc::default(),
             jitter,
+            envelopes: Envelopes::default(),
         };
         if my_index.is_none() {
             election.hard = HardState { config: id, ..HardState::default() };
@@ -219,7 +224,10 @@ impl Election {
         }
         match input {
             Input::Tick => self.tick(now, effects),
-            Input::Message(message) => self.receive(now, &message, effects),
+            Input::Message(message) => {
+                self.receive(now, &message, effects);
+                self.envelopes.keep(message);
+            }
             Input::Outranked { term, floor, generation } => {
                 self.outranked(now, term, floor, generation, effects);
             }
@@ -384,10 +392,16 @@ impl Election {
         self.campaign_at = now.plus(self.draw_wait(pause)).max(self.promised_until);
     }
 
-    /// Moves to a higher term without a vote in it.
-    pub(super) fn adopt_term(&mut self, now: Instant, term: Term, effects: &mut Vec<Effect>) {
+    /// Moves to the higher term of another node, with that vote in it.
+    pub(super) fn adopt_term(
+        &mut self,
+        now: Instant,
+        term: Term,
+        vote: Option<Identity>,
+        effects: &mut Vec<Effect>,
+    ) {
         self.step_down(now, SteppedDown::Deposed, effects);
-        self.enter_term(term, None, effects);
+        self.enter_term(term, vote, effects);
         if !matches!(self.state, State::Follower) {
             self.state = State::Follower;
             self.campaign_at = now.plus(self.draw_wait(0)).max(self.promised_until);
@@ -407,7 +421,7 @@ impl Election {
         self.persist(effects);
         self.leader = None;
         self.promised_to = None;
-        self.view = Arc::default();
+        self.view = Arc::clone(&self.fixed.no_view);
     }
 
     /// Makes the hard state durable, in one write with a change just before it.
@@ -415,7 +429,7 @@ impl Election {
         if let Some(Effect::Persist(hard)) = effects.last_mut() {
             hard.clone_from(&self.hard);
         } else {
-            effects.push(Effect::Persist(self.hard.clone()));
+            append(effects, || Effect::Persist(self.hard.clone()));
         }
     }
 
@@ -432,37 +446,30 @@ impl Election {
         self.jitter.below(self.fixed.nanos.jitter / START_JITTER_DIVISOR)
     }
 
-    pub(super) fn voter_index(&self, node: &NodeId) -> Option<usize> {
-        self.fixed.config.voters.iter().position(|voter| voter == node)
-    }
-
     pub(super) fn majority(&self) -> usize {
         quorum::majority(self.fixed.config.voters.len())
     }
 
-    pub(super) fn send(&self, to: NodeId, body: Body, effects: &mut Vec<Effect>) {
+    pub(super) fn send(&mut self, to: NodeId, body: Body, effects: &mut Vec<Effect>) {
         holds!(
             self.hard.incarnation != Incarnation::NONE
                 || body.is_harmless()
                 || self.fixed.my_index.is_none(),
             "who rejoins says nothing that counts (E5)"
         );
-        effects.push(Effect::Send {
-            to,
-            message: Box::new(Message {
-                from: self.me(),
-                generation: self.hard.generation,
-                config: self.fixed.id,
-                term: self.hard.term,
-                body,
-            }),
-        });
+        let mut message = self.envelopes.take(self.me());
+        message.generation = self.hard.generation;
+        message.config = self.fixed.id;
+        message.term = self.hard.term;
+        message.body = body;
+        append(effects, || Effect::Send { to, message });
     }
 
-    pub(super) fn broadcast(&self, body: &Body, effects: &mut Vec<Effect>) {
-        for (index, &voter) in self.fixed.config.voters.iter().enumerate() {
+    /// Says the same to every other voter.
+    pub(super) fn broadcast(&mut self, body: impl Fn(&Self) -> Body, effects: &mut Vec<Effect>) {
+        for index in 0..self.fixed.config.voters.len() {
             if Some(index) != self.fixed.my_index {
-                self.send(voter, body.clone(), effects);
+                self.send(self.fixed.config.voters[index], body(self), effects);
             }
         }
     }

@@ -14,18 +14,19 @@
 //! starts anew in a new generation.
 //!
 //! What each file holds: [`quorum`] counts majorities; `config` voters, timing and its rule;
-//! `message` what nodes say to each other; `effect` what the caller has to do; `machine` state and
-//! inputs; `hard_state` what is remembered; `settings` and `jitter` constants and chance; `dispatch`
-//! what a message has to pass; `vote` polls and votes; `lead` heartbeats and the lease;
-//! `clock_watch` the rates of clocks; `known` the crash vector; `rejoin` recovery; `roll` and
-//! `cold_start` generations; `handover` the graceful stop; `observers` nodes without a vote;
-//! `timeless` what model checkers see.
+//! `message` what nodes say to each other; `envelope` the boxes they say it in; `effect` what the
+//! caller has to do; `machine` state and inputs; `hard_state` what is remembered; `settings` and
+//! `jitter` constants and chance; `dispatch` what a message has to pass; `vote` polls and votes;
+//! `lead` heartbeats and the lease; `clock_watch` the rates of clocks; `known` the crash vector;
+//! `rejoin` recovery; `roll` and `cold_start` generations; `handover` the graceful stop; `observers`
+//! nodes without a vote; `timeless` what model checkers see.
 
 mod clock_watch;
 mod cold_start;
 mod config;
 mod dispatch;
 mod effect;
+mod envelope;
 mod handover;
 mod hard_state;
 mod jitter;

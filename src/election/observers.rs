@@ -54,7 +54,7 @@ impl Election {
             // Without a store, voters that forgot everything count their generations anew.
             self.heard = Generation::NONE;
         }
-        self.broadcast(&Body::Observing, effects);
+        self.broadcast(|_| Body::Observing, effects);
     }
 
     /// Another generation, in which terms may begin anew.
@@ -65,7 +65,7 @@ impl Election {
         self.hard.generation = generation;
         self.hard.term = crate::id::Term::ZERO;
         self.leader = None;
-        self.view = Arc::default();
+        self.view = Arc::clone(&self.fixed.no_view);
     }
 
     /// A message of a voter to this observer.
@@ -83,7 +83,7 @@ impl Election {
         if term > self.hard.term {
             self.hard.term = term;
             self.leader = None;
-            self.view = Arc::default();
+            self.view = Arc::clone(&self.fixed.no_view);
         }
         if self.leader.is_some_and(|leader| leader != from) {
             return ignore(Ignored::SecondLeader, effects);

@@ -94,7 +94,7 @@ impl Election {
         self.hard =
             HardState { config: self.fixed.id, term: self.hard.term, ..HardState::default() };
         self.leader = None;
-        self.view = Arc::default();
+        self.view = Arc::clone(&self.fixed.no_view);
         self.forgetful.clear();
         let quarantine_until = now.plus(self.fixed.nanos.quarantine);
         self.promised_to = None;
@@ -145,7 +145,7 @@ impl Election {
         }
         // While it registers, too: should the others be gone meanwhile, it must count for a roll.
         let (nonce, heard) = (self.nonce, self.heard);
-        self.broadcast(&Body::Rejoining { nonce, heard }, effects);
+        self.broadcast(|_| Body::Rejoining { nonce, heard }, effects);
         self.cold_start_tick(now, effects);
     }
 

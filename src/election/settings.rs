@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::clock_watch::RateBound;
 use super::config::{Config, ConfigId, Timing};
+use super::message::View;
+use crate::id::NodeId;
 use crate::probe::mutant;
 
 /// What never changes, and therefore is no part of a state's hash.
@@ -20,6 +22,15 @@ pub(super) struct Settings {
     pub rates: RateBound,
     /// Where this node stands among the voters; an observer stands nowhere.
     pub my_index: Option<usize>,
+    /// The view while there is none: shared, because each new term begins with it.
+    pub no_view: Arc<View>,
+}
+
+impl Settings {
+    /// Where a node stands among the voters.
+    pub fn voter_index(&self, node: &NodeId) -> Option<usize> {
+        self.config.voters.iter().position(|voter| voter == node)
+    }
 }
 
 impl std::ops::Deref for Fixed {

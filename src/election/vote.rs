@@ -52,20 +52,30 @@ impl Poll {
     }
 
     /// The votes that count.
-    fn certificate(&self) -> impl Iterator<Item = Identity> + '_ {
-        let ignores = mutant!(NoVectorsInVotes);
-        let counts = move |vote: &Identity| ignores || vote.incarnation >= self.known.of(vote.node);
-        self.votes.iter().copied().filter(counts)
+    fn certificate(&self) -> impl Iterator<Item = &Identity> {
+        self.votes.iter().filter(|vote| counts(vote, &self.known))
     }
+
+    /// The votes that count, of a poll that is over.
+    fn take_certificate(&mut self) -> Vec<Identity> {
+        self.votes.retain(|vote| counts(vote, &self.known));
+        std::mem::take(&mut self.votes)
+    }
+}
+
+fn counts(vote: &Identity, known: &CrashVector) -> bool {
+    mutant!(NoVectorsInVotes) || vote.incarnation >= known.of(vote.node)
 }
 
 impl Election {
     fn new_poll(&self, now: Instant, release: Option<Release>) -> Poll {
+        let mut votes = Vec::with_capacity(self.fixed.config.voters.len());
+        votes.push(self.me());
         Poll {
             deadline: now.plus(self.fixed.nanos.jitter),
             began: now,
             release,
-            votes: vec![self.me()],
+            votes,
             known: Arc::clone(&self.hard.known),
         }
     }
@@ -82,7 +92,7 @@ impl Election {
             return self.campaign(now, None, effects);
         }
         self.state = State::PreCandidate(self.new_poll(now, None));
-        self.broadcast(&Body::PreVote, effects);
+        self.broadcast(|_| Body::PreVote, effects);
         self.campaign_if_welcome(now, effects);
     }
 
@@ -104,7 +114,7 @@ impl Election {
         let vote = (!mutant!(OwnVoteNotRecorded)).then(|| self.me());
         self.enter_term(term, vote, effects);
         self.state = State::Candidate(self.new_poll(now, release));
-        self.broadcast(&Body::VoteRequest { release }, effects);
+        self.broadcast(|_| Body::VoteRequest { release }, effects);
         self.lead_if_elected(now, effects);
     }
 
@@ -129,27 +139,27 @@ impl Election {
         if poll.known != self.hard.known {
             Arc::make_mut(&mut poll.known).merge(&self.hard.known);
         }
-        let certificate: Vec<_> = poll.certificate().collect();
-        if certificate.len() < quorum {
+        if poll.certificate().count() < quorum {
             if poll.votes.len() >= quorum {
                 reach!("vote_of_superseded_incarnation");
             }
             return;
         }
-        let known = Arc::clone(&poll.known);
-        // With a release, each vote acknowledged this node's leadership as of its request.
-        let acknowledged = poll.release.map(|_| (poll.began, std::mem::take(&mut poll.votes)));
-        let (term, generation) = (self.hard.term, self.hard.generation);
-        effects.push(Effect::Event(Event::Elected { term, generation, certificate, known }));
-        self.leader = Some(self.me());
-        self.suspects = Arc::default();
         let give_up = now.plus(self.fixed.nanos.election_timeout);
         let mut leading = Leading::new(self.fixed.config.voters.len(), now, give_up);
-        if let Some((began, votes)) = acknowledged {
-            for vote in votes {
-                let voter = self.voter_index(&vote.node).expect("votes are of voters");
-                leading.acknowledged(voter, began, now);
+        if poll.release.is_some() {
+            // With a release, each vote acknowledged this node's leadership as of its request.
+            for vote in &poll.votes {
+                let voter = self.fixed.voter_index(&vote.node).expect("votes are of voters");
+                leading.acknowledged(voter, poll.began, now);
             }
+        }
+        let (term, generation) = (self.hard.term, self.hard.generation);
+        let (certificate, known) = (poll.take_certificate(), Arc::clone(&poll.known));
+        effects.push(Effect::Event(Event::Elected { term, generation, certificate, known }));
+        self.leader = Some(self.me());
+        if !self.suspects.is_empty() {
+            self.suspects = Arc::default();
         }
         self.state = State::Leader(leading);
         self.beat_if_due(now, effects);
@@ -215,14 +225,13 @@ impl Election {
             return;
         }
         if term > self.hard.term {
-            self.adopt_term(now, term, effects);
+            self.adopt_term(now, term, None, effects);
             return;
         }
         let current = asked == self.hard.term;
-        let known = Arc::clone(&self.hard.known);
         let State::PreCandidate(poll) = &mut self.state else { return };
         if current && granted && now < poll.deadline {
-            poll.take(from, &known);
+            poll.take(from, &self.hard.known);
             self.campaign_if_welcome(now, effects);
         }
     }
@@ -246,7 +255,7 @@ impl Election {
             // Not even the term is taken from it: a promise must outlast any candidate.
             reach!("vote_withheld_by_promise");
         } else if term > self.hard.term {
-            self.adopt_term(now, term, effects);
+            self.adopt_term(now, term, Some(from), effects);
         }
         let free = self.hard.vote.is_none() || self.hard.vote == Some(from);
         let granted = !promised && term == self.hard.term && free;
@@ -303,7 +312,7 @@ impl Election {
             return;
         }
         if term > self.hard.term {
-            self.adopt_term(now, term, effects);
+            self.adopt_term(now, term, None, effects);
             return;
         }
         let current = term == self.hard.term || mutant!(OlderVoteCounted);

@@ -163,7 +163,7 @@ pub enum InitializeError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// The store serves another cluster, or could not be asked. Nothing was sent.
-    #[error("cannot use the store")]
+    #[error(transparent)]
     #[diagnostic(transparent)]
     Store(#[from] BindError),
     /// The network cannot be used. Nothing was sent.

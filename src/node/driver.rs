@@ -178,7 +178,7 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     };
                     trace!(from = %message.from, term = %message.term, what = message.body.name());
                     self.hear(message.from.node);
-                    Input::Message(Box::new(message))
+                    Input::Message(message)
                 }
                 command = commands.recv(), if commands_open => match command {
                     Some(ElectionCommand::Outranked { term, floor, generation }) => {
@@ -296,7 +296,9 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                     self.disk.write(encode_hard_state(&hard)).await?;
                     self.observer.observe(&NodeEvent::Persisted(hard));
                 }
-                Effect::Send { to, message } => self.transport.send(to, (*message).into()),
+                Effect::Send { to, message } => {
+                    self.transport.send(to, Packet::Election(message));
+                }
                 // Full: the last request is still under way, and will be repeated.
                 Effect::ReadRoll => drop(self.rolls.requests.try_send(RollRequest::Read)),
                 Effect::CallRoll { seen, boots } => {

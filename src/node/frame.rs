@@ -69,7 +69,7 @@ enum Wire<'a> {
         process: u64,
         observer: bool,
     },
-    Message(Message),
+    Message(Box<Message>),
     Alive,
     Letter {
         from: NodeId,

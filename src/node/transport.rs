@@ -10,8 +10,8 @@ use crate::id::NodeId;
 /// What travels between nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
-    /// A message of the election.
-    Election(Message),
+    /// A message of the election. Its box goes all the way, from one election to the other.
+    Election(Box<Message>),
     /// A letter of a component.
     Letter(Letter),
 }
@@ -28,7 +28,7 @@ impl Packet {
 
 impl From<Message> for Packet {
     fn from(message: Message) -> Self {
-        Self::Election(message)
+        Self::Election(Box::new(message))
     }
 }
 

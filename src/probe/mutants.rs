@@ -153,6 +153,9 @@ mutants! {
         TickFiredAgain = 35, "tick_fired_again", ["J1"], "quartz #463; nomad #7894";
         /// A new leader begins with the instants after its own start.
         TickLostAtHandover = 36, "tick_lost_at_handover", ["J3"], "sidekiq #6804; dkron #1210";
+        /// A message is sent while an earlier one of its key is in doubt.
+        DoubtOvertaken = 46, "doubt_overtaken", ["D6"],
+            "Kafka's notes on max.in.flight.requests.per.connection";
     }
     delivery {
         /// A message is sent first, and claimed and marked when the recipient has it.

@@ -10,7 +10,7 @@ use super::{
     Settled, Settlement, Verdict, VerdictError,
 };
 use crate::id::{NodeId, Token};
-use crate::probe::mutant;
+use crate::probe::{mutant, reach};
 use crate::time::WallTime;
 
 /// A message as far as it ever changes.
@@ -241,10 +241,12 @@ pub(super) fn judge(
     };
     let (stands, attempts) = (row.state, row.attempts);
     if stands != wanted {
+        reach!("late_verdict_refused");
         return Err(VerdictError::OtherState { stands, wanted });
     }
     match verdict.attempt {
         Some(attempt) if attempt != attempts => {
+            reach!("late_verdict_refused");
             return Err(VerdictError::OtherAttempt { attempts });
         }
         None if stands == MessageState::InDoubt && !row.parked => {

@@ -29,6 +29,8 @@ pub struct Browser {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// The page that is spoken to, by its two names.
+    target: Value,
     session: Option<String>,
     last: u64,
     folder: PathBuf,
@@ -60,15 +62,25 @@ impl Browser {
         let input = child.stdin.take().expect("it is piped");
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         let errors = Vec::new();
-        let mut browser = Self { child, input, output, session: None, last: 0, folder, errors };
+        let mut browser = Self {
+            child,
+            input,
+            output,
+            target: Value::Null,
+            session: None,
+            last: 0,
+            folder,
+            errors,
+        };
         browser.open_page();
         Some(browser)
     }
 
     fn open_page(&mut self) {
         self.session = None;
-        let target = self.call("Target.createTarget", json!({ "url": "about:blank" }));
-        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let created = self.call("Target.createTarget", json!({ "url": "about:blank" }));
+        self.target = created["targetId"].clone();
+        let attach = json!({ "targetId": self.target, "flatten": true });
         let attached = self.call("Target.attachToTarget", attach);
         self.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log"] {
@@ -166,6 +178,14 @@ impl Browser {
         self.drawn();
     }
 
+    /// Moves the pointer there, over the page; or turns its wheel by so much.
+    pub fn point(&mut self, at: &Value, wheel: i32) {
+        let kind = if wheel == 0 { "mouseMoved" } else { "mouseWheel" };
+        let event = json!({ "type": kind, "x": at[0], "y": at[1], "deltaX": 0, "deltaY": wheel });
+        self.call("Input.dispatchMouseEvent", event);
+        self.drawn();
+    }
+
     /// A picture of the screen, as the browser's own base64 of a PNG.
     pub fn picture(&mut self) -> String {
         let picture = self.call("Page.captureScreenshot", json!({ "format": "png" }));
@@ -174,7 +194,8 @@ impl Browser {
 
     /// How many colours a picture has, and how many of its pixels have the colour (`#rrggbb`).
     pub fn colours(&mut self, picture: &str, colour: &str) -> (u64, u64) {
-        let session = self.session.take();
+        // In a page of its own, which lets a script read pixels; a page behind another draws nothing.
+        let (session, target) = (self.session.take(), self.target.clone());
         self.open_page();
         let count = format!(
             "(async () => {{ const image = new Image(); image.src = 'data:image/png;base64,{picture}'; \
@@ -188,7 +209,10 @@ impl Browser {
              all.add(one); found += one === wanted; }} return [all.size, found]; }})()"
         );
         let counted = self.run(&count);
-        self.session = session;
+        self.session = None;
+        self.call("Target.closeTarget", json!({ "targetId": self.target }));
+        self.call("Target.activateTarget", json!({ "targetId": target }));
+        (self.session, self.target) = (session, target);
         (counted[0].as_u64().unwrap_or(0), counted[1].as_u64().unwrap_or(0))
     }
 

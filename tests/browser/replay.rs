@@ -81,6 +81,31 @@ fn keys_step_zoom_and_find_violations() {
 }
 
 #[test]
+fn the_pointer_tells_and_zooms() {
+    let Some(mut browser) = Browser::start("pointer") else { return };
+    let address = browser.file("founding.html", &Story::founding().page());
+    browser.open(&address);
+    let place = "(() => { const { diagram, view, history } = fencepost; \
+                 const box = diagram.canvas.getBoundingClientRect(); const event = view.chosen; \
+                 return [box.x + diagram.x(history.at[event]), \
+                 box.y + diagram.y(history.lane[event])]; })()";
+    let at = browser.run(place);
+    browser.point(&at, 0);
+    let hint = browser.text("document.getElementById('hint').innerText");
+    assert!(hint.contains("sink: m") && hint.contains("takes effect"), "{hint}");
+    let before = browser.run(RANGE);
+    browser.point(&at, -300);
+    let after = browser.run(RANGE);
+    let length =
+        |range: &serde_json::Value| range[1].as_f64().unwrap() - range[0].as_f64().unwrap();
+    assert!(length(&after) < length(&before), "the wheel zooms: {before} to {after}");
+    let same = browser.run(place);
+    let moved = (at[0].as_f64().unwrap() - same[0].as_f64().unwrap()).abs();
+    assert!(moved < 2.0, "and what is under the pointer stays there: {at} to {same}");
+    assert_eq!(browser.errors, Vec::<String>::new());
+}
+
+#[test]
 fn everything_is_reached_by_tab_and_has_a_name() {
     let Some(mut browser) = Browser::start("focus") else { return };
     let address = browser.file("founding.html", &Story::founding().page());
@@ -130,7 +155,7 @@ fn a_link_leads_to_a_moment() {
     let Some(mut browser) = Browser::start("link") else { return };
     let address = browser.file("founding.html", &Story::founding().page());
     browser.open(&format!("{address}#t=5.000000..7.000000&event=900&hide=heartbeats,n2"));
-    assert_eq!(browser.run(RANGE), serde_json::json!([5.0, 7.0]));
+    assert_eq!(browser.run(RANGE), serde_json::json!([5, 7]));
     assert_eq!(browser.run("fencepost.view.chosen"), 900);
     let checked = "document.querySelector('#groups input[name=heartbeats]').checked";
     assert_eq!(browser.run(checked), false);

@@ -43,7 +43,7 @@ fn say(from: u8, term: u64, body: Body) -> Message {
 /// What was heard: nobody here writes letters, but for the test that does.
 pub fn heard(packet: Packet) -> Message {
     match packet {
-        Packet::Election(message) => message,
+        Packet::Election(message) => *message,
         Packet::Letter(letter) => panic!("a letter: {letter:?}"),
     }
 }

@@ -88,7 +88,7 @@ Examples:
 Each mutant runs in the scenarios that say they kill it until a seed fails. Then the same seeds run
 without the mutant and must be clean. With --swarm it is searched by the swarm, too, which knows
 nothing of it: from several seeds on, each time until one fails. With --layers, seeds of the swarm are
-run to the end, and nothing may get through a fence that the mutant leaves alone.
+run to the end, and nothing may get through a layer that the mutant leaves alone.
 
 Examples:
   cargo sim mutants                           all of them
@@ -191,6 +191,9 @@ pub struct EndingArguments {
     /// and link it
     #[arg(long, requires = "html")]
     pub pages: bool,
+    /// With --html: show this table of planted bugs, which `cargo sim mutants --table` has written
+    #[arg(long, value_name = "FILE", requires = "html")]
+    pub zoo: Option<PathBuf>,
     /// Show how often each reach point was reached, and by which scenarios
     #[arg(long)]
     pub reach: bool,

@@ -207,6 +207,7 @@ impl Draw<'_> {
             K::StaleAnswer => return self.stale_answer(),
             K::LateWrite => return self.late_write(),
             K::LateAnswers => return self.late_answers(),
+            K::StoreAway => return self.store_away(),
             K::LastWords => return self.last_words(),
             K::ForgottenVote => return self.forgotten_vote(),
         };

@@ -151,6 +151,13 @@ pub enum Fault {
         /// How long.
         lasts: Duration,
     },
+    /// A person looks at the outbox, and later passes verdicts about what there was.
+    Judge {
+        /// About which messages.
+        case: Case,
+        /// From the look to the verdicts.
+        thinks: Duration,
+    },
     /// The wall clock jumps to and fro, and is right again at the end.
     Strobe {
         /// Whose.
@@ -250,6 +257,16 @@ pub enum ServiceTrouble {
     Lost,
 }
 
+/// What a person passes verdicts about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Case {
+    /// Messages in doubt, parked or not: delivered if the recipient has them, else to be sent again
+    /// or given up, unless a send may be on its way.
+    Doubts,
+    /// Dead letters, which are tried anew.
+    DeadLetters,
+}
+
 /// The links between two groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Links {
@@ -309,6 +326,7 @@ impl Fault {
             }
             Self::CrashLoop { times, up, down, .. } => *down * *times + *up * (*times - 1),
             Self::Restart { down, .. } | Self::Deploy { down, .. } => *down,
+            Self::Judge { thinks, .. } => *thinks,
             Self::Retire { .. } | Self::WallStep { .. } => Duration::ZERO,
         }
     }
@@ -340,6 +358,7 @@ impl Fault {
                 *slow_start = (limit - *down).min(*slow_start);
             }
             Self::Deploy { down, .. } => *down = limit.min(*down),
+            Self::Judge { thinks, .. } => *thinks = limit.min(*thinks),
             Self::Retire { .. } | Self::WallStep { .. } => {}
         }
     }

@@ -68,6 +68,8 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
             Fault::WallStep { node: Target::Database, .. } => {
                 workload.is_some_and(|work| !matches!(work.sink, SinkKind::Dedup { .. }))
             }
+            // And these for the seeds that have messages.
+            Fault::Judge { .. } => workload.is_some(),
             // A line may be meant for the seeds that have disks.
             Fault::Disk { .. } => disk != DiskMode::None,
             _ => true,
@@ -251,6 +253,7 @@ fn expand(
             };
             Fault::Service { service: *service, trouble, share_ppm: *share_ppm, lasts }
         }
+        FaultSpec::Judge { case, thinks } => Fault::Judge { case: *case, thinks: pick(*thinks) },
         FaultSpec::Strobe { node, by_ms, every, lasts } => {
             let (every, lasts) = (pick(*every), pick(*lasts));
             Fault::Strobe { node: *node, by_ms: uniform_i64(rng, *by_ms), every, lasts }

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use super::plan::{DiskMode, Fault, Harm, Links, Noise, PlannedFault, Target, Transport};
 use crate::history::{Kind, SimTime};
 use crate::world::clocks::STOPPED;
+use crate::world::operator::Operator;
 use crate::world::place::Place;
 use crate::world::timer::nanos;
 use crate::world::voters::Cluster;
@@ -40,6 +41,8 @@ pub struct Injector {
     machines: Arc<Vec<madsim::task::NodeId>>,
     /// What a new process finds on its disk.
     disk: DiskMode,
+    /// Who passes verdicts; nobody in an election-only run.
+    operator: Option<Operator>,
     /// By node: how many pauses, sleeps and deaths hold it.
     pauses: Arc<Mutex<Vec<u32>>>,
     /// By node: how many sleeps hold it.
@@ -55,6 +58,7 @@ impl Injector {
         handle: Handle,
         machines: Vec<madsim::task::NodeId>,
         disk: DiskMode,
+        operator: Option<Operator>,
     ) -> Self {
         let nodes = cluster.places.nodes().len();
         Self {
@@ -62,6 +66,7 @@ impl Injector {
             handle,
             machines: Arc::new(machines),
             disk,
+            operator,
             pauses: Arc::new(Mutex::new(vec![0; nodes])),
             sleeps: Arc::new(Mutex::new(vec![0; nodes])),
             rates: Arc::new(Mutex::new(vec![Vec::new(); nodes])),
@@ -152,6 +157,7 @@ impl Injector {
             }
             Fault::Deploy { node, voters, down } => self.deploy(node, voters, down).await,
             Fault::Retire { node } => self.retire(node).await,
+            Fault::Judge { case, thinks } => self.judge(case, thinks).await,
             Fault::WallStep { node: Target::Database, by_ms } => self.step_store_clock(by_ms),
             Fault::WallStep { node, by_ms } => self.step_wall(self.node(node), by_ms),
             Fault::Rate { node, ppm, lasts } => self.rate(self.node(node), ppm, lasts).await,

@@ -2,7 +2,9 @@
 
 use fencepost::election::Timing;
 
-use super::plan::{DiskTrouble, Fault, Harm, Links, Service, ServiceTrouble, Target, Topology};
+use super::plan::{
+    Case, DiskTrouble, Fault, Harm, Links, Service, ServiceTrouble, Target, Topology,
+};
 
 /// Every kind of fault, with what it means: what [`Fault::kind`] answers, in the order of reports.
 pub const FAULT_KINDS: &[(&str, &str)] = &[
@@ -44,6 +46,8 @@ pub const FAULT_KINDS: &[(&str, &str)] = &[
     ("sink-fails", "the sink answers that it failed, and has done nothing"),
     ("effect-late", "the sink takes a message, and acknowledges it late"),
     ("effect-lost", "the sink takes a message, and its acknowledgement is lost"),
+    ("verdicts", "a person settles what is in doubt"),
+    ("requeue", "a person has dead letters tried anew"),
     ("wall-step", "a wall clock jumps"),
     ("db-wall-step", "the database's wall clock jumps, which is the store's"),
     ("wall-strobe", "a wall clock jumps to and fro"),
@@ -97,6 +101,8 @@ impl Fault {
                 (Service::Sink, ServiceTrouble::Late { .. }) => "effect-late",
                 (Service::Sink, ServiceTrouble::Lost) => "effect-lost",
             },
+            Self::Judge { case: Case::Doubts, .. } => "verdicts",
+            Self::Judge { case: Case::DeadLetters, .. } => "requeue",
             Self::WallStep { node: Target::Database, .. } => "db-wall-step",
             Self::WallStep { .. } => "wall-step",
             Self::Strobe { .. } => "wall-strobe",

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::plan::{
-    DiskTrouble, Fault, Harm, Latency, Links, Noise, PlannedFault, Service, ServiceTrouble, Shape,
-    Start, Target, Topology, Trigger,
+    Case, DiskTrouble, Fault, Harm, Latency, Links, Noise, PlannedFault, Service, ServiceTrouble,
+    Shape, Start, Target, Topology, Trigger,
 };
 use crate::scenario::units::{duration, probability, step};
 
@@ -86,6 +86,15 @@ impl fmt::Display for Service {
         f.write_str(match self {
             Self::Database => "db",
             Self::Sink => "sink",
+        })
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Doubts => "doubts",
+            Self::DeadLetters => "dead letters",
         })
     }
 }
@@ -187,6 +196,9 @@ impl fmt::Display for Fault {
                 }
                 let share = probability(*share_ppm);
                 write!(f, ", share = {share}, for = \"{}\"", duration(*lasts))
+            }
+            Self::Judge { case, thinks } => {
+                write!(f, "judge = \"{case}\", thinks = \"{}\"", duration(*thinks))
             }
             Self::Strobe { node, by_ms, every, lasts } => write!(
                 f,

@@ -7,7 +7,7 @@ use fencepost::NodeId;
 use fencepost::election::Timing;
 
 pub use super::fault::{
-    DiskTrouble, Fault, Harm, Links, Service, ServiceTrouble, Target, Topology,
+    Case, DiskTrouble, Fault, Harm, Links, Service, ServiceTrouble, Target, Topology,
 };
 pub use super::job::PlannedJob;
 pub use super::start::{PlannedFault, Start, Trigger};

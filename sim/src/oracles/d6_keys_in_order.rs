@@ -2,13 +2,15 @@
 //!
 //! Guards the fourth layer: a message is claimed only when no earlier one of its key is pending,
 //! claimed or in doubt, checked in the claim's own transaction. Unconditional. A message that failed
-//! has no effect and is in nobody's way. Counted by first effects: a second one is D1's business.
+//! has no effect and is in nobody's way; once a person has it tried anew, it comes at any time. One
+//! that a person took out of doubt keeps its place. Counted by first effects: a second one is D1's
+//! business.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
-use crate::history::{History, Kind, MessageNo};
+use crate::history::{History, Kind, MessageNo, MessageState};
 
 /// No message overtakes another of its key.
 pub const ORACLE: Oracle = Oracle {
@@ -32,6 +34,9 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 let place = written.entry(key).or_default();
                 *place += 1;
                 places.insert(message, (key, *place));
+            }
+            Kind::Judged { message, from: MessageState::Failed, .. } => {
+                places.remove(&message);
             }
             Kind::Effect { message, .. } => {
                 let Some(&(key, place)) = places.get(&message) else { continue };
@@ -77,6 +82,15 @@ mod tests {
         script.effect(1, 1, 2).check(&ORACLE);
         let script = written().effect(1, 1, 5).bad().effect(1, 1, 1);
         script.bad().effect(2, 2, 3).check(&ORACLE);
+    }
+
+    /// What was in doubt keeps its place, and a dead letter that is tried anew has none.
+    #[test]
+    fn a_verdict_may_move_a_dead_letter_and_nothing_else() {
+        use MessageState::{Failed, InDoubt, Pending};
+        let later = || written().effect(1, 1, 3);
+        later().judged(1, Failed, Pending).effect(1, 1, 1).effect(1, 1, 5).check(&ORACLE);
+        later().judged(1, InDoubt, Pending).bad().effect(1, 1, 1).check(&ORACLE);
     }
 
     #[test]

@@ -33,6 +33,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("fail", &["share", "for"]),
     ("commit", &["share", "by", "for"]),
     ("effect", &["share", "by", "for"]),
+    ("judge", &["thinks"]),
     ("wall", &["step"]),
     ("strobe", &["by", "every", "for"]),
     ("rate", &["ppm", "for"]),
@@ -228,6 +229,7 @@ fn spec(
         "restart" => return services::restart(section, problems),
         "fail" => return services::fail(section, problems),
         "commit" | "effect" => return services::answers(kind, section, problems),
+        "judge" => return services::judge(section, around, problems),
         "wall" => {
             let node = clock_owner(section, around, problems);
             let by_ms = section.need("step", "\"-4s\"", problems);

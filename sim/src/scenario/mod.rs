@@ -43,7 +43,7 @@ pub use self::swarm::{DrawKind, Ranges, Swarm};
 pub use self::timing::TimingSpec;
 use self::units::Between;
 use crate::faults::plan::{
-    DiskMode, Harm, Links, Network, Noise, Service, Target, Topology, Transport,
+    Case, DiskMode, Harm, Links, Network, Noise, Service, Target, Topology, Transport,
 };
 use crate::oracles::SinkKind;
 
@@ -212,6 +212,10 @@ pub enum FaultSpec {
         trouble: ServiceSpec,
         share_ppm: u32,
         lasts: Between<Duration>,
+    },
+    Judge {
+        case: Case,
+        thinks: Between<Duration>,
     },
     Strobe {
         node: Target,

@@ -1,9 +1,11 @@
-//! Faults of the database and the sink: restarts, failures, answers that are late or lost.
+//! Faults of the database and the sink: restarts, failures, answers that are late or lost; and the
+//! verdicts of a person.
 
+use super::fault::Around;
 use super::field::{Section, Value, text};
 use super::problem::{Problems, suggest};
 use super::{FaultSpec, ServiceSpec};
-use crate::faults::plan::Service;
+use crate::faults::plan::{Case, Service};
 
 const SERVICES: &[&str] = &["db", "sink"];
 
@@ -76,6 +78,27 @@ pub(super) fn answers(kind: &str, section: &Section, problems: &mut Problems) ->
     let share_ppm = share(section, problems);
     let lasts = section.need_some_time("for", problems);
     Some(FaultSpec::Service { service, trouble: trouble?, share_ppm: share_ppm?, lasts: lasts? })
+}
+
+/// A `judge`: a person looks, thinks, and passes verdicts.
+pub(super) fn judge(
+    section: &Section,
+    around: Around,
+    problems: &mut Problems,
+) -> Option<FaultSpec> {
+    let case = word("judge", section.get("judge")?, &["doubts", "dead letters"], problems);
+    let thinks = section.need_duration("thinks", problems);
+    if around.delivers == Some(false) {
+        problems.add(
+            section.place("judge"),
+            "there are no messages: there is no workload",
+            "nothing to judge",
+            "add workload = { messages = 200, sink = \"plain\" }",
+        );
+        return None;
+    }
+    let case = if case? == "doubts" { Case::Doubts } else { Case::DeadLetters };
+    Some(FaultSpec::Judge { case, thinks: thinks? })
 }
 
 /// How many of the questions are met; all, if nothing is said.

@@ -160,7 +160,9 @@ draw_kinds! {
     LateAnswers = "late-answers", 3;
     /// The leader is bounced, what it said last comes late, and its successor dies meanwhile.
     LastWords = "last-words", 2;
-    /// The candidate's words are slow, and a voter forgets its vote in the middle of the campaign.
+    /// The database is away while the leader, and then everybody, stands still for a lease.
+    StoreAway = "store-away", 1;
+    /// Campaigns take long, and a voter forgets its vote in the middle of one.
     ForgottenVote = "forgotten-vote", 2;
     /// Some node is killed and started again on an empty disk.
     KillWiped = "kill-wiped", 3;

@@ -15,6 +15,7 @@ use super::clocks::Clocks;
 use super::database::{Books, Database, SharedBooks};
 use super::disks::Disks;
 use super::links::{Links, Mailbox};
+use super::operator::Operator;
 use super::place::Places;
 use super::recorder::Recorder;
 use super::rpc::Server;
@@ -33,6 +34,8 @@ pub struct World {
     pub cluster: Arc<Cluster>,
     /// The database, opened from outside; none in an election-only run.
     pub books: Option<SharedBooks>,
+    /// Who passes verdicts about messages; nobody in an election-only run.
+    pub operator: Option<Operator>,
     /// What injects faults.
     pub injector: Injector,
 }
@@ -115,8 +118,13 @@ impl World {
             books
         });
         machines.extend([database.id(), sink.id()]);
-        let injector = Injector::new(Arc::clone(&cluster), handle, machines, plan.disk);
-        Self { cluster, books, injector }
+        let operator = books.clone().map(|books| {
+            let cluster = Arc::clone(&cluster);
+            Operator { books, cluster }
+        });
+        let injector =
+            Injector::new(Arc::clone(&cluster), handle, machines, plan.disk, operator.clone());
+        Self { cluster, books, operator, injector }
     }
 }
 

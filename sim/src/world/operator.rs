@@ -1,5 +1,5 @@
 //! The operator: a person who looks at the outbox once a second and passes verdicts about messages
-//! that are parked and hold up others of their ordering key.
+//! that are parked and hold up others of their ordering key; and about others when a plan says so.
 //!
 //! Knows what the recipient saw, and says nothing as long as a send may be on its way. With a clock
 //! beyond the bound there is no such time, and the operator vouches for nothing.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fencepost::store::Ruling;
+use fencepost::store::{MessageState, Ruling};
 
 use super::database::{SharedBooks, lock};
 use super::timer::nanos;
@@ -31,6 +31,7 @@ struct Known {
 }
 
 /// A person with access to the outbox.
+#[derive(Clone)]
 pub struct Operator {
     /// The outbox.
     pub books: SharedBooks,
@@ -38,31 +39,74 @@ pub struct Operator {
     pub cluster: Arc<Cluster>,
 }
 
+/// What a person would say about a message.
+struct Opinion {
+    message: MessageNo,
+    /// The attempt that it is about; none: what is not parked is left to the leader.
+    attempt: Option<u64>,
+    ruling: Ruling,
+}
+
 impl Operator {
-    /// Works until a clock leaves the bound.
+    /// Looks again and again, until a clock leaves the bound.
     pub async fn work(self) {
-        let Cluster { timer, recorder, clocks, places, .. } = &*self.cluster;
         loop {
-            timer.sleep(LOOK).await;
+            self.cluster.timer.sleep(LOOK).await;
             let held_up = lock(&self.books).holding_up();
-            if held_up.is_empty() {
-                continue;
+            let Some(opinions) = self.opinions(&held_up) else { return };
+            self.pass(opinions);
+        }
+    }
+
+    /// Looks at what is in doubt, parked or not, `thinks` about it, and says what was seen: in the
+    /// meantime a leader may have settled it, and have brought it into doubt again.
+    pub async fn settle_doubts(&self, thinks: Duration) {
+        let doubts = lock(&self.books).standing(MessageState::InDoubt);
+        let mut opinions = self.opinions(&doubts).unwrap_or_default();
+        for opinion in &mut opinions {
+            let attempts = lock(&self.books).attempts(opinion.message);
+            opinion.attempt = attempts.expect("SQLite in memory can be read");
+        }
+        self.cluster.timer.sleep(thinks).await;
+        self.pass(opinions);
+    }
+
+    /// Looks at dead letters, `thinks` about them, and has them tried anew.
+    pub async fn requeue_dead_letters(&self, thinks: Duration) {
+        let dead = lock(&self.books).standing(MessageState::Failed);
+        let requeue = |message| Opinion { message, attempt: None, ruling: Ruling::Requeue };
+        self.cluster.timer.sleep(thinks).await;
+        self.pass(dead.into_iter().map(requeue));
+    }
+
+    /// What can be said of these; nothing if a clock left the bound.
+    fn opinions(&self, messages: &[MessageNo]) -> Option<Vec<Opinion>> {
+        let Cluster { timer, recorder, .. } = &*self.cluster;
+        if messages.is_empty() {
+            return Some(Vec::new());
+        }
+        let known = recorder.read(|history| known(history, messages))?;
+        let settled = known.into_iter().filter_map(|(message, Known { touched, effect })| {
+            if timer.now() < touched.0 + nanos(ON_ITS_WAY) {
+                return None;
             }
-            let Some(known) = recorder.read(|history| known(history, &held_up)) else { return };
-            for (message, Known { touched, effect }) in known {
-                if timer.now() < touched.0 + nanos(ON_ITS_WAY) {
-                    continue;
-                }
-                let ruling = match effect {
-                    true => Ruling::Delivered,
-                    // Some are still wanted.
-                    false if message.0.is_multiple_of(2) => Ruling::Resend,
-                    false => Ruling::Failed,
-                };
-                let now = clocks.wall(places.database());
-                // Refused if a leader is going to settle it.
-                let _ = lock(&self.books).judge(message, ruling, now, recorder);
-            }
+            let ruling = match effect {
+                true => Ruling::Delivered,
+                // Some are still wanted.
+                false if message.0.is_multiple_of(2) => Ruling::Resend,
+                false => Ruling::Failed,
+            };
+            Some(Opinion { message, attempt: None, ruling })
+        });
+        Some(settled.collect())
+    }
+
+    fn pass(&self, opinions: impl IntoIterator<Item = Opinion>) {
+        let Cluster { recorder, clocks, places, .. } = &*self.cluster;
+        let now = clocks.wall(places.database());
+        for Opinion { message, attempt, ruling } in opinions {
+            // Refused if a leader was faster, or is going to settle it.
+            let _ = lock(&self.books).judge(message, attempt, ruling, now, recorder);
         }
     }
 }

@@ -96,7 +96,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         .prop_map(|(from, generation, config, term, body)| {
             let (config, term) = (ConfigId(config), Term(term));
             let message = Message { from, generation, config, term, body };
-            Frame::Packet(Packet::Election(message))
+            Frame::Packet(message.into())
         });
     let hello = ("\\PC{0,16}", any_node(), any_node(), any::<u64>(), any::<bool>()).prop_map(
         |(cluster, from, to, process, observer)| Frame::Hello {
@@ -157,7 +157,7 @@ fn big(body: Body) -> Frame {
     let from = Identity { node: name(0), incarnation: Incarnation(u64::MAX) };
     let generation = Generation { number: u64::MAX, roll: u64::MAX };
     let config = ConfigId(u64::MAX);
-    Frame::Packet(Packet::Election(Message { from, generation, config, term: Term::MAX, body }))
+    Frame::Packet(Message { from, generation, config, term: Term::MAX, body }.into())
 }
 
 fn big_view(count: usize) -> Frame {

@@ -75,13 +75,14 @@ mod tests {
     use crate::id::{Generation, Identity, Incarnation, Term};
 
     fn message(term: u64) -> Packet {
-        Packet::Election(Message {
+        let message = Message {
             from: Identity { node: "n1".parse().unwrap(), incarnation: Incarnation::FIRST },
             generation: Generation::stored(1),
             config: ConfigId::default(),
             term: Term(term),
             body: Body::PreVote,
-        })
+        };
+        message.into()
     }
 
     fn term_of(packet: Packet) -> u64 {

@@ -5,7 +5,7 @@ use rusqlite::{Params, Row};
 
 use super::SqliteOutbox;
 use super::outbox::STATE;
-use super::rows::{count, id, millis, state, token};
+use super::rows::{count, holds_up, id, millis, state, token};
 use super::transaction::unavailable;
 use crate::store::{Attempt, Doubt, MessageId, MessageState, Outgoing, Share, StoreError};
 use crate::time::WallTime;
@@ -50,7 +50,7 @@ impl SqliteOutbox {
         now: WallTime,
     ) -> Result<Vec<Outgoing>, StoreError> {
         let which = [at_most(limit), millis(now), of.into(), unit.into()];
-        self.list(PENDING, which, |row| {
+        self.list(&holds_up(PENDING), which, |row| {
             let payload = row.get_ref(3)?.as_blob()?.into();
             let (attempt, failures) = (count(row, 1)?, count(row, 2)?);
             Ok(Outgoing { id: id(row, 0)?, attempt, failures, payload })

@@ -116,12 +116,12 @@ impl Search {
     }
 }
 
-/// What is said of a bug's layers, and whether it got through a fence that it left alone.
+/// What is said of a bug's layers, and whether it got through a layer that it left alone.
 fn verdict(mutant: Mutant, row: &Layers) -> (String, bool) {
     let deep: Vec<String> =
         row.deep.iter().map(|(property, seeds)| format!("{property} {seeds}")).collect();
-    let broke = row.deep.values().any(|seeds| *seeds > 0);
-    let is_wrong = broke && layers::of(mutant) == Layer::Above;
+    let broke = |property: &str| row.deep.get(property).is_some_and(|seeds| *seeds > 0);
+    let is_wrong = layers::of(mutant) == Layer::Above && (broke("F1") || broke("D1"));
     let says = format!("{} seeds broke something, {}", row.violated, deep.join(", "));
     (wrap(&format!("{:<28} ", mutant.name()), &says), is_wrong)
 }

@@ -1,10 +1,13 @@
 //! The database and the sink: reached by some, restarted, failing, with answers late or lost.
 
-use super::{Draw, K, both};
-use crate::faults::pick::uniform;
-use crate::faults::plan::{Fault, Links, Service, ServiceTrouble, Target};
+use std::time::Duration;
 
-use Target::Database;
+use super::{Draw, Drawn, K, both};
+use crate::faults::pick::{uniform, uniform_duration};
+use crate::faults::plan::{Fault, Links, Service, ServiceTrouble, Target};
+use crate::scenario::units::Between;
+
+use Target::{All, Database, Leader};
 
 impl Draw<'_> {
     /// By name: a leader among them loses the database, and whoever follows it may have it.
@@ -16,6 +19,26 @@ impl Draw<'_> {
             _ => both(nodes, vec![Database]),
         };
         Fault::Cut { links, lasts: self.log(self.ranges.cut) }
+    }
+
+    /// The database is away for so long that whoever is elected gives up, and leases are lost
+    /// meanwhile: the leader's, and then everybody's, so that the same node may lead again.
+    pub(super) fn store_away(&mut self) -> Drawn {
+        let patience = fencepost::cluster::ACTIVATION_PATIENCE;
+        let lasts = self.log(Between { low: patience, high: patience * 3 });
+        let links = both(vec![All], vec![Database]);
+        let lease = self.timing.lease;
+        let loses = Between { low: lease, high: lease * 3 / 2 };
+        let once = uniform_duration(self.rng, loses);
+        let again = uniform_duration(self.rng, loses);
+        let elected = once + self.timing.election_timeout + self.timing.jitter;
+        let late = Between { low: once, high: elected };
+        let at = uniform_duration(self.rng, late);
+        vec![
+            (Duration::ZERO, Fault::Cut { links, lasts }),
+            (Duration::ZERO, Fault::Pause { nodes: vec![Leader], lasts: once }),
+            (at, Fault::Pause { nodes: vec![All], lasts: again }),
+        ]
     }
 
     pub(super) fn restart(&mut self, service: Service) -> Fault {

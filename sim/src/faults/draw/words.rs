@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Draw, Drawn, both};
+use super::{Draw, Drawn};
 use crate::faults::pick::{chance, log_duration, log_uniform, uniform_duration};
 use crate::faults::plan::{Fault, Harm, Links, PlannedFault, Start, Target, Trigger, node};
 use crate::scenario::units::Between;
@@ -13,6 +13,9 @@ use Target::{Leader, Others};
 /// How long a leader's words are slow: it is bounced meanwhile.
 const WORDS: Between<Duration> =
     Between { low: Duration::from_millis(20), high: Duration::from_millis(500) };
+
+/// How long a process is away that is back at once.
+const BACK: Between<Duration> = Between { low: Duration::ZERO, high: Duration::from_millis(50) };
 
 /// How late they are at most: the same node may lead again by then.
 const LATEST: Duration = Duration::from_secs(10);
@@ -35,53 +38,48 @@ impl Draw<'_> {
         let goes = uniform_duration(self.rng, half);
         let graceful = chance(self.rng, 60);
         let harm = if chance(self.rng, 25) { Harm::Wipe } else { Harm::None };
-        let back = Between { low: Duration::ZERO, high: Duration::from_millis(50) };
-        let (down, slow_start) = (self.log(back), Duration::ZERO);
+        let (down, slow_start) = (self.log(BACK), Duration::ZERO);
         let bounce = Fault::Bounce { nodes: vec![Leader], graceful, harm, down, slow_start };
         let next = uniform_duration(self.rng, Between { low: lasts, high: by });
         let successor = self.bounce(vec![Leader], false, Harm::None);
         vec![(Duration::ZERO, Fault::Slow { links, by, lasts }), (goes, bounce), (next, successor)]
     }
 
-    /// A campaign that takes longer than a quarantine, because the candidate's words are slow: a
-    /// voter that has voted forgets it and begins a new life, of which the candidate does not hear,
-    /// before the others vote.
+    /// Campaigns that take longer than a quarantine, because of any two voters one hears the other
+    /// late. A voter that has voted forgets it and begins a new life, of which another one does not
+    /// hear, before the others vote.
     pub(super) fn forgotten_vote(&mut self) -> Drawn {
         let mut voters: Vec<Target> =
             (1..=self.size.voters).map(|number| Target::Node(node(number))).collect();
         super::shuffle(self.rng, &mut voters);
-        let [candidate, voter, rest @ ..] = &voters[..] else {
-            return vec![(Duration::ZERO, self.bounce(voters, false, Harm::Wipe))];
-        };
-        let quarantine = self.timing.quarantine;
-        let by = uniform_duration(self.rng, Between { low: quarantine, high: quarantine * 2 });
+        let Some((voter, rest)) = voters.split_last() else { return Vec::new() };
+        let low = self.timing.quarantine * 21 / 20 + BACK.high;
+        // Later, and the campaign is over.
+        let high = (low * 3 / 2).min(self.timing.jitter * 19 / 20).max(low);
+        let by = uniform_duration(self.rng, Between { low, high });
         let lasts = by * 4 + self.timing.election_timeout + self.timing.jitter;
         let mut drawn = Vec::new();
-        if let [one, others @ ..] = rest
-            && !others.is_empty()
-        {
-            let slow = |links| Fault::Slow { links, by, lasts };
-            let to = rest.to_vec();
-            let words = Links { from: vec![*candidate], to, both_ways: false };
-            drawn.push((Duration::ZERO, slow(words)));
-            drawn.push((Duration::ZERO, slow(both(vec![*one], others.to_vec()))));
+        for (one, others) in (1..rest.len()).map(|at| (rest[at - 1], &rest[at..])) {
+            let links = Links { from: vec![one], to: others.to_vec(), both_ways: false };
+            drawn.push((Duration::ZERO, Fault::Slow { links, by, lasts }));
         }
-        drawn.push((Duration::ZERO, self.at_once_back(Leader, Harm::None)));
+        drawn.push((Duration::ZERO, self.back_at_once(Leader, Harm::None)));
         for _ in 0..2 {
             let nth = log_uniform(self.rng, 1, CAMPAIGNS_MAX) as u32;
             let start = Start::When { event: Trigger::Campaign, nth, after: self.log(VOTED) };
-            let wipe = self.at_once_back(*voter, Harm::Wipe);
-            let unheard = Links { from: vec![*voter], to: vec![*candidate], both_ways: false };
-            let unheard = Fault::Cut { links: unheard, lasts: by * 2 };
+            let wipe = self.back_at_once(*voter, Harm::Wipe);
             self.awaited.push(PlannedFault { start, fault: wipe });
-            self.awaited.push(PlannedFault { start, fault: unheard });
+            if let Some(unaware) = rest.first() {
+                let links = Links { from: vec![*voter], to: vec![*unaware], both_ways: false };
+                let cut = Fault::Cut { links, lasts: by * 2 };
+                self.awaited.push(PlannedFault { start, fault: cut });
+            }
         }
         drawn
     }
 
-    fn at_once_back(&mut self, node: Target, harm: Harm) -> Fault {
-        let back = Between { low: Duration::ZERO, high: Duration::from_millis(50) };
-        let (nodes, down) = (vec![node], log_duration(self.rng, back));
+    fn back_at_once(&mut self, node: Target, harm: Harm) -> Fault {
+        let (nodes, down) = (vec![node], log_duration(self.rng, BACK));
         Fault::Bounce { nodes, graceful: false, harm, down, slow_start: Duration::ZERO }
     }
 }

@@ -1,9 +1,9 @@
-//! Faults of the database and the sink.
+//! Faults of the database and the sink, and what a person does about messages.
 
 use std::time::Duration;
 
 use super::Injector;
-use crate::faults::plan::{Service, ServiceTrouble};
+use crate::faults::plan::{Case, Service, ServiceTrouble};
 use crate::history::Kind;
 use crate::world::service;
 
@@ -32,6 +32,15 @@ impl Injector {
     pub(super) fn step_store_clock(&self, by_ms: i64) {
         self.cluster.clocks.step_wall(self.cluster.places.database(), by_ms);
         self.cluster.recorder.record(Kind::DatabaseWallStep { by_ms });
+    }
+
+    /// Without a workload there is nothing to judge.
+    pub(super) async fn judge(&self, case: Case, thinks: Duration) {
+        let Some(operator) = &self.operator else { return };
+        match case {
+            Case::Doubts => operator.settle_doubts(thinks).await,
+            Case::DeadLetters => operator.requeue_dead_letters(thinks).await,
+        }
     }
 
     fn state(&self, service: Service) -> &service::Service {

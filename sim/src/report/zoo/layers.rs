@@ -11,9 +11,11 @@ pub const DEEP: [&str; 2] = ["F1", "D1"];
 pub enum Layer {
     /// Election and lease, their guards and their status: the fence stands below them.
     Above,
-    /// The fence itself.
+    /// The fence itself: below it there is only the claim before each send.
     Fence,
-    /// Delivery, jobs and work: what the fence protects is not what is wrong.
+    /// The claim before each send, and what may be sent again: nothing stands below.
+    Claim,
+    /// Jobs and work that is no delivery.
     Beside,
 }
 
@@ -22,7 +24,8 @@ pub fn of(mutant: Mutant) -> Layer {
     let guards = |layer: char| mutant.breaks().iter().any(|property| property.starts_with(layer));
     match mutant.module() {
         "election" | "cluster" | "node" => Layer::Above,
-        "store" if guards('F') => Layer::Fence,
+        _ if guards('F') => Layer::Fence,
+        _ if guards('D') => Layer::Claim,
         _ => Layer::Beside,
     }
 }

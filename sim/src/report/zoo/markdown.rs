@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fencepost::probe::Mutant;
 
-use super::layers::{self, DEEP, Layer};
+use super::layers::{self, Layer};
 use super::row::{Row, Swarm, Table};
 use crate::report::text::grouped;
 use crate::search::elsewhere::{UNPLANTED, elsewhere};
@@ -46,8 +46,10 @@ pub fn page(table: &Table) -> String {
     out += &format!("\n```text\n{}```\n", chart(table));
     out += "\n## Which layer held\n\n";
     out += "Above the fence, nothing that is wrong with election or lease may get through to what is \
-            written (F1) and sent (D1): the second number counts the seeds of the swarm, with the bug, in \
-            which one of them was broken. At the fence it is the fence itself that is broken.\n\n";
+            written (F1) and sent (D1). A broken fence lets writes through, and still no message is \
+            sent twice: each is claimed by one transaction on its own row before its first byte leaves. Only \
+            where that claim is broken are effects doubled. Counted are seeds of the swarm, and the bug's \
+            own plan as one more.\n\n";
     out += "| # | bug | layer | seeds | something broken | F1 | D1 | so |\n|--:|---|---|--:|--:|--:|--:|---|\n";
     for (mutant, row) in table.rows() {
         out += &which_layer(mutant, row);
@@ -108,7 +110,7 @@ fn how_soon(mutant: Mutant, row: Option<&Row>) -> String {
         }
         None => (elsewhere(mutant).unwrap_or_default(), String::new()),
     };
-    let swarm = row.and_then(|row| row.swarm.as_ref()).map_or(" | | | |".to_owned(), swarm);
+    let swarm = row.and_then(|row| row.swarm.as_ref()).map_or(" | | | | |".to_owned(), swarm);
     format!("| {number} | {name} | {plan} | {size} |{swarm}\n")
 }
 
@@ -163,12 +165,17 @@ fn which_layer(mutant: Mutant, row: &Row) -> String {
     let broke = |property: &str| {
         found.deep.get(property).copied().unwrap_or_default() + u64::from(own_broke(row, property))
     };
-    let held = DEEP.iter().all(|property| broke(property) == 0);
-    let (name, so) = match (layer, held) {
-        (Layer::Above, true) => ("above", "the fence held"),
-        (Layer::Above, false) => ("above", "it got through the fence"),
-        (_, false) => ("fence", "nothing is left to hold it"),
-        (_, true) => ("fence", "F2 to F4 and V show it; no write or send got through"),
+    let (name, so) = match (layer, broke("F1"), broke("D1")) {
+        (Layer::Above, 0, 0) => ("above the fence", "fence and claim held"),
+        (Layer::Above, _, 0) => ("above the fence", "**it got through the fence**"),
+        (Layer::Fence, 0, 0) => ("fence", "the floor was wrong; no write got through"),
+        (Layer::Fence, _, 0) => ("fence", "the claim before each send held"),
+        (Layer::Fence, _, _) => ("fence", "nothing is left to hold it: effects were doubled"),
+        (Layer::Claim, _, 0) => ("claim", "no effect was doubled in these seeds"),
+        (Layer::Claim, _, _) => ("claim", "nothing stands below: effects were doubled"),
+        (Layer::Above | Layer::Beside, _, _) => {
+            ("above the fence", "**it got through fence and claim**")
+        }
     };
     format!(
         "| {} | {} | {name} | {} | {} | {} | {} | {so} |\n",

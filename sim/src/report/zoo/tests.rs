@@ -82,7 +82,10 @@ fn the_page_has_every_number_of_the_zoo() {
         assert!(lines.count() >= 2, "number {number} is missing in\n{page}");
     }
     assert!(page.contains("| 5/5 | 40 (160) | 1.50 (12.25) | F1 4, D1 1 | 3f 3n 20m |"), "{page}");
-    assert!(page.contains("| fence | 300 | 9 | 7 | 0 | nothing is left to hold it |"), "{page}");
+    assert!(
+        page.contains("| fence | 300 | 9 | 7 | 0 | the claim before each send held |"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -91,5 +94,5 @@ fn election_and_lease_stand_above_the_fence() {
     assert_eq!(of(Mutant::StaleWaiter), Layer::Above);
     assert_eq!(of(Mutant::RestartTakenForHolder), Layer::Fence);
     assert_eq!(of(Mutant::TickFiredAgain), Layer::Beside);
-    assert_eq!(of(Mutant::FoundingDesign), Layer::Beside);
+    assert_eq!(of(Mutant::FoundingDesign), Layer::Claim);
 }

@@ -108,6 +108,7 @@ fn fuse(one: &PlannedFault, other: &PlannedFault) -> Vec<PlannedFault> {
             | Fault::Disk { .. }
             | Fault::Restart { .. }
             | Fault::Service { .. }
+            | Fault::Judge { .. }
             | Fault::Strobe { .. }
             | Fault::Deploy { .. }
             | Fault::Retire { .. }

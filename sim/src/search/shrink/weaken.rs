@@ -58,7 +58,7 @@ pub(super) fn whom(fault: &mut Fault) -> Whom<'_> {
         | Fault::Die { nodes, .. }
         | Fault::CrashLoop { nodes, .. }
         | Fault::Disk { nodes, .. } => Whom::Lists(vec![nodes]),
-        Fault::Restart { .. } | Fault::Service { .. } => Whom::Service,
+        Fault::Restart { .. } | Fault::Service { .. } | Fault::Judge { .. } => Whom::Service,
         Fault::Deploy { node, .. } | Fault::Retire { node } => Whom::Named(node),
     }
 }
@@ -79,6 +79,7 @@ pub(super) fn links(fault: &mut Fault) -> Option<&mut Links> {
         | Fault::Disk { .. }
         | Fault::Restart { .. }
         | Fault::Service { .. }
+        | Fault::Judge { .. }
         | Fault::Deploy { .. }
         | Fault::Retire { .. }
         | Fault::Strobe { .. }
@@ -134,6 +135,7 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
             vec![Amount::lasting(lasts), Amount { value: Value::Step(by_ms), least: 1 }]
         }
         Fault::Deploy { down, .. } => vec![Amount::short(down)],
+        Fault::Judge { thinks, .. } => vec![Amount::short(thinks)],
         Fault::Retire { .. } => Vec::new(),
         Fault::WallStep { by_ms, .. } => vec![Amount { value: Value::Step(by_ms), least: 1 }],
         Fault::Rate { ppm, lasts, .. } => {
@@ -192,6 +194,7 @@ pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
         | Fault::Disk { .. }
         | Fault::Restart { .. }
         | Fault::Service { .. }
+        | Fault::Judge { .. }
         | Fault::Strobe { .. }
         | Fault::Topology { .. }
         | Fault::Deploy { .. }

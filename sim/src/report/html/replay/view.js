@@ -165,13 +165,13 @@ class View {
 
   /** Goes where the end of an address leads; what it names and is not here is left alone. */
   follow(fragment) {
-    for (const part of decodeURIComponent(fragment).split('&')) {
-      const [name, value = ''] = part.split('=');
-      const range = /^(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)$/.exec(value);
-      if (name === 'event' && /^\d+$/.test(value) && Number(value) < this.history.count) this.choose(Number(value));
-      if (name === 't' && range && Number(range[1]) < Number(range[2])) this.show(Number(range[1]) * 1e6, Number(range[2]) * 1e6);
-      if (name === 'hide') value.split(',').forEach((hidden) => this.hideNamed(hidden));
-    }
+    const parts = new URLSearchParams(fragment);
+    const event = parts.get('event') ?? '';
+    const range = /^(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)$/.exec(parts.get('t'));
+    if (/^\d+$/.test(event) && Number(event) < this.history.count) this.choose(Number(event));
+    // After the event, which would move the range to itself.
+    if (range && Number(range[1]) < Number(range[2])) this.show(Number(range[1]) * 1e6, Number(range[2]) * 1e6);
+    (parts.get('hide') ?? '').split(',').forEach((hidden) => this.hideNamed(hidden));
     this.changed();
   }
 
