@@ -121,11 +121,7 @@ fn verdict(mutant: Mutant, row: &Layers) -> (String, bool) {
     let deep: Vec<String> =
         row.deep.iter().map(|(property, seeds)| format!("{property} {seeds}")).collect();
     let broke = |property: &str| row.deep.get(property).is_some_and(|seeds| *seeds > 0);
-    let is_wrong = match layers::of(mutant) {
-        Layer::Above => broke("F1") || broke("D1"),
-        Layer::Fence => broke("D1"),
-        Layer::Claim | Layer::Beside => false,
-    };
+    let is_wrong = layers::of(mutant) == Layer::Above && (broke("F1") || broke("D1"));
     let says = format!("{} seeds broke something, {}", row.violated, deep.join(", "));
     (wrap(&format!("{:<28} ", mutant.name()), &says), is_wrong)
 }

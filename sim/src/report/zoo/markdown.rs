@@ -110,7 +110,7 @@ fn how_soon(mutant: Mutant, row: Option<&Row>) -> String {
         }
         None => (elsewhere(mutant).unwrap_or_default(), String::new()),
     };
-    let swarm = row.and_then(|row| row.swarm.as_ref()).map_or(" | | | |".to_owned(), swarm);
+    let swarm = row.and_then(|row| row.swarm.as_ref()).map_or(" | | | | |".to_owned(), swarm);
     format!("| {number} | {name} | {plan} | {size} |{swarm}\n")
 }
 
@@ -170,9 +170,12 @@ fn which_layer(mutant: Mutant, row: &Row) -> String {
         (Layer::Above, _, 0) => ("above the fence", "**it got through the fence**"),
         (Layer::Fence, 0, 0) => ("fence", "the floor was wrong; no write got through"),
         (Layer::Fence, _, 0) => ("fence", "the claim before each send held"),
+        (Layer::Fence, _, _) => ("fence", "nothing is left to hold it: effects were doubled"),
         (Layer::Claim, _, 0) => ("claim", "no effect was doubled in these seeds"),
         (Layer::Claim, _, _) => ("claim", "nothing stands below: effects were doubled"),
-        (_, _, _) => ("above the claim", "**it got through the claim**"),
+        (Layer::Above | Layer::Beside, _, _) => {
+            ("above the fence", "**it got through fence and claim**")
+        }
     };
     format!(
         "| {} | {} | {name} | {} | {} | {} | {} | {so} |\n",
