@@ -91,8 +91,10 @@ fn a_person_judges_messages_that_there_are() {
     assert_eq!(printed, lines);
     let kinds: Vec<&str> = plan.faults.iter().map(|p| p.fault.kind(&plan.timing)).collect();
     assert_eq!(kinds, ["verdicts", "requeue"]);
-    let refused = fault_refused;
-    refused(lines[0], &["there is no workload", "add workload = "]);
-    refused(r#"{ at = "1s", judge = "doubt", thinks = "1s" }"#, &["did you mean \"doubts\"?"]);
-    refused(r#"{ at = "1s", judge = "doubts" }"#, &["no \"thinks\""]);
+    fault_refused(lines[0], &["there is no workload", "add workload = "]);
+    let refused = |fault: &str, says: &str| {
+        super::refused(&format!("{HEAD}{work}faults = [{{ at = \"1s\", {fault} }}]\n"), &[says]);
+    };
+    refused("judge = \"doubt\", thinks = \"1s\"", "did you mean \"doubts\"?");
+    refused("judge = \"doubts\"", "no \"thinks\"");
 }
