@@ -104,6 +104,64 @@ fn json_lines_are_the_same_for_one_thread_and_for_many() {
     assert_eq!(one, written("4"));
 }
 
+/// A folder that is removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("fencepost-command-line-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("the folder for temporary files takes one");
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("a path that is text").to_owned()
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn pages_are_written_and_linked() {
+    let folder = Folder::new("pages");
+    let (results, page) = (folder.file("a.jsonl"), folder.file("run.html"));
+    let mutant = ["founding-design", "--mutant", "founding_design"];
+    let run = ["run", "--seeds", "1", "--no-shrink", "--jsonl", &results];
+    let output = sim(&[&run[..], &mutant].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = sim(&["report", &results, "--html", &page, "--pages"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let link = "founding-design-seed-1-founding_design.html";
+    assert!(folder.read("run.html").contains(&format!("href=\"{link}\"")));
+    assert!(folder.read(link).starts_with("<!doctype html>"));
+
+    // Half of the results: what is there is shown, and what is missing is told.
+    let all = folder.read("a.jsonl");
+    std::fs::write(&results, &all[..all.len() - 300]).expect("it can be written");
+    let output = sim(&["report", &results, "--html", &page]);
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(folder.read("run.html").contains("the file is cut off"));
+
+    let replay = folder.file("replay.html");
+    let output = sim(&["replay", "calm", "--html", &replay]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains(&format!("page       {replay}")), "{text}");
+    assert!(folder.read("replay.html").contains("Every property held."));
+    let output = sim(&["replay", "calm", "--html", "no/such/folder/out.html"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), text.contains("cannot write")), (Some(2), true), "{text}");
+}
+
 /// More than it takes: only the kill makes that leader lead on without an election.
 const RESUMED: &str = "workload = { messages = 20, every = \"100ms\", sink = \"plain\" }\n\
     faults = [{ at = \"500ms\", pause = \"n2\", for = \"100ms\" },\n\

@@ -4,6 +4,7 @@
 //! The history is also what determinism means: two runs of one seed are the same run if their
 //! histories have the same length and the same hash.
 
+mod detail;
 mod job;
 mod kind;
 mod work;
@@ -12,8 +13,9 @@ use std::hash::{Hash, Hasher};
 
 use xxhash_rust::xxh3::Xxh3;
 
+pub use self::detail::{Arrivals, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
 pub use self::job::{ActionEnd, JobEvent, JobNo, JobRun};
-pub use self::kind::{Arrivals, Kind, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
+pub use self::kind::Kind;
 pub use self::work::WorkEvent;
 
 /// True time: nanoseconds since the simulation began. No node can read it.

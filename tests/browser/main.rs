@@ -5,6 +5,7 @@
 
 mod bad;
 mod chromium;
+mod gallery;
 mod large;
 mod replay;
 mod run;

@@ -155,7 +155,7 @@ fn a_link_leads_to_a_moment() {
     let Some(mut browser) = Browser::start("link") else { return };
     let address = browser.file("founding.html", &Story::founding().page());
     browser.open(&format!("{address}#t=5.000000..7.000000&event=900&hide=heartbeats,n2"));
-    assert_eq!(browser.run(RANGE), serde_json::json!([5.0, 7.0]));
+    assert_eq!(browser.run(RANGE), serde_json::json!([5, 7]));
     assert_eq!(browser.run("fencepost.view.chosen"), 900);
     let checked = "document.querySelector('#groups input[name=heartbeats]').checked";
     assert_eq!(browser.run(checked), false);

@@ -23,7 +23,7 @@ fn the_page_of_a_run_tells_all_and_leads_to_what_failed() {
     let key = ("founding-design".to_owned(), Some("founding_design"), 1);
     let pages = Pages::from([(key, "founding.html".to_owned())]);
     let notes = ["shard 3/4 is <missing>".to_owned()];
-    let page = RunPage { findings: &findings, notes: &notes, missed: &[], pages }.page();
+    let page = RunPage { findings: &findings, notes: &notes, missed: &[], zoo: None, pages }.page();
     browser.file("founding.html", &founding.page());
     let address = browser.file("run.html", &page);
     for (width, dark) in [(1280, false), (390, true)] {

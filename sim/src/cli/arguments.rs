@@ -191,6 +191,9 @@ pub struct EndingArguments {
     /// and link it
     #[arg(long, requires = "html")]
     pub pages: bool,
+    /// With --html: show this table of planted bugs, which `cargo sim mutants --table` has written
+    #[arg(long, value_name = "FILE", requires = "html")]
+    pub zoo: Option<PathBuf>,
     /// Show how often each reach point was reached, and by which scenarios
     #[arg(long)]
     pub reach: bool,

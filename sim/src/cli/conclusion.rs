@@ -6,6 +6,7 @@ use fencepost::probe::REACH_POINTS;
 
 use super::arguments::EndingArguments;
 use super::error::{CliError, nearest};
+use super::mutants::read_table;
 use super::results::Lines;
 use super::{Exit, find, pages, say, say_line};
 use crate::report::finding::Finding;
@@ -14,6 +15,7 @@ use crate::report::junit;
 use crate::report::reach::{ReachTable, Required};
 use crate::report::text::{Paint, wrap};
 use crate::report::total::Total;
+use crate::report::zoo::Table;
 
 /// What was asked for, checked, and its files opened.
 pub struct Conclusion {
@@ -21,6 +23,7 @@ pub struct Conclusion {
     html: Option<Lines>,
     /// The page's file, if the pages of failing seeds are to be written beside it.
     pages: Option<PathBuf>,
+    zoo: Option<Table>,
     reach: bool,
     required: Option<Required>,
 }
@@ -30,9 +33,10 @@ impl Conclusion {
     pub fn new(arguments: &EndingArguments) -> Result<Self, CliError> {
         let required = arguments.require_reach.as_deref().map(required).transpose()?;
         let junit = arguments.junit.as_deref().map(Lines::create).transpose()?;
+        let zoo = arguments.zoo.as_deref().map(read_table).transpose()?;
         let html = arguments.html.as_deref().map(Lines::create).transpose()?;
         let pages = arguments.html.clone().filter(|_| arguments.pages);
-        Ok(Self { junit, html, pages, reach: arguments.reach, required })
+        Ok(Self { junit, html, pages, zoo, reach: arguments.reach, required })
     }
 
     /// Tells what all scenarios come to; `notes` are for the page. What a whole search must reach is not
@@ -72,7 +76,8 @@ impl Conclusion {
                 pages::write(&find::root(), &beside, findings)
             });
             let notes = [notes, more.as_slice()].concat();
-            let page = RunPage { findings, notes: &notes, missed: &missed, pages };
+            let page =
+                RunPage { findings, notes: &notes, missed: &missed, zoo: self.zoo.as_ref(), pages };
             file.write(page.page());
             exit = exit.worse(finish(file));
             more.iter().for_each(|note| eprintln!("{}", wrap("note: ", note)));

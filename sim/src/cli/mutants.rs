@@ -7,6 +7,7 @@ mod table;
 use fencepost::probe::Mutant;
 
 use self::table::Kept;
+pub use self::table::read as read_table;
 use super::arguments::MutantsArguments;
 use super::seeds::bounded;
 use super::{Exit, HUNT_SEEDS, Subject, error, find, jobs, say_line};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::scene::{Arrow, Group, Lanes, Layer, Span, arrows, brief, spans, thread};
 use super::text::{Paint, WIDTH};
 use crate::faults::plan::Plan;
-use crate::history::{Event, History, SimTime};
+use crate::history::{Event, History, Kind, SimTime};
 use crate::oracles::Violation;
 
 /// How many events are shown before the one that broke a property, besides those that it is about.
@@ -60,10 +60,17 @@ const LEGEND: &str = "                │ runs   ║ believes that it may act   
 /// The places of the events to show, in order.
 fn chosen(events: &[Event], violation: &Violation) -> BTreeSet<usize> {
     let upto = events.len().min(violation.event + 1);
-    let before = (0..upto).rev().filter(|&index| !Group::is_routine(&events[index].kind));
+    let before = (0..upto).rev().filter(|&index| is_background(&events[index].kind));
     let mut chosen: BTreeSet<usize> = before.take(EVENTS_BEFORE).collect();
     chosen.extend(thread(events, violation));
     chosen
+}
+
+/// Whether it belongs to any story: who led, who was there, and what was done to them. Other messages go
+/// their own ways.
+fn is_background(kind: &Kind) -> bool {
+    let others = [Group::Claims, Group::Sends, Group::Effects, Group::Outbox];
+    !Group::is_routine(kind) && !others.contains(&Group::of(kind))
 }
 
 fn telling(events: &[Event]) -> usize {
@@ -218,7 +225,7 @@ mod tests {
     use super::*;
     use crate::faults::generate;
     use crate::faults::plan::node;
-    use crate::history::{Kind, MessageNo};
+    use crate::history::MessageNo;
     use crate::scenario::Scenario;
 
     fn plan(observers: u32) -> Plan {

@@ -1,22 +1,22 @@
 //! The database: a node of its own that runs the product's SQLite outbox, in memory, behind the
 //! simulated network. The SQL that is tested is the SQL that ships.
 
+mod books;
 mod jobs;
 mod remote;
 #[cfg(test)]
 mod tests;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use fencepost::store::{
     Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, MessageId, MessageState,
-    NewMessage, OrderingKey, Outgoing, Passed, Permit, Proof, Roll, Ruling, Settled, Settlement,
-    Share, SqliteOutbox, StoreError, Verdict, VerdictError,
+    NewMessage, OrderingKey, Outgoing, Permit, Proof, Roll, Settled, Settlement, Share, StoreError,
 };
 use fencepost::{Boot, Generation, Identity, Token, WallTime};
 
+pub use self::books::{Books, SharedBooks, lock};
 pub use self::jobs::{JobAnswer, JobBooks, JobQuestion};
 pub use self::remote::RemoteStore;
 pub use self::work::{WorkAnswer, WorkQuestion};
@@ -26,139 +26,6 @@ use super::recorder::Recorder;
 use super::rpc::{Asked, Server};
 use super::service::Arrival;
 use crate::history::{Kind, MessageNo, ProofKind};
-
-/// The outbox, and the testbed's own books of it. They are kept from the answers alone, so that
-/// recording costs no queries; at the end the two must agree.
-pub struct Books {
-    /// The product's outbox.
-    pub outbox: SqliteOutbox,
-    floor: Token,
-    generation: Generation,
-    /// In the order in which they were written, which is that of their numbers.
-    messages: BTreeMap<MessageNo, Booked>,
-    /// The books of the jobs.
-    pub jobs: JobBooks,
-}
-
-/// What the books say of a message.
-#[derive(Clone, Copy)]
-struct Booked {
-    state: MessageState,
-    /// Who claimed it last.
-    token: Token,
-    /// Whether that was a worker, under an assignment.
-    shared: bool,
-    /// The number of its ordering key.
-    key: Option<u32>,
-}
-
-/// The books, reached by the database's own task and by the testbed.
-pub type SharedBooks = Arc<Mutex<Books>>;
-
-impl Books {
-    /// An empty database.
-    ///
-    /// # Errors
-    /// SQLite says so.
-    pub fn new() -> Result<Self, StoreError> {
-        let outbox = SqliteOutbox::in_memory()?;
-        let (floor, generation) = (Token::default(), Generation::NONE);
-        let (messages, jobs) = (BTreeMap::new(), JobBooks::default());
-        Ok(Self { outbox, floor, generation, messages, jobs })
-    }
-
-    /// Messages are written. What is new goes into the books and the history.
-    ///
-    /// # Errors
-    /// SQLite says so.
-    pub fn enqueue(
-        &mut self,
-        messages: &[NewMessage],
-        now: WallTime,
-        recorder: &Recorder,
-    ) -> Result<Vec<Enqueued>, EnqueueError> {
-        let answers = self.outbox.enqueue(messages, now)?;
-        for (NewMessage { id, key, .. }, answer) in messages.iter().zip(&answers) {
-            if *answer == Enqueued::Added {
-                let (message, key) = (message_no(id), key.as_ref().map(key_no));
-                let (state, token) = (MessageState::Pending, Token::default());
-                self.messages.insert(message, Booked { state, token, shared: false, key });
-                recorder.record(Kind::Enqueued { message, key });
-            }
-        }
-        Ok(answers)
-    }
-
-    /// Those in doubt that hold up others of their key.
-    pub fn holding_up(&self) -> Vec<MessageNo> {
-        let mut doubts: BTreeMap<u32, MessageNo> = BTreeMap::new();
-        let mut found = BTreeSet::new();
-        for (&message, booked) in &self.messages {
-            let Some(key) = booked.key else { continue };
-            match booked.state {
-                MessageState::InDoubt => {
-                    doubts.entry(key).or_insert(message);
-                }
-                MessageState::Pending => found.extend(doubts.get(&key)),
-                _ => {}
-            }
-        }
-        found.into_iter().collect()
-    }
-
-    /// The messages that stand there.
-    pub fn standing(&self, state: MessageState) -> Vec<MessageNo> {
-        let there = self.messages.iter().filter(|(_, booked)| booked.state == state);
-        there.map(|(&message, _)| message).collect()
-    }
-
-    /// How often a message was attempted.
-    ///
-    /// # Errors
-    /// SQLite says so.
-    pub fn attempts(&mut self, message: MessageNo) -> Result<Option<u64>, StoreError> {
-        Ok(self.outbox.entry(&message_id(message))?.map(|entry| entry.attempts))
-    }
-
-    /// A person passes a verdict about a message, or about one attempt at it.
-    ///
-    /// # Errors
-    /// It does not fit where the message stands, or a leader is going to settle it.
-    pub fn judge(
-        &mut self,
-        message: MessageNo,
-        attempt: Option<u64>,
-        ruling: Ruling,
-        now: WallTime,
-        recorder: &Recorder,
-    ) -> Result<(), VerdictError> {
-        let (by, why) = ("the operator".into(), "the recipient was asked".into());
-        let verdict = Verdict { id: message_id(message), attempt, ruling, by, why };
-        let Passed { from, to, .. } = self.outbox.judge(&verdict, now)?;
-        if let Some(booked) = self.messages.get_mut(&message) {
-            booked.state = to;
-        }
-        recorder.record(Kind::Judged { message, from, to });
-        Ok(())
-    }
-
-    /// Whether every message is where it may stay for good: delivered, failed, or parked and in
-    /// nobody's way.
-    ///
-    /// # Errors
-    /// SQLite says so.
-    pub fn is_settled(&mut self) -> Result<bool, StoreError> {
-        let at = |booked: &Booked| booked.state;
-        let open =
-            |state: MessageState| matches!(state, MessageState::Pending | MessageState::Claimed);
-        if self.messages.values().map(at).any(open) {
-            return Ok(false);
-        }
-        let mut doubts = self.messages.values().filter(|b| b.state == MessageState::InDoubt);
-        // Only the database knows what is parked.
-        Ok(doubts.next().is_none() || self.outbox.doubts(1)?.is_empty())
-    }
-}
 
 /// What a node asks of the database: the calls of a store.
 #[allow(missing_docs)] // the arguments are the trait's
@@ -472,9 +339,4 @@ impl Database {
         }
         Self::audit_jobs(books, recorder, now)
     }
-}
-
-/// Opens the books.
-pub fn lock(books: &SharedBooks) -> MutexGuard<'_, Books> {
-    books.lock().expect("never held across a panic")
 }

@@ -65,7 +65,11 @@ fn lines(stem: &Path) -> PathBuf {
     stem.with_extension("jsonl")
 }
 
-fn read(path: &Path) -> Result<Table, CliError> {
+/// Reads a table that was kept.
+///
+/// # Errors
+/// The file cannot be read, or is none.
+pub fn read(path: &Path) -> Result<Table, CliError> {
     let bad = |why: String| CliError::NoTable { path: path.to_owned(), why };
     let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
     Table::parse(&text).map_err(|error| bad(error.to_string()))

@@ -8,6 +8,7 @@ mod chart;
 mod columns;
 pub mod replay;
 pub mod run;
+mod zoo;
 
 #[cfg(test)]
 mod tests;

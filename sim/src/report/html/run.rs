@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 
 use fencepost::probe::{Mutant, REACH_POINTS};
 
-use super::{STYLE, chart, escape, fill};
+use super::{STYLE, chart, escape, fill, zoo};
 use crate::oracles;
 use crate::report::finding::Finding;
 use crate::report::reach::ReachTable;
 use crate::report::stats::{Messages, Stats};
 use crate::report::summary::{per_second, replay_command};
 use crate::report::text::{grouped, rate, short, span};
+use crate::report::zoo::Table;
 use crate::run::Verdict;
 use crate::search::{BatchReport, BatchVerdict, SeedReport};
 
@@ -31,6 +32,8 @@ pub struct RunPage<'a> {
     pub notes: &'a [String],
     /// Reach points that had to be reached, and were not.
     pub missed: &'a [&'static str],
+    /// What is known of planted bugs from elsewhere.
+    pub zoo: Option<&'a Table>,
     /// The pages of failing seeds.
     pub pages: Pages,
 }
@@ -46,6 +49,7 @@ impl RunPage<'_> {
             ("scenarios", "Scenarios", self.scenarios()),
             ("failures", "Seeds that failed", self.failures()),
             ("mutants", "Planted bugs", self.mutants()),
+            ("zoo", "The bug zoo", self.zoo.map_or(String::new(), zoo::bugs)),
             ("failover", "Failovers", chart::failovers(&sum.stats.failovers)),
             ("messages", "Messages by sink", sinks(&sum.stats)),
             ("faults", "Faults", faults(&sum.stats)),
@@ -125,7 +129,7 @@ impl RunPage<'_> {
             ];
             let word = verdict.name();
             format!(
-                "<tr><td class=\"name\">{}{why}</td>{}<td class=\"v {word}\">{word}</td></tr>\n",
+                "<tr><td class=\"name\">{}{why}</td><td class=\"v {word}\">{word}</td>{}</tr>\n",
                 escape(&name),
                 numbers.map(|number| format!("<td class=\"n\">{number}</td>")).concat()
             )
@@ -135,6 +139,8 @@ impl RunPage<'_> {
             return "<p>There are no results.</p>\n".to_owned();
         }
         let heads = [
+            "scenario",
+            "verdict",
             "seeds",
             "failed",
             "leader changes",
@@ -145,7 +151,7 @@ impl RunPage<'_> {
             "in doubt",
             "seeds/CPU-s",
         ];
-        table(&[&["scenario"], &heads[..], &["verdict"]].concat(), 1..10, &rows)
+        table(&heads, 2..11, &rows)
     }
 
     /// Every seed that failed; those of a planted bug are meant to.
@@ -315,7 +321,7 @@ fn faults(stats: &Stats) -> String {
 }
 
 /// A table with these heads; those at `numbers` stand over numbers.
-fn table(heads: &[&str], numbers: std::ops::Range<usize>, rows: &str) -> String {
+pub(super) fn table(heads: &[&str], numbers: std::ops::Range<usize>, rows: &str) -> String {
     let head = |(index, head): (usize, &&str)| {
         let class = if numbers.contains(&index) { " class=\"n\"" } else { "" };
         match head.is_empty() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::run::RunPage;
 use super::{chart, embed, escape, fill};
 use crate::report::stats::FAILOVER_MAX;
+use crate::report::zoo::Table;
 
 #[test]
 fn text_cannot_become_markup() {
@@ -25,6 +26,16 @@ fn the_histogram_has_its_numbers_as_text() {
     assert!(chart.contains("<td>1.1 to 1.2 s</td><td class=\"n\">1,234</td>"), "{chart}");
     assert!(chart.contains("<td>5.0 s and longer</td><td class=\"n\">2</td>"), "{chart}");
     assert!(chart.contains("formula: 1.12 s"), "{chart}");
+}
+
+#[test]
+fn the_zoo_is_a_table() {
+    let line = "{\"mutant\":\"no_fence_check\",\"own\":{\"scenario\":\"x\",\"seed\":1,\"broken\":[\"F1\"],\
+                \"extent\":{\"faults\":1,\"nodes\":3,\"messages\":5}},\"layers\":{\"seeds\":300,\"violated\":7,\
+                \"deep\":{\"F1\":7}}}";
+    let table = Table::parse(line).unwrap();
+    let page = RunPage { zoo: Some(&table), ..RunPage::default() }.page();
+    assert!(page.contains("<code>no_fence_check</code>") && page.contains(">7 of 300<"), "{page}");
 }
 
 #[test]

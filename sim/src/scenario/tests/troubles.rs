@@ -78,3 +78,21 @@ fn services_that_cannot_do_that_are_refused() {
     let printed = plan(&text, 1).faults[0].fault.to_string();
     assert_eq!(printed, r#"effect = "lost", share = 1.0, for = "1s""#);
 }
+
+#[test]
+fn a_person_judges_messages_that_there_are() {
+    let lines = [
+        r#"{ at = "1s", judge = "doubts", thinks = "0s" }"#,
+        r#"{ at = "2s", judge = "dead letters", thinks = "1.5s" }"#,
+    ];
+    let work = "workload = { messages = 9, sink = \"plain\" }\n";
+    let plan = plan(&format!("{HEAD}{work}faults = [{}]\n", lines.join(", ")), 1);
+    let printed: Vec<String> = plan.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(printed, lines);
+    let kinds: Vec<&str> = plan.faults.iter().map(|p| p.fault.kind(&plan.timing)).collect();
+    assert_eq!(kinds, ["verdicts", "requeue"]);
+    let refused = fault_refused;
+    refused(lines[0], &["there is no workload", "add workload = "]);
+    refused(r#"{ at = "1s", judge = "doubt", thinks = "1s" }"#, &["did you mean \"doubts\"?"]);
+    refused(r#"{ at = "1s", judge = "doubts" }"#, &["no \"thinks\""]);
+}

@@ -1,5 +1,7 @@
 //! What the database writes into the history about the fence.
 
+use std::sync::Mutex;
+
 use fencepost::Incarnation;
 use madsim::plugin::simulator;
 use madsim::runtime::Runtime;
