@@ -16,12 +16,12 @@ pub(super) const KEYS: [&str; 4] = ["at", "when", "nth", "after"];
 
 /// The events by name; `leader` may be followed by a voter in parentheses.
 const EVENTS: &[(&str, Trigger)] = &[
-    ("campaign", Trigger::Campaign),
     ("leader", Trigger::Leader(None)),
     ("claim asked", Trigger::ClaimAsked),
     ("claim", Trigger::Claim),
     ("send", Trigger::Send),
     ("floor", Trigger::Floor),
+    ("campaign", Trigger::Campaign),
 ];
 
 /// When a line begins: [`crate::faults::Start`] with its choices.

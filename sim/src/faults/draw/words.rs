@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Draw, Drawn};
-use crate::faults::pick::{chance, log_duration, log_uniform, uniform_duration};
+use crate::faults::pick::{chance, log_duration, uniform_duration};
 use crate::faults::plan::{Fault, Harm, Links, PlannedFault, Start, Target, Trigger, node};
 use crate::scenario::units::Between;
 
@@ -20,8 +20,8 @@ const BACK: Between<Duration> = Between { low: Duration::ZERO, high: Duration::f
 /// How late they are at most: the same node may lead again by then.
 const LATEST: Duration = Duration::from_secs(10);
 
-/// Which campaign it is, at most, whose voter forgets.
-const CAMPAIGNS_MAX: u64 = 6;
+/// In how many campaigns of a run the voter forgets: the first ones, since most plans hold few.
+const CAMPAIGNS: u32 = 3;
 
 /// How long after the beginning of a campaign a voter forgets: it has mostly voted by then.
 const VOTED: Between<Duration> =
@@ -64,8 +64,7 @@ impl Draw<'_> {
             drawn.push((Duration::ZERO, Fault::Slow { links, by, lasts }));
         }
         drawn.push((Duration::ZERO, self.back_at_once(Leader, Harm::None)));
-        for _ in 0..2 {
-            let nth = log_uniform(self.rng, 1, CAMPAIGNS_MAX) as u32;
+        for nth in 1..=CAMPAIGNS {
             let start = Start::When { event: Trigger::Campaign, nth, after: self.log(VOTED) };
             let wipe = self.back_at_once(*voter, Harm::Wipe);
             self.awaited.push(PlannedFault { start, fault: wipe });
