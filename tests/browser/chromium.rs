@@ -263,7 +263,12 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // A browser that is killed leaves processes that write into the folder for a moment longer.
+        let close = json!({ "id": self.last + 1, "method": "Browser.close" });
+        if self.input.write_all(format!("{close}\0").as_bytes()).is_err() {
+            let _ = self.child.kill();
+        }
+        let _ = std::io::copy(&mut self.output, &mut std::io::sink());
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
