@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use fencepost::node::{DiskError, InitializeError};
 use fencepost::store::{BindError, SqliteStore};
-use fencepost::{Clock, ClusterConfig, ClusterService, Leadership, NodeId};
+use fencepost::{ClusterConfig, ClusterService, Leadership, NodeId};
 use miette::Diagnostic;
 use tokio::sync::mpsc;
 
