@@ -148,7 +148,9 @@ fn a_swarm_draws_everything() {
             *kinds.entry(planned.fault.kind(&plan.timing)).or_default() += 1;
         }
     }
-    let all: BTreeSet<&str> = FAULT_KINDS.iter().map(|(name, _)| *name).collect();
+    // People's verdicts are in scenarios of their own.
+    let drawn = |name: &&str| !["requeue", "verdicts"].contains(name);
+    let all: BTreeSet<&str> = FAULT_KINDS.iter().map(|(name, _)| *name).filter(drawn).collect();
     assert_eq!(kinds.keys().copied().collect::<BTreeSet<_>>(), all, "{kinds:?}");
     assert!(kinds.values().all(|count| *count >= 20), "{kinds:?}");
 }

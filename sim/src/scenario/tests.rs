@@ -370,8 +370,8 @@ fn every_file_in_scenarios_is_good_and_can_inject_what_it_expects() {
     }
     for mutant in Mutant::ALL {
         let scenarios = killed.iter().filter(|killed| *killed == mutant).count();
-        let found = scenarios == 1 || scenarios == 0 && elsewhere(*mutant).is_some();
-        assert!(found, "{} is killed by {scenarios} scenarios, and nowhere else", mutant.name());
+        let found = scenarios > 0 || elsewhere(*mutant).is_some();
+        assert!(found, "{} is killed by no scenario, and nowhere else", mutant.name());
     }
 }
 

@@ -43,10 +43,7 @@ fn a_fault_has_a_time_or_an_event() {
 fn events_that_do_not_exist_get_the_nearest() {
     refused_with_work(r#"{ when = "laeder", kill = "n1" }"#, &["did you mean \"leader\"?"]);
     refused_with_work(r#"{ when = "claim askd", kill = "n1" }"#, &["mean \"claim asked\"?"]);
-    refused_with_work(
-        r#"{ when = "", kill = "n1" }"#,
-        &["expected one of: campaign, leader, claim asked"],
-    );
+    refused_with_work(r#"{ when = "", kill = "n1" }"#, &["expected one of: leader, claim asked"]);
     refused_with_work(r#"{ when = 3, kill = "n1" }"#, &["expected an event such as \"leader\""]);
     refused_with_work(r#"{ when = "leader", aftr = "1s", kill = "n1" }"#, &["mean \"after\"?"]);
 }
