@@ -120,7 +120,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     /// Runs until the stop signal; then returns when no message is in flight.
     pub async fn run(self) {
         if mutant!(FoundingDesign) {
-            return self.run_founding_design().await;
+            return self.run_unguarded().await;
         }
         let mut session: Option<Session<C>> = None;
         while !self.stopping() {

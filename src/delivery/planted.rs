@@ -9,7 +9,7 @@ use crate::time::Clock;
 
 impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     /// The story that this project started from: "am I the leader?", then act.
-    pub(super) async fn run_founding_design(self) {
+    pub(super) async fn run_unguarded(self) {
         while !self.stopping() {
             let status = self.status.get();
             if status.believes_to_lead() {
