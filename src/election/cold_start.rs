@@ -202,3 +202,6 @@ impl Election {
         drops
     }
 }
+
+#[cfg(test)]
+mod tests;
