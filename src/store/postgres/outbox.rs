@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use super::PostgresStore;
 use super::assignments::{Claimed, NEWEST, newest};
 use super::fence::{Begun, now};
-use super::rows::{Changes, Found, LOOK, PUT, count, get, id, read_found, state};
+use super::rows::{Changes, Found, LOOK, count, get, id, read_found, state};
 use super::transaction::{Bound, Params, Transaction, rows};
 use crate::id::Token;
 use crate::store::columns::{as_token, millis, number, signed};
@@ -51,9 +51,9 @@ pub(super) const SWEEP: &str = "UPDATE fencepost.outbox SET state = 4, changed_m
 pub(super) const PENDING: &str = concat!(
     "SELECT id, attempts + 1, failures, bytes
     FROM fencepost.outbox AS mine JOIN fencepost.payload USING (seq)
-    WHERE state = 0 AND lot % $2 = $3 AND not_before_ms <= ",
+    WHERE state = 0 AND lot % $2 = $3 AND not_before_ms <= (SELECT ",
     now!(),
-    "
+    ")
     AND (ordering_key IS NULL OR NOT EXISTS (
         SELECT 1 FROM fencepost.outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
@@ -302,7 +302,7 @@ pub(super) async fn decide<'a, I, A>(
     let changes = Changes::of(&found);
     match changes.is_empty() {
         true => tx.roll_back().await,
-        false => drop(tx.commit_with(&[(PUT, &changes.params())]).await?),
+        false => drop(tx.commit_with(&[(changes.sql(), &changes.params())]).await?),
     }
     Ok(Checked::Passed(answers))
 }

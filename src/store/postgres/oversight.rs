@@ -3,7 +3,7 @@
 use super::PostgresStore;
 use super::fence::now;
 use super::rows::{
-    Changes, LOOK, PUT, changing, changing_columns, count, get, id, key, read_found, state,
+    Changes, LOOK, changing, changing_columns, count, get, id, key, read_found, state,
     state_number, text,
 };
 use super::transaction::{Bound, Params, Transaction, only, rows};
@@ -100,7 +100,7 @@ impl PostgresStore {
         let (by, why) = (text(&passed.by), text(&passed.why));
         let record: Params<'_> = &[&seq, &at, &by, &attempt, &from, &to, &why];
         let changes = Changes::of(&found);
-        tx.commit_with(&[(PUT, &changes.params()), (RECORD, record)]).await?;
+        tx.commit_with(&[(changes.sql(), &changes.params()), (RECORD, record)]).await?;
         Ok(passed)
     }
 
