@@ -45,7 +45,7 @@ async fn main() -> miette::Result<()> {
     tokio::select! {
         biased;
         () = acting => {}
-        _ = tokio::signal::ctrl_c() => println!("handing over"),
+        _ = tokio::signal::ctrl_c() => println!("stopping; whoever acts hands over"),
     }
     Ok(cluster.shutdown().await?)
 }
