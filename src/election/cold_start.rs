@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 
-use super::MAX_VOTERS;
 use super::config::ColdStart;
 use super::effect::{Effect, Rejoins};
 use super::machine::{Election, State};
@@ -67,11 +66,10 @@ impl Election {
         }
         let State::Rejoining(rejoining) = &mut self.state else { return };
         let cold = &mut rejoining.cold;
+        // One word of each other voter: the list bounds how many there are.
         cold.others.retain(|(other, _)| other.node != boot.node);
-        if cold.others.len() < MAX_VOTERS {
-            cold.others.push((boot, now));
-            cold.others.sort_unstable();
-        }
+        cold.others.push((boot, now));
+        cold.others.sort_unstable();
         cold.term = cold.term.max(term);
         self.start_anew_if_all_forgot(now, effects);
     }
@@ -202,3 +200,6 @@ impl Election {
         drops
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -246,3 +246,6 @@ fn is_too_far_ahead(mine: Term, heard: Generation, message: &Message) -> bool {
         || generation > heard.number.saturating_add(MAX_TERM_JUMP)
         || generation > Generation::MAX_NUMBER
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,56 @@ impl Eq for Envelopes {}
 impl Hash for Envelopes {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::DefaultHasher;
+
+    use super::*;
+    use crate::id::Incarnation;
+
+    fn me() -> Identity {
+        Identity { node: "n1".parse().unwrap(), incarnation: Incarnation::FIRST }
+    }
+
+    /// The box, not what is in it.
+    fn place(message: &Message) -> *const Message {
+        message
+    }
+
+    #[test]
+    fn a_box_that_came_is_the_next_that_goes() {
+        let mut envelopes = Envelopes::default();
+        let came = Envelopes::default().take(me());
+        let here = place(&came);
+        envelopes.keep(came);
+        let other = Identity { incarnation: Incarnation(2), ..me() };
+        let goes = envelopes.take(other);
+        assert_eq!(place(&goes), here);
+        assert_eq!(goes.from, other, "whoever sent it before");
+    }
+
+    /// A node that only receives must not keep all that it ever received.
+    #[test]
+    fn so_many_are_kept_as_are_sent_at_once() {
+        let mut envelopes = Envelopes::default();
+        for _ in 0..2 * MAX_VOTERS {
+            envelopes.keep(Envelopes::default().take(me()));
+        }
+        assert_eq!(envelopes.0.len(), MAX_VOTERS - 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_no_part_of_a_state() {
+        let (mut one, other) = (Envelopes::default(), Envelopes::default());
+        one.keep(Envelopes::default().take(me()));
+        let hash = |envelopes: &Envelopes| {
+            let mut hasher = DefaultHasher::new();
+            envelopes.hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(one, other);
+        assert_eq!(hash(&one), hash(&other));
+        assert!(one.clone().0.is_empty());
+    }
+}

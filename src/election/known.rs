@@ -79,11 +79,14 @@ mod tests {
     #[test]
     fn knowledge_only_grows() {
         let mut vector = CrashVector::default();
+        assert!(vector.is_empty());
         assert!(vector.learn(id("n2", 3)));
+        assert!(!vector.learn(id("n2", 3)), "said twice");
         assert!(!vector.learn(id("n2", 2)));
         assert!(!vector.learn(id("n1", 0)), "no incarnation is no knowledge");
         vector.merge(&[id("n1", 1), id("n2", 5)].into_iter().collect());
         assert_eq!(vector.iter().collect::<Vec<_>>(), [id("n1", 1), id("n2", 5)]);
+        assert_eq!((vector.len(), vector.is_empty()), (2, false));
         assert_eq!(vector.of("n3".parse().unwrap()), Incarnation::NONE);
     }
 

@@ -412,3 +412,6 @@ impl Election {
         effects.push(Effect::Event(Event::SteppedDown { term, reason }));
     }
 }
+
+#[cfg(test)]
+mod tests;

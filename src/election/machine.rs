@@ -474,3 +474,6 @@ impl Election {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -206,3 +206,6 @@ pub struct View {
     /// The live nodes, the leader among them, in order of name.
     pub participants: Vec<NodeId>,
 }
+
+#[cfg(test)]
+mod tests;

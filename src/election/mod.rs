@@ -39,6 +39,8 @@ pub mod quorum;
 mod rejoin;
 mod roll;
 mod settings;
+#[cfg(test)]
+mod testing;
 mod timeless;
 mod vote;
 

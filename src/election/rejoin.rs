@@ -91,8 +91,7 @@ impl Rejoining {
 impl Election {
     /// Becomes a node that remembers nothing but its term, which can do no harm.
     pub(super) fn forget(&mut self, now: Instant, reason: Rejoins) {
-        self.hard =
-            HardState { config: self.fixed.id, term: self.hard.term, ..HardState::default() };
+        self.hard = HardState { term: self.hard.term, ..HardState::default() };
         self.leader = None;
         self.view = Arc::clone(&self.fixed.no_view);
         self.forgetful.clear();
@@ -381,3 +380,6 @@ impl Election {
         quorum::to_rejoin(self.fixed.config.voters.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,39 +46,4 @@ impl Election {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Config, Effect, HardState, Input};
-    use super::*;
-    use crate::id::NodeId;
-
-    /// A voter of three that campaigns, or not, some time after it started at `start`.
-    fn voter(start: u64, campaigns: bool) -> Election {
-        let voters: Vec<NodeId> = ["n1", "n2", "n3"].map(|name| name.parse().unwrap()).to_vec();
-        let hard = HardState::at_first_start(&voters);
-        let config = Config::of_voter(voters[0], voters);
-        let mut voter =
-            Election::without_chance(config, Some(hard), 7, Instant(start)).expect("valid");
-        if campaigns {
-            let mut effects: Vec<Effect> = Vec::new();
-            let due = voter.next_wake();
-            voter.handle(due, Input::Tick, &mut effects);
-            assert!(!effects.is_empty());
-        }
-        voter
-    }
-
-    #[test]
-    fn only_the_order_of_now_and_the_ends_is_left() {
-        let forgot = |start, campaigns, now| {
-            let mut voter = voter(start, campaigns);
-            voter.forget_time(Instant(now));
-            voter
-        };
-        assert_eq!(forgot(5, false, 6), forgot(900, false, 950), "the promise is not over");
-        assert_ne!(forgot(5, false, 6), forgot(5, false, u64::MAX), "the promise is over");
-        assert_ne!(forgot(5, false, 6), forgot(5, true, 6));
-        // A poll has its time left, and what waited for nothing but time is due.
-        assert!(forgot(5, true, u64::MAX).next_wake() > Instant(0));
-        assert_eq!(forgot(5, false, u64::MAX).next_wake(), Instant(0));
-    }
-}
+mod tests;

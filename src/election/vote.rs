@@ -328,3 +328,6 @@ impl Election {
         self.lead_if_elected(now, effects);
     }
 }
+
+#[cfg(test)]
+mod tests;

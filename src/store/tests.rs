@@ -9,9 +9,11 @@ mod doubts;
 mod enqueue;
 mod fence;
 mod jobs;
+mod names;
 mod order;
 #[cfg(not(madsim))]
 pub(super) mod server;
+mod unfenced;
 mod verdicts;
 
 use std::sync::Arc;

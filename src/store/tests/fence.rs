@@ -6,6 +6,7 @@ use crate::id::Term;
 use crate::store::Proof;
 
 pub(super) async fn the_floor_only_rises(store: &impl Subject) {
+    assert!(store.is_fence(), "guards of this store are backed by it");
     let behind = |floor, generation| Ok(Activated::Behind { floor: Token(floor), generation });
     assert_eq!(store.activate(START, Token(5), node("n1", 1)).await, Ok(Activated::Raised));
     assert_eq!(store.activate(START, Token(5), node("n1", 1)).await, Ok(Activated::Raised));

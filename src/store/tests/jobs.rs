@@ -40,10 +40,15 @@ pub(super) async fn an_instant_runs_once<S: Subject + JobRuns>(store: &S) {
     let state = states.jobs[0].as_ref().unwrap();
     assert_eq!((state.cursor, states.jobs[1].as_ref()), (first, None));
     assert_eq!(state.running, [Running { instant: first, token: Token(5) }]);
+    let begun = state.newest.expect("a run has begun");
+    assert_eq!(begun.ended, None);
     for _ in 0..2 {
         let finished = store.finish_run(Token(5), &job(), first, RunEnd::Done).await;
         assert_eq!(finished, Ok(Checked::Passed(Finished::Recorded)));
     }
+    let states = store.job_states(&[job()]).await.unwrap();
+    let ended = states.jobs[0].as_ref().unwrap().newest.expect("it is still the newest");
+    assert!((ended.begun, ended.ended) >= (begun.begun, Some(begun.begun)), "{ended:?}");
     let reason = "too late".to_owned();
     let other = store.finish_run(Token(5), &job(), first, RunEnd::Failed { reason }).await;
     assert_eq!(other, Ok(Checked::Passed(Finished::NotRunning)));

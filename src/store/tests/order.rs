@@ -18,6 +18,10 @@ pub(super) async fn one_of_a_key_at_a_time(store: &impl Subject) {
     add(store, &["free"]).await;
     raise(store, 5).await;
     assert_eq!(pending(store).await, ["a1", "b1", "free"]);
+    let (first, free) =
+        (store.entry_of("a1").await.unwrap(), store.entry_of("free").await.unwrap());
+    assert_eq!((first.key.as_ref().map(OrderingKey::as_str), free.key), (Some("a"), None));
+    assert_eq!(first.not_before, None, "it may be claimed at once");
     let early = claim(store, 5, &[attempt("a2", 1)]).await;
     assert_eq!(early, Ok(Checked::Passed(vec![OUT_OF_TURN])));
     for (name, next) in [("a1", "a2"), ("a2", "a3")] {

@@ -46,3 +46,29 @@ fn a_damaged_file_is_an_error_and_never_an_empty_outbox() {
     let Err(StoreError::Unavailable(why)) = found else { panic!("{found:?}") };
     assert!(why.contains("damaged"), "{why}");
 }
+
+/// Before its first page is written a commit can be refused as busy: then nothing is in the file, and
+/// that is certain.
+#[test]
+fn a_commit_that_others_are_in_the_way_of_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("some.db");
+    // Without a write-ahead log, which has no readers in the way.
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("CREATE TABLE x (y); BEGIN; SELECT * FROM x").unwrap();
+    let writer = Connection::open(&path).unwrap();
+    writer.busy_timeout(Duration::ZERO).unwrap();
+    let add = || {
+        transaction::write(&writer, |tx| {
+            tx.execute("INSERT INTO x VALUES (1)", []).map(transaction::Done::Changed)
+        })
+    };
+    assert!(matches!(add(), Err(StoreError::Unavailable(_))));
+    drop(reader);
+    let count = |connection: &Connection| {
+        connection.query_row("SELECT count(*) FROM x", [], |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(count(&Connection::open(&path).unwrap()), Ok(0));
+    assert_eq!(add(), Ok(1));
+    assert_eq!(count(&Connection::open(&path).unwrap()), Ok(1));
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::schema::VERSION;
+use super::super::schema::{self, VERSION};
 use super::*;
 use crate::store::BindError;
 
@@ -124,6 +124,49 @@ fn what_is_no_database_is_not_opened() {
     for path in [path.as_path(), directory.path()] {
         assert!(matches!(SqliteOutbox::open(path), Err(StoreError::Unavailable(_))));
     }
+    let Err(error) = SqliteOutbox::open(&path) else { panic!("it opens anything") };
+    assert!(error.to_string().ends_with("the file is something else, name another one"), "{error}");
+}
+
+/// A commit that returned outlives a power cut, and readers pass writers.
+#[test]
+fn a_file_has_a_write_ahead_log_that_is_synced() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = SqliteOutbox::open(&directory.path().join("outbox.db")).unwrap();
+    let pragma = |name| {
+        outbox
+            .connection
+            .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+    };
+    assert_eq!(pragma("journal_mode"), Ok("wal".to_owned().into()));
+    assert_eq!(pragma("synchronous"), Ok(2.into()), "full");
+}
+
+/// A file without a write-ahead log that somebody reads, and a connection that waits for nobody.
+fn a_file_that_is_read(path: &Path) -> (Connection, Connection) {
+    let reader = Connection::open(path).unwrap();
+    reader.execute_batch("CREATE TABLE x (y); BEGIN; SELECT * FROM x").unwrap();
+    let other = Connection::open(path).unwrap();
+    other.busy_timeout(Duration::ZERO).unwrap();
+    (reader, other)
+}
+
+/// SQLite may say at once that a file is busy: then it is asked again, and as often as it may be.
+#[test]
+fn a_busy_file_is_asked_again_for_its_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("outbox.db");
+    let (reader, other) = a_file_that_is_read(&path);
+    std::thread::scope(|scope| {
+        let asks = scope.spawn(move || schema::configure_file(&other));
+        // Long enough to be asked, and no longer than it is asked again.
+        std::thread::sleep(Duration::from_millis(100));
+        drop(reader);
+        assert_eq!(asks.join().unwrap(), Ok(()));
+    });
+    let stays = directory.path().join("stays.db");
+    let (_reader, other) = a_file_that_is_read(&stays);
+    assert!(matches!(schema::configure_file(&other), Err(StoreError::Unavailable(_))));
 }
 
 #[test]
