@@ -27,12 +27,16 @@ async fn main() -> miette::Result<()> {
     println!("{} starts and waits for a leader", config.node());
     let limit = Duration::from_secs(60);
     let cluster = ClusterService::builder(config).initialize_within(limit).await?;
-    println!("joined: the leader is {:?}", cluster.status().leader);
+    match cluster.status().leader {
+        Some(leader) => println!("joined: {leader} leads"),
+        None => println!("joined: nobody leads yet"),
+    }
 
     let acting = async {
         while let Ok(guard) = cluster.latch().await {
             while let Ok(left) = guard.check() {
-                println!("acting with token {}, for {left:?} at least", guard.token());
+                let left = left.as_millis();
+                println!("acting with token {}, for {left} ms at least", guard.token());
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             println!("acting no more with token {}", guard.token());
@@ -41,7 +45,7 @@ async fn main() -> miette::Result<()> {
     tokio::select! {
         biased;
         () = acting => {}
-        _ = tokio::signal::ctrl_c() => println!("handing over"),
+        _ = tokio::signal::ctrl_c() => println!("stopping; whoever acts hands over"),
     }
     Ok(cluster.shutdown().await?)
 }

@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fencepost::delivery::{DispatcherConfig, Promise, SendError, Sink, Stamp};
-use fencepost::store::{MessageId, NewMessage, Outbox, Outgoing, SqliteStore};
+use fencepost::store::{
+    Enqueued, MessageId, MessageState, NewMessage, Outbox, Outgoing, SqliteStore,
+};
 use fencepost::{ClusterConfig, ClusterService};
 use miette::IntoDiagnostic;
 
@@ -23,10 +25,14 @@ async fn main() -> miette::Result<()> {
     for number in 1..=3 {
         let id = MessageId::new(&format!("hello-{number}")).into_diagnostic()?;
         let message = NewMessage::new(id, format!("Hello, number {number}!").as_bytes());
-        println!(
-            "enqueued hello-{number}: {:?}",
-            store.enqueue(&[message]).await.into_diagnostic()?
-        );
+        for answer in store.enqueue(&[message]).await.into_diagnostic()? {
+            match answer {
+                Enqueued::Added => println!("enqueued hello-{number}"),
+                Enqueued::Exists(state) => {
+                    println!("hello-{number} is there already: {}", state.name());
+                }
+            }
+        }
     }
 
     let cluster = ClusterService::builder(ClusterConfig::standalone())
@@ -37,7 +43,10 @@ async fn main() -> miette::Result<()> {
     println!("delivering, until Ctrl-C");
     let signal = async { drop(tokio::signal::ctrl_c().await) };
     cluster.run_until(signal).await?;
-    println!("{:?}", store.with(|outbox, _| outbox.counts()).await.into_diagnostic()?);
+    let counts = store.with(|outbox, _| outbox.counts()).await.into_diagnostic()?;
+    for state in MessageState::ALL {
+        println!("{}: {}", state.name(), counts.of(state));
+    }
     Ok(())
 }
 

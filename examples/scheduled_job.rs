@@ -5,7 +5,8 @@
 //! cargo example scheduled_job      # every two seconds, until Ctrl-C
 //! ```
 //!
-//! Stop it and run it again a few seconds later: it makes up for what it missed, each instant once.
+//! Stop it and run it again: what it missed in the last ten seconds, a job's grace, it runs late, each
+//! instant once. What is older is skipped, and recorded as skipped.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ async fn main() -> miette::Result<()> {
     let job = Job::new("distribute events", schedule, move |run: JobContext| {
         let events = Arc::clone(&events);
         async move {
-            let late = if run.is_caught_up() { ", to make up for what was missed" } else { "" };
-            println!("running {} with token {}{late}", run.id(), run.token());
+            let late = run.late_by().as_millis();
+            println!("running {} with token {}, {late} ms late", run.id(), run.token());
             // The same id for the same instant: enqueued twice, it is one message.
             let message = NewMessage::new(MessageId::new(&run.id())?, *b"something happened");
             events.enqueue(&[message]).await?;
@@ -39,6 +40,7 @@ async fn main() -> miette::Result<()> {
     let builder = ClusterService::builder(ClusterConfig::standalone()).store(store);
     let cluster = builder.initialize().await?;
     cluster.schedule(jobs)?;
+    println!("running every two seconds, until Ctrl-C");
     cluster.run_until(async { drop(tokio::signal::ctrl_c().await) }).await?;
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! The outbox as applications use it: a service of one node that delivers to a sink which does nothing.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +13,8 @@ use fencepost::{Clock, ClusterConfig, ClusterService, SystemClock};
 use miette::IntoDiagnostic;
 use tokio::sync::Notify;
 
+use super::bare;
+
 /// How many messages are enqueued at once, before the clock starts.
 const ENQUEUED_AT_ONCE: usize = 500;
 
@@ -22,34 +23,39 @@ const LOOK: Duration = Duration::from_millis(1);
 
 pub const PAYLOAD: &[u8] = &[7; 64];
 
-/// Messages per second.
-pub async fn sqlite(file: &Path, batch: usize, messages: usize) -> miette::Result<f64> {
-    let outbox = SqliteOutbox::open(file).into_diagnostic()?;
+/// Messages per second, in a new file.
+pub async fn sqlite(batch: usize, messages: usize) -> miette::Result<f64> {
+    let directory = tempfile::tempdir().into_diagnostic()?;
+    let file = directory.path().join("outbox.db");
+    let outbox = SqliteOutbox::open(&file).into_diagnostic()?;
     let store = Arc::new(SqliteStore::new(outbox, || SystemClock.wall()));
     let counted = Arc::clone(&store);
     let delivered = || async {
         let counts = counted.with(|outbox, _| outbox.counts()).await.into_diagnostic()?;
         Ok(counts.of(MessageState::Delivered))
     };
-    through(store, batch, messages, delivered).await
+    let tidy = async { bare::tidy_sqlite(&file).into_diagnostic() };
+    through(store, batch, messages, tidy, delivered).await
 }
 
 /// The same, in a database of its own.
 pub async fn postgres(connection: &str, batch: usize, messages: usize) -> miette::Result<f64> {
-    let config = PostgresConfig::new(super::bare::database(connection).await?);
-    let store = PostgresStore::open(&config).await.into_diagnostic()?;
+    let database = bare::database(connection).await?;
+    let store = PostgresStore::open(&PostgresConfig::new(&database)).await.into_diagnostic()?;
     let counted = store.clone();
     let delivered = || async {
         let counts = counted.counts().await.into_diagnostic()?;
         Ok(counts.of(MessageState::Delivered))
     };
-    through(Arc::new(store), batch, messages, delivered).await
+    let tidy = bare::tidy_postgres(&database);
+    through(Arc::new(store), batch, messages, tidy, delivered).await
 }
 
 async fn through<S: Store, F>(
     store: Arc<S>,
     batch: usize,
     messages: usize,
+    tidy: impl Future<Output = miette::Result<()>>,
     delivered: impl Fn() -> F,
 ) -> miette::Result<f64>
 where
@@ -64,6 +70,7 @@ where
     for some in all.chunks(ENQUEUED_AT_ONCE) {
         store.enqueue(some).await.into_diagnostic()?;
     }
+    tidy.await?;
     let service =
         ClusterService::builder(ClusterConfig::standalone()).store(store).initialize().await?;
     let sink = Arc::new(Nothing { left: AtomicUsize::new(messages), done: Notify::new() });

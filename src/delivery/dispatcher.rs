@@ -19,8 +19,8 @@ use crate::store::{Checked, Outgoing, Store};
 use crate::time::{Clock, Instant};
 use crate::work::WorkGuard;
 
-/// How many messages to take from one look, at most: what is looked up and not delivered is looked
-/// up again.
+/// How many messages to take from one look, at most, unless a batch is larger: what is looked up and
+/// not delivered is looked up again.
 const LOOK: usize = 32;
 
 /// How the dispatcher works.
@@ -210,7 +210,8 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         // Doubts of a plain sink are a person's work: one at a time.
         let plain = self.sink.promise() == Promise::Plain;
         let batch = if plain { 1 } else { self.config.batch.max(1) };
-        let limit = LOOK.max(batch);
+        // Whole batches: a rest of one costs as many transactions.
+        let limit = batch * (LOOK / batch).max(1);
         let found = match session.guard.share() {
             Some(share) => self.store.pending_of(share, limit).await,
             None => self.store.pending(limit).await,

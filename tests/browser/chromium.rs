@@ -110,6 +110,13 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
+    /// Shows the page as it is printed, for a reader who likes it dark.
+    pub fn print(&mut self) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": "dark" }]);
+        self.call("Emulation.setEmulatedMedia", json!({ "media": "print", "features": features }));
+        self.drawn();
+    }
+
     /// Opens an address and waits until all of it is there, and was drawn.
     pub fn open(&mut self, address: &str) {
         // From an empty page, so that an address that differs in its end alone is opened anew.

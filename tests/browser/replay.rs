@@ -192,5 +192,11 @@ fn phones_and_dark_rooms() {
     let picture = browser.picture();
     let (colours, dark) = browser.colours(&picture, "#1b1f25");
     assert!(colours > 100 && dark > 10_000, "{colours} colours, {dark} pixels of the dark box");
+    // Paper is white, whatever the screen was.
+    browser.print();
+    let picture = browser.picture();
+    let (colours, dark) = browser.colours(&picture, "#1b1f25");
+    let (_, white) = browser.colours(&picture, "#ffffff");
+    assert!(colours > 50 && dark == 0 && white > 10_000, "{dark} dark and {white} white pixels");
     assert_eq!(browser.errors, Vec::<String>::new());
 }

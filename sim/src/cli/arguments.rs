@@ -42,12 +42,12 @@ Examples:
   cargo sim run swarm --for 1h --jsonl out    an hour of seeds, one JSON object each
   cargo sim run swarm --for 8h --seeds random new seeds; the first one is printed before they run
   cargo sim run swarm --seeds 8000 --shard 0/8 --jsonl 0.jsonl
-                                              one of eight parts; cargo sim report puts them together
+                                              one of eight parts; cargo sim report merges them
   cargo sim run --seeds 100 --reach --require-reach all
                                               which rare situations came up, and none may be missing
 
-The first Ctrl-C (or SIGTERM) starts no more seeds, lets those that run come to their end and sums up;
-the second ends at once. What --jsonl has written until then can be used.")]
+The first Ctrl-C (or SIGTERM) starts no more seeds, lets those that run come to their end and sums
+up; the second ends at once. What --jsonl has written until then can be used.")]
     Run(RunArguments),
     /// Run one seed again and tell all about it
     #[command(after_help = "\
@@ -61,9 +61,10 @@ FENCEPOST_LOG selects what is logged, as in FENCEPOST_LOG=fencepost=trace")]
     Replay(ReplayArguments),
     /// Put the results of several runs together, and judge them as one
     #[command(after_help = "\
-Reads what `cargo sim run --jsonl` has written: the shards of one batch, or several nights. All files
-together are judged as if one machine had run all their seeds; a seed that comes twice counts once.
-What cannot be used is told with its file and line, and the exit code is 2; the rest is summed up.
+Reads what `cargo sim run --jsonl` has written: the shards of one batch, or several nights. All
+files together are judged as if one machine had run all their seeds; a seed that comes twice counts
+once. What cannot be used is told with its file and line, and the exit code is 2; the rest is
+summed up.
 
 Examples:
   cargo sim report 0.jsonl 1.jsonl            the summary of two shards
@@ -87,8 +88,8 @@ Examples:
     #[command(after_help = "\
 Each mutant runs in the scenarios that say they kill it until a seed fails. Then the same seeds run
 without the mutant and must be clean. With --swarm it is searched by the swarm, too, which knows
-nothing of it: from several seeds on, each time until one fails. With --layers, seeds of the swarm are
-run to the end, and nothing may get through a layer that the mutant leaves alone.
+nothing of it: from several seeds on, each time until one fails. With --layers, seeds of the swarm
+are run to the end, and nothing may get through a layer that the mutant leaves alone.
 
 Examples:
   cargo sim mutants                           all of them

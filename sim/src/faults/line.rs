@@ -220,7 +220,8 @@ impl fmt::Display for Fault {
 impl fmt::Display for Trigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Campaign => f.write_str("campaign"),
+            Self::Campaign(None) => f.write_str("campaign"),
+            Self::Campaign(Some(node)) => write!(f, "campaign({node})"),
             Self::Leader(None) => f.write_str("leader"),
             Self::Leader(Some(node)) => write!(f, "leader({node})"),
             Self::ClaimAsked => f.write_str("claim asked"),

@@ -41,8 +41,8 @@ pub enum Start {
 /// What a fault can wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trigger {
-    /// A voter asks for votes in a new term.
-    Campaign,
+    /// A voter asks for votes in a new term: this one, or any.
+    Campaign(Option<NodeId>),
     /// A guard is handed out: to this voter, or to any.
     Leader(Option<NodeId>),
     /// A holder asks the database to claim a message; the claim is under way.
@@ -58,7 +58,7 @@ pub enum Trigger {
 impl Trigger {
     /// Whether it can only happen where there are messages: without, nobody keeps a store.
     pub fn needs_workload(self) -> bool {
-        !matches!(self, Self::Leader(_) | Self::Campaign)
+        !matches!(self, Self::Leader(_) | Self::Campaign(_))
     }
 }
 

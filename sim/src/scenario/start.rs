@@ -14,14 +14,14 @@ use crate::faults::plan::Trigger;
 /// The keys that say when; every fault takes them.
 pub(super) const KEYS: [&str; 4] = ["at", "when", "nth", "after"];
 
-/// The events by name; `leader` may be followed by a voter in parentheses.
+/// The events by name; `leader` and `campaign` may be followed by a voter in parentheses.
 const EVENTS: &[(&str, Trigger)] = &[
     ("leader", Trigger::Leader(None)),
     ("claim asked", Trigger::ClaimAsked),
     ("claim", Trigger::Claim),
     ("send", Trigger::Send),
     ("floor", Trigger::Floor),
-    ("campaign", Trigger::Campaign),
+    ("campaign", Trigger::Campaign(None)),
 ];
 
 /// When a line begins: [`crate::faults::Start`] with its choices.
@@ -102,9 +102,13 @@ fn event(section: &Section, around: Around, problems: &mut Problems) -> Option<T
     let value = section.get("when")?;
     let all = text("when", value, "an event such as \"leader\"", problems)?;
     let names = EVENTS.iter().map(|(name, _)| *name);
-    let event = if let Some(node) = all.strip_prefix("leader(").and_then(|s| s.strip_suffix(')')) {
+    let of = |event: &str| all.strip_prefix(event)?.strip_prefix('(')?.strip_suffix(')');
+    let event = if let Some(node) = of("leader") {
         let place = problems.part(&value.span(), all, node);
         Trigger::Leader(Some(voter(node, place, around, problems)?))
+    } else if let Some(node) = of("campaign") {
+        let place = problems.part(&value.span(), all, node);
+        Trigger::Campaign(Some(voter(node, place, around, problems)?))
     } else if let Some((_, event)) = EVENTS.iter().find(|(name, _)| *name == all) {
         *event
     } else {
@@ -112,7 +116,7 @@ fn event(section: &Section, around: Around, problems: &mut Problems) -> Option<T
             value.span(),
             format!("there is no event \"{all}\""),
             "not an event",
-            suggest(all, names.chain(["leader(n1)"])),
+            suggest(all, names.chain(["leader(n1)", "campaign(n1)"])),
         );
         return None;
     };

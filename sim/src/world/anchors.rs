@@ -43,7 +43,8 @@ impl Anchors {
         }
         let Some(happened) = self.event_of(kind) else { return };
         let meant = |wanted: Trigger| match (wanted, happened) {
-            (Trigger::Leader(None), Trigger::Leader(_)) => true,
+            (Trigger::Leader(None), Trigger::Leader(_))
+            | (Trigger::Campaign(None), Trigger::Campaign(_)) => true,
             (wanted, happened) => wanted == happened,
         };
         for waiting in &mut self.waiting {
@@ -64,7 +65,7 @@ impl Anchors {
                 if std::mem::replace(&mut self.campaigned, campaign) == campaign {
                     return None;
                 }
-                Trigger::Campaign
+                Trigger::Campaign(Some(from.node))
             }
             Kind::GuardIssued { holder, .. } => Trigger::Leader(Some(holder.node)),
             Kind::ClaimStarted { .. } => Trigger::ClaimAsked,
@@ -110,12 +111,13 @@ mod tests {
         let mut raised = anchors.wait(Trigger::Floor, 1);
         let mut asked = anchors.wait(Trigger::ClaimAsked, 1);
         let mut claimed = anchors.wait(Trigger::Claim, 1);
-        let mut campaign = anchors.wait(Trigger::Campaign, 2);
+        let mut campaign = anchors.wait(Trigger::Campaign(None), 2);
+        let mut own = anchors.wait(Trigger::Campaign(Some(node(2))), 1);
         let (token, message, reading) = (Token(1), MessageNo(1), Instant(0));
         let claim = Kind::ClaimStarted { node: node(1), token, message, reading };
         let events = [guard(1), floor(true), guard(2), floor(false), claim];
         // One request to each voter is one campaign.
-        let asks = [(1, 4), (1, 4), (1, 5), (1, 5)].map(|(from, term)| asks(from, term));
+        let asks = [(1, 4), (1, 4), (1, 5), (1, 5), (2, 6)].map(|(from, term)| asks(from, term));
         for (at, kind) in (10..).zip(events.iter().chain(&asks)) {
             anchors.notice(kind, SimTime(at));
         }
@@ -124,6 +126,7 @@ mod tests {
         assert_eq!(raised.try_recv(), Ok(SimTime(13)), "a floor confirmed is not one raised");
         assert_eq!(asked.try_recv(), Ok(SimTime(14)));
         assert_eq!(campaign.try_recv(), Ok(SimTime(17)));
+        assert_eq!(own.try_recv(), Ok(SimTime(19)));
         assert!(claimed.try_recv().is_err());
         anchors.give_up();
         assert_eq!(claimed.try_recv(), Err(oneshot::error::TryRecvError::Closed));

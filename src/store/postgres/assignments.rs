@@ -6,6 +6,7 @@
 //! lock in one order: fence, work, assignment, messages.
 
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::PostgresStore;
 use super::rows::{count, get, node, unreadable};
@@ -96,29 +97,40 @@ impl Assignments for PostgresStore {
     }
 }
 
-/// Names the assignment if it is the newest of its unit, made under `token`, and keeps it so until the
-/// transaction ends.
-pub(super) async fn newest(
-    tx: &Transaction,
-    token: Token,
-    share: &Share,
-) -> Result<Option<ShareKey>, StoreError> {
-    let Share { work, unit, of, epoch, worker } = share;
-    let found = tx
-        .rows(
-            NEWEST,
-            &[
-                &work.as_str(),
-                &column(*of),
-                &column(unit.0),
-                &number(epoch.0),
-                &worker.node.as_str(),
-                &worker.nonce.cast_signed(),
-                &signed(token),
-            ],
-        )
-        .await?;
-    let key = |row: &Row| Ok(ShareKey { work: get(row, 0)?, epoch: *epoch });
+/// What [`NEWEST`] is asked about: an assignment, and the token that it must have been made under.
+pub(super) struct Claimed<'a> {
+    work: &'a str,
+    of: i32,
+    unit: i32,
+    epoch: i64,
+    node: &'a str,
+    nonce: i64,
+    token: i64,
+}
+
+impl<'a> Claimed<'a> {
+    pub(super) fn under(token: Token, share: &'a Share) -> Self {
+        let Share { work, unit, of, epoch, worker } = share;
+        Self {
+            work: work.as_str(),
+            of: column(*of),
+            unit: column(unit.0),
+            epoch: number(epoch.0),
+            node: worker.node.as_str(),
+            nonce: worker.nonce.cast_signed(),
+            token: signed(token),
+        }
+    }
+
+    pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 7] {
+        let Self { work, of, unit, epoch, node, nonce, token } = self;
+        [work, of, unit, epoch, node, nonce, token]
+    }
+}
+
+/// Names the assignment if [`NEWEST`] found it, which keeps it so until the transaction ends.
+pub(super) fn newest(found: &[Row], share: &Share) -> Result<Option<ShareKey>, StoreError> {
+    let key = |row: &Row| Ok(ShareKey { work: get(row, 0)?, epoch: share.epoch });
     found.first().map(key).transpose()
 }
 

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 
 use super::PostgresStore;
 use super::rows::{count, get, node, unreadable};
-use super::transaction::{Transaction, rows};
+use super::transaction::{Bound, Transaction, only, rows};
 use crate::id::{Boot, Generation, Identity, Term, Token};
 use crate::store::columns::{as_holder, as_token, as_wall, number, signed};
 use crate::store::fence::next_generation;
@@ -51,13 +51,27 @@ macro_rules! now {
 }
 pub(super) use now;
 
+/// A write that has begun: its transaction, the floor, and what time it is.
+pub(super) type Begun = (Transaction, Token, WallTime);
+
 impl PostgresStore {
-    /// Begins a write and looks at the fence: the floor, and what time it is.
-    pub(super) async fn begin(&self) -> Result<(Transaction, Token, WallTime), StoreError> {
-        let tx = Transaction::begin(self.session().await?).await?;
-        let look = tx.row(self.look, &[]).await?;
-        let (floor, now) = (as_token(get(&look, 0)?), as_wall(get(&look, 1)?));
-        Ok((tx, floor, now))
+    /// Begins a write and looks at the fence.
+    pub(super) async fn begin(&self) -> Result<Begun, StoreError> {
+        Ok(self.begin_with(&[]).await?.0)
+    }
+
+    /// Begins a write, looks at the fence, and then, with the fence row held, at all this. What was
+    /// found counts for nothing if the floor is not the writer's token.
+    pub(super) async fn begin_with(
+        &self,
+        looks: &[Bound<'_>],
+    ) -> Result<(Begun, Vec<Vec<Row>>), StoreError> {
+        let mut queries = vec![(self.look, &[][..])];
+        queries.extend(looks);
+        let (tx, mut answers) = Transaction::begin_with(self.session().await?, &queries).await?;
+        let fence = only(answers.remove(0))?;
+        let (floor, now) = (as_token(get(&fence, 0)?), as_wall(get(&fence, 1)?));
+        Ok(((tx, floor, now), answers))
     }
 
     /// The fence, for people and audits.

@@ -1,13 +1,16 @@
 //! The transactions of the outbox: look up, let the rules decide, write. Batches are sets: a call
-//! takes as many statements for a hundred messages as for one.
+//! takes as many statements for a hundred messages as for one, and two waits for the server: for all
+//! that it looks up, and for what it writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_postgres::Row;
+
 use super::PostgresStore;
-use super::assignments::newest;
-use super::fence::now;
-use super::rows::{Found, count, find, get, id, put, state};
-use super::transaction::{Transaction, rows};
+use super::assignments::{Claimed, NEWEST, newest};
+use super::fence::{Begun, now};
+use super::rows::{Changes, Found, LOOK, count, get, id, read_found, state};
+use super::transaction::{Bound, Params, Transaction, rows};
 use crate::id::Token;
 use crate::store::columns::{as_token, millis, number, signed};
 use crate::store::rules::{self, Claimant, Decision};
@@ -48,9 +51,9 @@ pub(super) const SWEEP: &str = "UPDATE fencepost.outbox SET state = 4, changed_m
 pub(super) const PENDING: &str = concat!(
     "SELECT id, attempts + 1, failures, bytes
     FROM fencepost.outbox AS mine JOIN fencepost.payload USING (seq)
-    WHERE state = 0 AND lot % $2 = $3 AND not_before_ms <= ",
+    WHERE state = 0 AND lot % $2 = $3 AND not_before_ms <= (SELECT ",
     now!(),
-    "
+    ")
     AND (ordering_key IS NULL OR NOT EXISTS (
         SELECT 1 FROM fencepost.outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
@@ -105,9 +108,8 @@ impl Outbox for PostgresStore {
             tx.roll_back().await;
             return Ok(Checked::Fenced { floor });
         }
-        let swept = tx.execute(SWEEP, &[&signed(token), &millis(now)]).await?;
-        tx.commit().await?;
-        Ok(Checked::Passed(swept))
+        let swept = tx.commit_with(&[(SWEEP, &[&signed(token), &millis(now)])]).await?;
+        Ok(Checked::Passed(swept.iter().sum()))
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
@@ -125,13 +127,17 @@ impl Outbox for PostgresStore {
         wall: WallTime,
     ) -> Result<Checked<Vec<Claim>>, StoreError> {
         let Permit { token, ref share } = *permit;
-        let (tx, floor, now) = self.begin().await?;
+        let claimed = share.as_ref().map(|share| Claimed::under(token, share));
+        let params = claimed.as_ref().map(Claimed::params);
+        let first = params.as_ref().map(|params| (NEWEST, &params[..]));
+        let ids = attempts.iter().map(|attempt| &attempt.id);
+        let ((tx, floor, now), assigned, found) = self.begin_and_find(first, ids.clone()).await?;
         if rules::is_fenced(token, floor) {
             tx.roll_back().await;
             return Ok(Checked::Fenced { floor });
         }
         let assigned = match share {
-            Some(share) => newest(&tx, token, share).await?,
+            Some(share) => newest(&assigned, share)?,
             None => None,
         };
         if share.is_some() && assigned.is_none() {
@@ -141,8 +147,7 @@ impl Outbox for PostgresStore {
         let worker = share.as_ref().map(|share| share.worker.node);
         let by = Claimant { token, share: assigned, worker };
         let foreign = |found: &Found| share.as_ref().is_some_and(|share| !share.has(found.lot));
-        let ids = attempts.iter().map(|attempt| &attempt.id);
-        decide(tx, ids, attempts, |found, attempt| {
+        decide(tx, &found, ids, attempts, |found, attempt| {
             if found.is_some_and(foreign) {
                 return Decision::unchanged(Claim::NotAssigned);
             }
@@ -158,13 +163,13 @@ impl Outbox for PostgresStore {
         token: Token,
         settlements: &[(Attempt, Settlement)],
     ) -> Result<Checked<Vec<Settled>>, StoreError> {
-        let (tx, floor, now) = self.begin().await?;
+        let ids = settlements.iter().map(|(attempt, _)| &attempt.id);
+        let ((tx, floor, now), _, found) = self.begin_and_find(None, ids.clone()).await?;
         if rules::is_settlement_fenced(token, floor) {
             tx.roll_back().await;
             return Ok(Checked::Fenced { floor });
         }
-        let ids = settlements.iter().map(|(attempt, _)| &attempt.id);
-        decide(tx, ids, settlements, |found, (attempt, settlement)| {
+        decide(tx, &found, ids, settlements, |found, (attempt, settlement)| {
             rules::settle(found.map(|found| found.row.clone()), token, attempt, settlement, now)
         })
         .await
@@ -172,7 +177,7 @@ impl Outbox for PostgresStore {
 
     async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
         let doubts = rows(&self.session().await?, DOUBTS, &[&at_most(limit)]).await?;
-        let read = |row: &tokio_postgres::Row| {
+        let read = |row: &Row| {
             let attempt = Attempt { id: id(row, 0)?, number: count(row, 1)? };
             Ok(Doubt { attempt, token: as_token(get(row, 2)?), reason: get(row, 3)? })
         };
@@ -185,13 +190,13 @@ impl Outbox for PostgresStore {
         attempt: &Attempt,
         proof: Proof,
     ) -> Result<Checked<Settled>, StoreError> {
-        let (tx, floor, now) = self.begin().await?;
+        let ids = std::iter::once(&attempt.id);
+        let ((tx, floor, now), _, found) = self.begin_and_find(None, ids.clone()).await?;
         if rules::is_fenced(token, floor) {
             tx.roll_back().await;
             return Ok(Checked::Fenced { floor });
         }
-        let one = std::slice::from_ref(attempt);
-        let settled = decide(tx, std::iter::once(&attempt.id), one, |found, attempt| {
+        let settled = decide(tx, &found, ids, std::slice::from_ref(attempt), |found, attempt| {
             rules::resolve(found.map(|found| found.row.clone()), attempt, &proof, now)
         });
         match settled.await? {
@@ -205,6 +210,21 @@ impl Outbox for PostgresStore {
 }
 
 impl PostgresStore {
+    /// Begins a write, asks `first`, and then looks these messages up: the answers to both. Each is
+    /// locked before the next is, in the order in which all writers lock.
+    pub(super) async fn begin_and_find<'a>(
+        &self,
+        first: Option<Bound<'_>>,
+        ids: impl Iterator<Item = &'a MessageId>,
+    ) -> Result<(Begun, Vec<Row>, Vec<Row>), StoreError> {
+        let ids: Vec<&str> = ids.map(MessageId::as_str).collect();
+        let params: Params<'_> = &[&ids];
+        let looks: Vec<Bound<'_>> = first.into_iter().chain([(LOOK, params)]).collect();
+        let (begun, mut answers) = self.begin_with(&looks).await?;
+        let found = answers.pop().unwrap_or_default();
+        Ok((begun, answers.pop().unwrap_or_default(), found))
+    }
+
     async fn pending_in(
         &self,
         unit: u32,
@@ -216,7 +236,7 @@ impl PostgresStore {
             return Ok(Vec::new());
         };
         let pending = rows(&self.session().await?, PENDING, &[&at_most(limit), &of, &unit]).await?;
-        let read = |row: &tokio_postgres::Row| {
+        let read = |row: &Row| {
             let payload: &[u8] = get(row, 3)?;
             Ok(Outgoing {
                 id: id(row, 0)?,
@@ -257,14 +277,16 @@ async fn add_some(tx: &Transaction, offered: &[&NewMessage]) -> Result<Vec<Messa
     added.iter().map(|row| id(row, 0)).collect()
 }
 
-/// Decides one after the other, so that each sees what was decided before it, and writes all.
-async fn decide<'a, I, A>(
+/// Decides one after the other, so that each sees what was decided before it, and writes all. `found` is
+/// what [`LOOK`] answered about `ids`.
+pub(super) async fn decide<'a, I, A>(
     tx: Transaction,
-    ids: impl Iterator<Item = &'a MessageId> + Clone,
+    found: &[Row],
+    ids: impl Iterator<Item = &'a MessageId>,
     items: &[I],
     rule: impl Fn(Option<&Found>, &I) -> Decision<A>,
 ) -> Result<Checked<Vec<A>>, StoreError> {
-    let mut found = find(&tx, ids.clone()).await?;
+    let mut found = read_found(found)?;
     let by_id: BTreeMap<MessageId, usize> =
         found.iter().enumerate().map(|(index, found)| (found.id.clone(), index)).collect();
     let mut answers = Vec::with_capacity(items.len());
@@ -277,12 +299,10 @@ async fn decide<'a, I, A>(
             found[index].is_changed = true;
         }
     }
-    match found.iter().any(|found| found.is_changed) {
-        true => {
-            put(&tx, &found).await?;
-            tx.commit().await?;
-        }
-        false => tx.roll_back().await,
+    let changes = Changes::of(&found);
+    match changes.is_empty() {
+        true => tx.roll_back().await,
+        false => drop(tx.commit_with(&[(changes.sql(), &changes.params())]).await?),
     }
     Ok(Checked::Passed(answers))
 }

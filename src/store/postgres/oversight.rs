@@ -3,9 +3,10 @@
 use super::PostgresStore;
 use super::fence::now;
 use super::rows::{
-    changing, changing_columns, count, find, get, id, key, put, state, state_number, text,
+    Changes, LOOK, changing, changing_columns, count, get, id, key, read_found, state,
+    state_number, text,
 };
-use super::transaction::{Transaction, rows};
+use super::transaction::{Bound, Params, Transaction, only, rows};
 use crate::store::columns::{as_wall, millis, number};
 use crate::store::{
     Counts, Entry, MessageId, MessageState, Passed, StoreError, Verdict, VerdictError, rules,
@@ -76,9 +77,11 @@ impl PostgresStore {
     /// # Errors
     /// It does not fit where the message stands, or the store failed.
     pub async fn judge(&self, verdict: &Verdict) -> Result<Passed, VerdictError> {
-        let tx = Transaction::begin(self.session().await?).await?;
-        let now = as_wall(get(&tx.row(NOW, &[]).await?, 0)?);
-        let mut found = find(&tx, std::iter::once(&verdict.id)).await?;
+        let ids = vec![verdict.id.as_str()];
+        let looks: [Bound<'_>; 2] = [(NOW, &[]), (LOOK, &[&ids])];
+        let (tx, mut answers) = Transaction::begin_with(self.session().await?, &looks).await?;
+        let mut found = read_found(&answers.pop().unwrap_or_default())?;
+        let now = as_wall(get(&only(answers.pop().unwrap_or_default())?, 0)?);
         let row = found.first().map(|found| found.row.clone());
         let (row, passed) = match rules::judge(row, verdict, now) {
             Ok(judged) => judged,
@@ -91,13 +94,13 @@ impl PostgresStore {
             found.row = row.clone();
             found.is_changed = true;
         }
-        put(&tx, &found).await?;
         let seq = found.first().map(|found| found.seq);
         let (at, attempt) = (millis(passed.at), number(passed.attempt));
         let (from, to) = (state_number(passed.from), state_number(passed.to));
         let (by, why) = (text(&passed.by), text(&passed.why));
-        tx.execute(RECORD, &[&seq, &at, &by, &attempt, &from, &to, &why]).await?;
-        tx.commit().await?;
+        let record: Params<'_> = &[&seq, &at, &by, &attempt, &from, &to, &why];
+        let changes = Changes::of(&found);
+        tx.commit_with(&[(changes.sql(), &changes.params()), (RECORD, record)]).await?;
         Ok(passed)
     }
 

@@ -3,7 +3,6 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::transaction::Transaction;
 use crate::id::NodeId;
 use crate::store::columns::{as_state, as_token, as_wall, millis, number, signed};
 use crate::store::{Epoch, Lot, MessageId, MessageState, OrderingKey, StoreError, rules};
@@ -26,19 +25,49 @@ pub(super) const LOOK: &str = concat!(
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4))
     FROM fencepost.outbox AS mine WHERE id = ANY($1) ORDER BY seq FOR NO KEY UPDATE OF mine"
 );
-pub(super) const PUT: &str =
-    "UPDATE fencepost.outbox AS mine SET state = new.state, parked = new.parked,
-        token = new.token, attempts = new.attempts, failures = new.failures,
-        not_before_ms = new.not_before_ms, first_claimed_ms = new.first_claimed_ms,
-        send_until_ms = new.send_until_ms, changed_ms = new.changed_ms,
-        claimer_wall_ms = new.claimer_wall_ms, reason = new.reason,
-        share_work = new.share_work, share_epoch = new.share_epoch, share_node = new.share_node
-    FROM unnest($1::BIGINT[], $2::SMALLINT[], $3::BOOLEAN[], $4::BIGINT[], $5::BIGINT[],
-        $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BIGINT[], $11::BIGINT[],
-        $12::TEXT[], $13::BIGINT[], $14::BIGINT[], $15::TEXT[])
-        AS new (seq, state, parked, token, attempts, failures, not_before_ms, first_claimed_ms,
-        send_until_ms, changed_ms, claimer_wall_ms, reason, share_work, share_epoch, share_node)
-    WHERE mine.seq = new.seq";
+/// Ends a write: of all of the rows, or of none. That a text is no number is an error, and this one is
+/// read by people; after it the COMMIT that came along changes nothing.
+macro_rules! all_or_none {
+    () => {
+        " RETURNING 1)
+        SELECT CASE WHEN count(*) = cardinality($1) THEN 0 ELSE (count(*) || ' of ' ||
+            cardinality($1) || ' messages were written: somebody deletes them while they are \
+            delivered')::INTEGER END
+        FROM written"
+    };
+}
+
+/// Each row has an element in each column.
+pub(super) const PUT: &str = concat!(
+    "WITH written AS (
+        UPDATE fencepost.outbox AS mine SET state = new.state, parked = new.parked,
+            token = new.token, attempts = new.attempts, failures = new.failures,
+            not_before_ms = new.not_before_ms, first_claimed_ms = new.first_claimed_ms,
+            send_until_ms = new.send_until_ms, changed_ms = new.changed_ms,
+            claimer_wall_ms = new.claimer_wall_ms, reason = new.reason,
+            share_work = new.share_work, share_epoch = new.share_epoch, share_node = new.share_node
+        FROM unnest($1::BIGINT[], $2::SMALLINT[], $3::BOOLEAN[], $4::BIGINT[], $5::BIGINT[],
+            $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BIGINT[], $11::BIGINT[],
+            $12::TEXT[], $13::BIGINT[], $14::BIGINT[], $15::TEXT[])
+            AS new (seq, state, parked, token, attempts, failures, not_before_ms, first_claimed_ms,
+            send_until_ms, changed_ms, claimer_wall_ms, reason, share_work, share_epoch, share_node)
+        WHERE mine.seq = new.seq",
+    all_or_none!()
+);
+/// The columns have one element, for all rows: a third less work for the server, and most batches are
+/// like that.
+pub(super) const PUT_ALIKE: &str = concat!(
+    "WITH written AS (
+        UPDATE fencepost.outbox SET state = ($2::SMALLINT[])[1], parked = ($3::BOOLEAN[])[1],
+            token = ($4::BIGINT[])[1], attempts = ($5::BIGINT[])[1], failures = ($6::BIGINT[])[1],
+            not_before_ms = ($7::BIGINT[])[1], first_claimed_ms = ($8::BIGINT[])[1],
+            send_until_ms = ($9::BIGINT[])[1], changed_ms = ($10::BIGINT[])[1],
+            claimer_wall_ms = ($11::BIGINT[])[1], reason = ($12::TEXT[])[1],
+            share_work = ($13::BIGINT[])[1], share_epoch = ($14::BIGINT[])[1],
+            share_node = ($15::TEXT[])[1]
+        WHERE seq = ANY($1::BIGINT[])",
+    all_or_none!()
+);
 
 /// A message, locked until the transaction ends.
 pub(super) struct Found {
@@ -52,12 +81,8 @@ pub(super) struct Found {
     pub(super) is_changed: bool,
 }
 
-/// Looks all these messages up, in one statement.
-pub(super) async fn find<'a>(
-    tx: &Transaction,
-    ids: impl Iterator<Item = &'a MessageId>,
-) -> Result<Vec<Found>, StoreError> {
-    let ids: Vec<&str> = ids.map(MessageId::as_str).collect();
+/// Reads what [`LOOK`] found.
+pub(super) fn read_found(rows: &[Row]) -> Result<Vec<Found>, StoreError> {
     let read = |row: &Row| {
         Ok(Found {
             row: changing(row)?,
@@ -68,57 +93,88 @@ pub(super) async fn find<'a>(
             is_changed: false,
         })
     };
-    tx.rows(LOOK, &[&ids]).await?.iter().map(read).collect()
+    rows.iter().map(read).collect()
 }
 
-/// Writes all rows that are changed, in one statement.
-pub(super) async fn put(tx: &Transaction, found: &[Found]) -> Result<(), StoreError> {
-    let rows: Vec<&Found> = found.iter().filter(|found| found.is_changed).collect();
-    if rows.is_empty() {
-        return Ok(());
+/// The rows that are changed, as the columns that [`PUT`] or [`PUT_ALIKE`] writes.
+pub(super) struct Changes<'a> {
+    sql: &'static str,
+    seqs: Vec<i64>,
+    states: Vec<i16>,
+    parked: Vec<bool>,
+    tokens: Vec<Option<i64>>,
+    attempts: Vec<i64>,
+    failures: Vec<i64>,
+    not_before: Vec<i64>,
+    first_claimed: Vec<Option<i64>>,
+    send_until: Vec<Option<i64>>,
+    changed: Vec<i64>,
+    claimer_wall: Vec<Option<i64>>,
+    reasons: Vec<Option<String>>,
+    works: Vec<Option<i64>>,
+    epochs: Vec<Option<i64>>,
+    workers: Vec<Option<&'a str>>,
+}
+
+impl<'a> Changes<'a> {
+    pub(super) fn of(found: &'a [Found]) -> Self {
+        let mut rows: Vec<&Found> = found.iter().filter(|found| found.is_changed).collect();
+        let seqs = rows.iter().map(|found| found.seq).collect();
+        let is_alike = rows.windows(2).all(|two| two[0].row == two[1].row);
+        if is_alike {
+            rows.truncate(1);
+        }
+        fn column<'a, T>(rows: &[&'a Found], value: impl Fn(&'a rules::Row) -> T) -> Vec<T> {
+            rows.iter().map(|found| value(&found.row)).collect()
+        }
+        Self {
+            sql: if is_alike { PUT_ALIKE } else { PUT },
+            seqs,
+            states: column(&rows, |row| state_number(row.state)),
+            parked: column(&rows, |row| row.parked),
+            tokens: column(&rows, |row| row.token.map(signed)),
+            attempts: column(&rows, |row| number(row.attempts)),
+            failures: column(&rows, |row| number(row.failures)),
+            not_before: column(&rows, |row| row.not_before.map_or(0, millis)),
+            first_claimed: column(&rows, |row| row.first_claimed.map(millis)),
+            send_until: column(&rows, |row| row.send_until.map(millis)),
+            changed: column(&rows, |row| millis(row.changed)),
+            claimer_wall: column(&rows, |row| row.claimer_wall.map(millis)),
+            reasons: column(&rows, |row| row.reason.as_deref().map(text)),
+            works: column(&rows, |row| row.share.map(|share| share.work)),
+            epochs: column(&rows, |row| row.share.map(|share| number(share.epoch.0))),
+            workers: column(&rows, |row| row.worker.as_ref().map(NodeId::as_str)),
+        }
     }
-    fn column<T>(rows: &[&Found], value: impl Fn(&rules::Row) -> T) -> Vec<T> {
-        rows.iter().map(|found| value(&found.row)).collect()
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.seqs.is_empty()
     }
-    let seqs: Vec<i64> = rows.iter().map(|found| found.seq).collect();
-    let states = column(&rows, |row| state_number(row.state));
-    let parked = column(&rows, |row| row.parked);
-    let tokens = column(&rows, |row| row.token.map(signed));
-    let attempts = column(&rows, |row| number(row.attempts));
-    let failures = column(&rows, |row| number(row.failures));
-    let not_before = column(&rows, |row| row.not_before.map_or(0, millis));
-    let first_claimed = column(&rows, |row| row.first_claimed.map(millis));
-    let send_until = column(&rows, |row| row.send_until.map(millis));
-    let changed = column(&rows, |row| millis(row.changed));
-    let claimer_wall = column(&rows, |row| row.claimer_wall.map(millis));
-    let reasons = column(&rows, |row| row.reason.as_deref().map(text));
-    let works = column(&rows, |row| row.share.map(|share| share.work));
-    let epochs = column(&rows, |row| row.share.map(|share| number(share.epoch.0)));
-    let workers: Vec<Option<&str>> =
-        rows.iter().map(|found| found.row.worker.as_ref().map(NodeId::as_str)).collect();
-    let params: [&(dyn ToSql + Sync); 15] = [
-        &seqs,
-        &states,
-        &parked,
-        &tokens,
-        &attempts,
-        &failures,
-        &not_before,
-        &first_claimed,
-        &send_until,
-        &changed,
-        &claimer_wall,
-        &reasons,
-        &works,
-        &epochs,
-        &workers,
-    ];
-    match tx.execute(PUT, &params).await? {
-        written if written == rows.len() as u64 => Ok(()),
-        written => Err(StoreError::Unavailable(format!(
-            "{written} of {} rows were written: somebody deletes messages while they are delivered",
-            rows.len()
-        ))),
+
+    /// What writes them.
+    pub(super) fn sql(&self) -> &'static str {
+        self.sql
+    }
+
+    /// What is bound to it.
+    pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 15] {
+        [
+            &self.seqs,
+            &self.states,
+            &self.parked,
+            &self.tokens,
+            &self.attempts,
+            &self.failures,
+            &self.not_before,
+            &self.first_claimed,
+            &self.send_until,
+            &self.changed,
+            &self.claimer_wall,
+            &self.reasons,
+            &self.works,
+            &self.epochs,
+            &self.workers,
+        ]
     }
 }
 

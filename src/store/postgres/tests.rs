@@ -6,3 +6,4 @@ mod lost;
 mod opening;
 mod plans;
 mod proxy;
+mod refused;

@@ -1,19 +1,34 @@
 //! One write, one transaction; and what its errors say about the state.
 //!
+//! Statements that do not need each other's answers travel together: what a transaction looks up goes
+//! with its BEGIN, what it writes last with its COMMIT. The server runs them one after the other as it
+//! always does; only the waiting in between is saved.
+//!
 //! What the server has not committed it rolls back, whatever became of the client: every failure
 //! before COMMIT is sent is [`StoreError::Unavailable`]. From then on the session may end, by
 //! force even, after the commit and before the answer, so every failure is
-//! [`StoreError::Unknown`].
+//! [`StoreError::Unknown`]; but for an error in a write that went with it, after which the server
+//! answers COMMIT with a rollback.
 
 use std::time::Duration;
 
 use deadpool_postgres::Object;
+use futures_util::future::try_join_all;
 use tokio::time::timeout;
+use tokio_postgres::error::Severity;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row};
+use tokio_postgres::{Error, Row, Statement};
 
 use super::CALL_TIMEOUT;
 use crate::store::StoreError;
+
+/// What is bound to a statement.
+pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A statement, and what is bound to it.
+pub(super) type Bound<'a> = (&'a str, Params<'a>);
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// An open transaction. Dropped before it has ended, it takes its session along, which is the
 /// shortest way to a rollback that needs nobody's answer.
@@ -24,42 +39,44 @@ pub(super) struct Transaction {
 
 impl Transaction {
     pub(super) async fn begin(session: Object) -> Result<Self, StoreError> {
+        Ok(Self::begin_with(session, &[]).await?.0)
+    }
+
+    /// Begins with these queries, all on their way at once, and answers each with its rows. The server
+    /// runs them in this order: each has the locks of those before it, and sees what was committed
+    /// until it had them.
+    pub(super) async fn begin_with(
+        session: Object,
+        queries: &[Bound<'_>],
+    ) -> Result<(Self, Vec<Vec<Row>>), StoreError> {
         let transaction = Self { session: Some(session) };
-        let begin = transaction.session()?.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED");
-        within(begin).await?;
-        Ok(transaction)
+        let session = transaction.session()?;
+        let statements = prepare(session, queries).await?;
+        let answers = within(async {
+            let begin = session.batch_execute(BEGIN);
+            let looks = statements.iter().zip(queries);
+            let looks = looks.map(|(statement, (_, params))| session.query(statement, params));
+            let looks = try_join_all(looks);
+            // A statement is sent when it is first polled, so this is the order in which they go.
+            let ((), answers) = tokio::try_join!(biased; begin, looks)?;
+            Ok(answers)
+        })
+        .await?;
+        Ok((transaction, answers))
     }
 
     /// All rows of a query.
-    pub(super) async fn rows(
-        &self,
-        sql: &str,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         rows(self.session()?, sql, params).await
     }
 
     /// The one row of a query.
-    pub(super) async fn row(
-        &self,
-        sql: &str,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Row, StoreError> {
-        let rows = self.rows(sql, params).await?;
-        rows.into_iter().next().ok_or_else(|| {
-            StoreError::Unavailable(
-                "the database has lost a row that is always there: restore the schema fencepost"
-                    .into(),
-            )
-        })
+    pub(super) async fn row(&self, sql: &str, params: Params<'_>) -> Result<Row, StoreError> {
+        only(self.rows(sql, params).await?)
     }
 
     /// How many rows a statement changed.
-    pub(super) async fn execute(
-        &self,
-        sql: &str,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
         let session = self.session()?;
         let statement = within(session.prepare_cached(sql)).await?;
         within(session.execute(&statement, params)).await
@@ -71,20 +88,32 @@ impl Transaction {
     }
 
     /// Ends it. From here on only the server knows, until it has answered.
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        let committed = match timeout(CALL_TIMEOUT, self.session()?.batch_execute("COMMIT")).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(describe(&error)),
-            Err(_) => Err(no_answer()),
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.commit_with(&[]).await.map(drop)
+    }
+
+    /// Makes these last writes and ends it, all on their way at once. Tells how many rows each of them
+    /// changed, when it is too late to judge that: a write that must not be committed has to fail.
+    pub(super) async fn commit_with(
+        mut self,
+        writes: &[Bound<'_>],
+    ) -> Result<Vec<u64>, StoreError> {
+        let session = self.session()?;
+        let statements = prepare(session, writes).await?;
+        let ending = async {
+            let writes = statements.iter().zip(writes);
+            let writes = writes.map(|(statement, (_, params))| session.execute(statement, params));
+            let writes = async { try_join_all(writes).await.map_err(|error| refused(&error)) };
+            let commit = session.batch_execute("COMMIT");
+            let commit = async { commit.await.map_err(|error| unknown(&describe(&error))) };
+            // What cannot even be sent ends this before COMMIT is.
+            tokio::try_join!(biased; writes, commit)
         };
-        match committed {
-            Ok(()) => {
-                // Back to the others.
-                drop(self.session.take());
-                Ok(())
-            }
-            Err(why) => Err(StoreError::Unknown(format!("the commit failed: {why}"))),
-        }
+        let ended = timeout(CALL_TIMEOUT, ending).await;
+        let (written, ()) = ended.unwrap_or_else(|_| Err(unknown(&no_answer())))?;
+        // Back to the others.
+        drop(self.session.take());
+        Ok(written)
     }
 
     /// Ends it without a change. Should that fail, the session goes, and with it the transaction.
@@ -113,10 +142,28 @@ impl Drop for Transaction {
 pub(super) async fn rows(
     session: &Object,
     sql: &str,
-    params: &[&(dyn ToSql + Sync)],
+    params: Params<'_>,
 ) -> Result<Vec<Row>, StoreError> {
     let statement = within(session.prepare_cached(sql)).await?;
     within(session.query(&statement, params)).await
+}
+
+/// The one row of an answer.
+pub(super) fn only(rows: Vec<Row>) -> Result<Row, StoreError> {
+    rows.into_iter().next().ok_or_else(|| {
+        StoreError::Unavailable(
+            "the database has lost a row that is always there: restore the schema fencepost".into(),
+        )
+    })
+}
+
+/// Ahead of their use, because the first time in a session each is a question of its own.
+async fn prepare(session: &Object, all: &[Bound<'_>]) -> Result<Vec<Statement>, StoreError> {
+    let mut statements = Vec::with_capacity(all.len());
+    for (sql, _) in all {
+        statements.push(within(session.prepare_cached(sql)).await?);
+    }
+    Ok(statements)
 }
 
 /// Waits for an answer, but not for ever: a server may be stopped, or its host gone.
@@ -135,6 +182,20 @@ fn no_answer() -> String {
 /// For an error after which the state is certainly as it was.
 pub(super) fn unavailable(error: &Error) -> StoreError {
     StoreError::Unavailable(describe(error))
+}
+
+/// For an error in a write that went together with COMMIT. If the session goes on after it, COMMIT
+/// finds a transaction that can only be rolled back. If it does not, nobody says what was done.
+fn refused(error: &Error) -> StoreError {
+    let severity = error.as_db_error().and_then(|said| said.parsed_severity());
+    match severity {
+        Some(Severity::Error) => unavailable(error),
+        _ => unknown(&describe(error)),
+    }
+}
+
+fn unknown(why: &str) -> StoreError {
+    StoreError::Unknown(format!("the commit failed: {why}"))
 }
 
 /// What the server says, with its code and hint; or what happened on the way to it.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::SqliteOutbox;
 use super::assignments::newest;
 use super::fence::floor;
-use super::rows::{Found, find, millis, put, signed, state};
+use super::rows::{Found, Messages, millis, signed, state};
 use super::transaction::{Done, write};
 use crate::id::Token;
 use crate::probe::reach;
@@ -97,16 +97,18 @@ impl SqliteOutbox {
                     attempts.len()
                 ])));
             }
-            decide_all(tx, attempts, |tx, attempt| {
-                let found = find(tx, &attempt.id)?;
+            decide_all(tx, attempts, |messages, attempt| {
+                let found = messages.find(&attempt.id)?;
                 let foreign = |found: &Found| share.as_ref().is_some_and(|s| !s.has(found.lot));
                 if found.as_ref().is_some_and(foreign) {
                     return Ok((Claim::NotAssigned, false));
                 }
                 let worker = share.as_ref().map(|share| share.worker.node);
                 let by = Claimant { token, share: assigned, worker };
-                let is_first = found.as_ref().map_or(Ok(true), |found| found.is_first(tx))?;
-                carry_out(tx, found, |row| rules::claim(row, is_first, by, attempt, wall, now))
+                let is_first = found.as_ref().map_or(Ok(true), |found| messages.is_first(found))?;
+                carry_out(messages, found, |row| {
+                    rules::claim(row, is_first, by, attempt, wall, now)
+                })
             })
         })
     }
@@ -129,9 +131,11 @@ impl SqliteOutbox {
                 }
                 return Ok(Done::Unchanged(Checked::Fenced { floor }));
             }
-            decide_all(tx, settlements, |tx, (attempt, settlement)| {
-                let found = find(tx, &attempt.id)?;
-                carry_out(tx, found, |row| rules::settle(row, token, attempt, settlement, now))
+            decide_all(tx, settlements, |messages, (attempt, settlement)| {
+                let found = messages.find(&attempt.id)?;
+                carry_out(messages, found, |row| {
+                    rules::settle(row, token, attempt, settlement, now)
+                })
             })
         })
     }
@@ -155,9 +159,10 @@ impl SqliteOutbox {
             if rules::is_fenced(token, floor) {
                 return Ok(Done::Unchanged(Checked::Fenced { floor }));
             }
-            let found = find(tx, &attempt.id)?;
+            let mut messages = Messages::of(tx)?;
+            let found = messages.find(&attempt.id)?;
             let (settled, changed) =
-                carry_out(tx, found, |row| rules::resolve(row, attempt, proof, now))?;
+                carry_out(&mut messages, found, |row| rules::resolve(row, attempt, proof, now))?;
             let settled = Checked::Passed(settled);
             Ok(if changed { Done::Changed(settled) } else { Done::Unchanged(settled) })
         })
@@ -181,12 +186,13 @@ fn add(tx: &Connection, message: &NewMessage, now: WallTime) -> rusqlite::Result
 fn decide_all<I, A>(
     tx: &Connection,
     items: &[I],
-    decide: impl Fn(&Connection, &I) -> rusqlite::Result<(A, bool)>,
+    decide: impl Fn(&mut Messages<'_>, &I) -> rusqlite::Result<(A, bool)>,
 ) -> rusqlite::Result<Done<Checked<Vec<A>>>> {
+    let mut messages = Messages::of(tx)?;
     let mut answers = Vec::with_capacity(items.len());
     let mut changed = false;
     for item in items {
-        let (answer, wrote) = decide(tx, item)?;
+        let (answer, wrote) = decide(&mut messages, item)?;
         answers.push(answer);
         changed |= wrote;
     }
@@ -196,14 +202,14 @@ fn decide_all<I, A>(
 
 /// Asks a rule about what was found and writes what it decides. Tells whether anything was written.
 fn carry_out<A>(
-    tx: &Connection,
+    messages: &mut Messages<'_>,
     found: Option<Found>,
     rule: impl FnOnce(Option<rules::Row>) -> Decision<A>,
 ) -> rusqlite::Result<(A, bool)> {
     let seq = found.as_ref().map(|found| found.seq);
     let Decision { answer, write } = rule(found.map(|found| found.row));
     if let (Some(seq), Some(row)) = (seq, &write) {
-        put(tx, seq, row)?;
+        messages.put(seq, row)?;
     }
     Ok((answer, write.is_some()))
 }

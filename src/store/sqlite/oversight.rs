@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::SqliteOutbox;
-use super::rows::{as_wall, changing, count, find, id, key, millis, put, state};
+use super::rows::{Messages, as_wall, changing, count, id, key, millis, state};
 use super::transaction::{Done, write};
 use crate::store::rules;
 use crate::store::{
@@ -72,14 +72,15 @@ impl SqliteOutbox {
     /// It does not fit where the message stands, or the store failed.
     pub fn judge(&mut self, verdict: &Verdict, now: WallTime) -> Result<Passed, VerdictError> {
         write(&self.connection, |tx| {
-            let found = find(tx, &verdict.id)?;
+            let mut messages = Messages::of(tx)?;
+            let found = messages.find(&verdict.id)?;
             let seq = found.as_ref().map_or(0, |found| found.seq);
             let judged = rules::judge(found.map(|found| found.row), verdict, now);
             let (row, passed) = match judged {
                 Ok(judged) => judged,
                 Err(error) => return Ok(Done::Unchanged(Err(error))),
             };
-            put(tx, seq, &row)?;
+            messages.put(seq, &row)?;
             tx.prepare_cached(RECORD)?.execute(params![
                 seq,
                 millis(passed.at),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{Connection, Error, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, Error, OptionalExtension, params};
 
 use crate::id::{Boot, Generation, Identity, NodeId, Token};
 use crate::probe::mutant;
@@ -40,28 +40,63 @@ pub(super) struct Found {
     key: Option<String>,
 }
 
-impl Found {
-    /// Whether no earlier message of its key is pending, claimed or in doubt.
-    pub(super) fn is_first(&self, connection: &Connection) -> rusqlite::Result<bool> {
-        let (Some(key), MessageState::Pending) = (&self.key, self.row.state) else {
-            return Ok(true);
-        };
-        let behind: bool = connection
-            .prepare_cached(&holds_up(IS_BEHIND))?
-            .query_row(params![key, self.seq], |row| row.get(0))?;
-        Ok(!behind)
-    }
+/// The statements that every message of a batch needs, taken out of the cache once for all of them:
+/// to look each up there costs about as much as to run it.
+pub(super) struct Messages<'c> {
+    connection: &'c Connection,
+    look: CachedStatement<'c>,
+    put: CachedStatement<'c>,
 }
 
-/// Looks a message up.
-pub(super) fn find(connection: &Connection, id: &MessageId) -> rusqlite::Result<Option<Found>> {
-    connection
-        .prepare_cached(LOOK)?
-        .query_row([id.as_str()], |row| {
-            let (seq, key, lot) = (row.get(14)?, row.get(15)?, Lot(row.get(16)?));
-            Ok(Found { row: changing(row)?, seq, lot, key })
-        })
-        .optional()
+impl<'c> Messages<'c> {
+    pub(super) fn of(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let look = connection.prepare_cached(LOOK)?;
+        Ok(Self { connection, look, put: connection.prepare_cached(PUT)? })
+    }
+
+    /// Looks a message up.
+    pub(super) fn find(&mut self, id: &MessageId) -> rusqlite::Result<Option<Found>> {
+        self.look
+            .query_row([id.as_str()], |row| {
+                let (seq, key, lot) = (row.get(14)?, row.get(15)?, Lot(row.get(16)?));
+                Ok(Found { row: changing(row)?, seq, lot, key })
+            })
+            .optional()
+    }
+
+    /// Whether no earlier message of its key is pending, claimed or in doubt.
+    pub(super) fn is_first(&self, found: &Found) -> rusqlite::Result<bool> {
+        let (Some(key), MessageState::Pending) = (&found.key, found.row.state) else {
+            return Ok(true);
+        };
+        let behind: bool = self
+            .connection
+            .prepare_cached(&holds_up(IS_BEHIND))?
+            .query_row(params![key, found.seq], |row| row.get(0))?;
+        Ok(!behind)
+    }
+
+    /// Writes what was decided.
+    pub(super) fn put(&mut self, seq: i64, row: &Row) -> rusqlite::Result<()> {
+        let written = params![
+            seq,
+            row.state as i64,
+            row.parked,
+            row.token.map(signed),
+            number(row.attempts),
+            number(row.failures),
+            row.not_before.map_or(0, millis),
+            row.first_claimed.map(millis),
+            row.send_until.map(millis),
+            millis(row.changed),
+            row.claimer_wall.map(millis),
+            row.reason,
+            row.share.map(|share| share.work),
+            row.share.map(|share| number(share.epoch.0)),
+            row.worker.as_ref().map(NodeId::as_str),
+        ];
+        self.put.execute(written).map(drop)
+    }
 }
 
 /// The columns that ever change, which are the first of a query.
@@ -87,28 +122,6 @@ pub(super) fn changing(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
             None => None,
         },
     })
-}
-
-/// Writes what was decided.
-pub(super) fn put(connection: &Connection, seq: i64, row: &Row) -> rusqlite::Result<()> {
-    let written = params![
-        seq,
-        row.state as i64,
-        row.parked,
-        row.token.map(signed),
-        number(row.attempts),
-        number(row.failures),
-        row.not_before.map_or(0, millis),
-        row.first_claimed.map(millis),
-        row.send_until.map(millis),
-        millis(row.changed),
-        row.claimer_wall.map(millis),
-        row.reason,
-        row.share.map(|share| share.work),
-        row.share.map(|share| number(share.epoch.0)),
-        row.worker.as_ref().map(NodeId::as_str),
-    ];
-    connection.prepare_cached(PUT)?.execute(written).map(drop)
 }
 
 pub(super) fn state(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<MessageState> {

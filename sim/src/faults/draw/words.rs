@@ -20,8 +20,8 @@ const BACK: Between<Duration> = Between { low: Duration::ZERO, high: Duration::f
 /// How late they are at most: the same node may lead again by then.
 const LATEST: Duration = Duration::from_secs(10);
 
-/// In how many campaigns of a run the voter forgets: the first ones, since most plans hold few.
-const CAMPAIGNS: u32 = 3;
+/// In the campaigns of how many candidates the voter forgets.
+const CANDIDATES: usize = 3;
 
 /// How long after the beginning of a campaign a voter forgets: it has mostly voted by then.
 const VOTED: Between<Duration> =
@@ -46,8 +46,8 @@ impl Draw<'_> {
     }
 
     /// Campaigns that take longer than a quarantine, because of any two voters one hears the other
-    /// late. A voter that has voted forgets it and begins a new life, of which another one does not
-    /// hear, before the others vote.
+    /// late. A voter that has voted forgets it and begins a new life before the others vote; the
+    /// candidate alone does not hear of that life.
     pub(super) fn forgotten_vote(&mut self) -> Drawn {
         let mut voters: Vec<Target> =
             (1..=self.size.voters).map(|number| Target::Node(node(number))).collect();
@@ -64,15 +64,14 @@ impl Draw<'_> {
             drawn.push((Duration::ZERO, Fault::Slow { links, by, lasts }));
         }
         drawn.push((Duration::ZERO, self.back_at_once(Leader, Harm::None)));
-        for nth in 1..=CAMPAIGNS {
-            let start = Start::When { event: Trigger::Campaign, nth, after: self.log(VOTED) };
+        for candidate in rest.iter().take(CANDIDATES) {
+            let Target::Node(name) = *candidate else { continue };
+            let after = self.log(VOTED);
+            let start = Start::When { event: Trigger::Campaign(Some(name)), nth: 1, after };
             let wipe = self.back_at_once(*voter, Harm::Wipe);
-            self.awaited.push(PlannedFault { start, fault: wipe });
-            if let Some(unaware) = rest.first() {
-                let links = Links { from: vec![*voter], to: vec![*unaware], both_ways: false };
-                let cut = Fault::Cut { links, lasts: by * 2 };
-                self.awaited.push(PlannedFault { start, fault: cut });
-            }
+            let links = Links { from: vec![*voter], to: vec![*candidate], both_ways: false };
+            let cut = Fault::Cut { links, lasts: by * 2 };
+            self.awaited.extend([wipe, cut].map(|fault| PlannedFault { start, fault }));
         }
         drawn
     }

@@ -16,6 +16,7 @@ fn each_event_is_read_as_it_is_printed() {
         r#"{ at = "2s", pause = "n1", for = "8s" }"#,
         r#"{ when = "leader", pause = "n1", for = "8s" }"#,
         r#"{ when = "leader(n2)", nth = 2, after = "300ms", wall = "n1", step = "-4s" }"#,
+        r#"{ when = "campaign(n3)", after = "2ms", kill = "n1", down = "0s" }"#,
         r#"{ when = "claim asked", nth = 7, pause = "leader", for = "8s" }"#,
         r#"{ when = "claim", after = "1ms", kill = "leader", down = "0s" }"#,
         r#"{ when = "send", cut = "leader <-> others", for = "8s" }"#,
@@ -54,6 +55,7 @@ fn only_voters_of_the_cluster_lead() {
         r#"{ when = "leader(n4)", kill = "n1" }"#,
         &["there is no node \"n4\"", "n1 to n3"],
     );
+    refused_with_work(r#"{ when = "campaign(n4)", kill = "n1" }"#, &["there is no node \"n4\""]);
     refused_with_work(r#"{ when = "leader(o1)", kill = "n1" }"#, &["an observer, and never leads"]);
     refused_with_work(
         r#"{ when = "leader(m2)", kill = "n1" }"#,

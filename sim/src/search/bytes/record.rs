@@ -5,6 +5,8 @@ mod write;
 
 use std::time::Duration;
 
+use fencepost::NodeId;
+
 use super::grid::{self, PPM, pick};
 use super::targets::{Targets, links_of, nodes_of, number_of, one_of};
 use crate::faults::plan::{
@@ -66,7 +68,8 @@ const CLAIM: u8 = 4;
 const SEND: u8 = 5;
 const FLOOR: u8 = 6;
 const CAMPAIGN: u8 = 7;
-const STARTS: u8 = 8;
+const CAMPAIGN_OF: u8 = 8;
+const STARTS: u8 = 9;
 
 /// What is wrong with a disk.
 const FULL: u8 = 0;
@@ -216,12 +219,10 @@ impl Record {
     fn start(&self, plan: &Plan) -> Start {
         let [low, high] = self.moment;
         let event = match self.start % STARTS {
-            CAMPAIGN => Trigger::Campaign,
+            CAMPAIGN => Trigger::Campaign(None),
+            CAMPAIGN_OF => Trigger::Campaign(Some(self.voter(plan))),
             LEADER => Trigger::Leader(None),
-            LEADER_IS => {
-                let number = u32::from(self.flags >> NODE_SHIFT) % plan.voters;
-                Trigger::Leader(Some(node(1 + number)))
-            }
+            LEADER_IS => Trigger::Leader(Some(self.voter(plan))),
             CLAIM_ASKED => Trigger::ClaimAsked,
             CLAIM => Trigger::Claim,
             SEND => Trigger::Send,
@@ -237,6 +238,10 @@ impl Record {
         Start::When { event, nth: (1 + low % NTH_MAX).into(), after }
     }
 
+    fn voter(&self, plan: &Plan) -> NodeId {
+        node(1 + u32::from(self.flags >> NODE_SHIFT) % plan.voters)
+    }
+
     fn set_start(&mut self, start: &Start) {
         match *start {
             Start::At(at) => {
@@ -246,7 +251,8 @@ impl Record {
             }
             Start::When { event, nth, after } => {
                 self.start = match event {
-                    Trigger::Campaign => CAMPAIGN,
+                    Trigger::Campaign(None) => CAMPAIGN,
+                    Trigger::Campaign(Some(_)) => CAMPAIGN_OF,
                     Trigger::Leader(None) => LEADER,
                     Trigger::Leader(Some(_)) => LEADER_IS,
                     Trigger::ClaimAsked => CLAIM_ASKED,
@@ -254,8 +260,8 @@ impl Record {
                     Trigger::Send => SEND,
                     Trigger::Floor => FLOOR,
                 };
-                if let Trigger::Leader(Some(leader)) = event {
-                    self.flags |= number_of(leader) << NODE_SHIFT;
+                if let Trigger::Leader(Some(voter)) | Trigger::Campaign(Some(voter)) = event {
+                    self.flags |= number_of(voter) << NODE_SHIFT;
                 }
                 self.moment = [super::less_one(nth, NTH_MAX), grid::time_or_none_byte(after)];
             }

@@ -78,8 +78,9 @@ fn lateness(start: Start) -> u128 {
         Start::At(at) => at.as_nanos(),
         Start::When { event, nth, after } => {
             let particular = match event {
-                crate::faults::Trigger::Leader(Some(_)) => 2,
-                crate::faults::Trigger::Campaign
+                crate::faults::Trigger::Leader(Some(_))
+                | crate::faults::Trigger::Campaign(Some(_)) => 2,
+                crate::faults::Trigger::Campaign(None)
                 | crate::faults::Trigger::Leader(None)
                 | crate::faults::Trigger::ClaimAsked
                 | crate::faults::Trigger::Claim

@@ -34,7 +34,8 @@ pub(super) fn earlier(plan: &Plan, index: usize) -> Vec<Vec<Plan>> {
                 |event, nth, after| with_start(plan, index, Start::When { event, nth, after });
             let any = match event {
                 Trigger::Leader(Some(_)) => vec![with(Trigger::Leader(None), nth, after)],
-                Trigger::Campaign
+                Trigger::Campaign(Some(_)) => vec![with(Trigger::Campaign(None), nth, after)],
+                Trigger::Campaign(None)
                 | Trigger::Leader(None)
                 | Trigger::ClaimAsked
                 | Trigger::Claim

@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use crate::id::{Generation, Identity, Incarnation, Token};
-use crate::store::postgres::assignments::newest;
-use crate::store::postgres::rows::{find, put};
-use crate::store::postgres::transaction::Transaction;
+use crate::store::postgres::assignments::{Claimed, NEWEST, newest};
+use crate::store::postgres::outbox::decide;
+use crate::store::postgres::transaction::{Bound, Transaction};
 use crate::store::rules::Claimant;
 use crate::store::tests::assignments::{assign, change, n1, n2, permit};
 use crate::store::tests::server::{Database, database};
@@ -51,7 +51,8 @@ async fn overtake(database: &Database, old: &PostgresStore) -> Outcome {
     let watch = database.session().await;
     add(&new, &["m"]).await;
     raise(&new, 5).await;
-    let (tx, floor, now) = old.begin().await.unwrap();
+    let ids = [id("m")];
+    let ((tx, floor, now), _, found) = old.begin_and_find(None, ids.iter()).await.unwrap();
     assert_eq!(floor, Token(5));
     let next = Identity { node: "n2".parse().unwrap(), incarnation: Incarnation(1) };
     let generation = Generation::NONE;
@@ -60,21 +61,25 @@ async fn overtake(database: &Database, old: &PostgresStore) -> Outcome {
         tokio::spawn(async move { new.activate(generation, Token(6), next).await })
     };
     let overtaken = !somebody_waits(&watch, || raising.is_finished()).await;
-    claim_in(&tx, Claimant { token: Token(5), share: None, worker: None }, now).await;
-    let claimed = tx.commit().await.is_ok();
+    let by = Claimant { token: Token(5), share: None, worker: None };
+    let claimed = claim_in(tx, &found, by, now).await.is_ok();
     assert_eq!(raising.await.unwrap(), Ok(Activated::Raised));
     Outcome { overtaken, claimed }
 }
 
 /// The first claim of "m", as the store makes it once it has looked.
-async fn claim_in(tx: &Transaction, by: Claimant, now: WallTime) {
-    let (first, ids) = (attempt("m", 1), [id("m")]);
-    let mut found = find(tx, ids.iter()).await.unwrap();
-    let row = found[0].row.clone();
-    let decision = rules::claim(Some(row), true, by, &first, WallTime::default(), now);
-    found[0].row = decision.write.unwrap();
-    found[0].is_changed = true;
-    put(tx, &found).await.unwrap();
+async fn claim_in(
+    tx: Transaction,
+    found: &[Row],
+    by: Claimant,
+    now: WallTime,
+) -> Result<Checked<Vec<Claim>>, StoreError> {
+    let first = [attempt("m", 1)];
+    decide(tx, found, first.iter().map(|first| &first.id), &first, |found, first| {
+        let row = found.map(|found| found.row.clone());
+        rules::claim(row, true, by, first, WallTime::default(), now)
+    })
+    .await
 }
 
 /// F3: after the floor was raised no claim below it commits.
@@ -131,9 +136,13 @@ async fn whoever_assigns_a_unit_anew_waits_for_claims_under_the_one_before() {
     add(&leader, &["m"]).await;
     raise(&leader, 5).await;
     assign(&leader, 5, 1, &[change(0, 0, n1())]).await;
-    let (tx, _, now) = worker.begin().await.unwrap();
     let share = permit(5, 0, 1, 1, n1()).share.unwrap();
-    let key = newest(&tx, Token(5), &share).await.unwrap();
+    let claimed = Claimed::under(Token(5), &share);
+    let first: Bound<'_> = (NEWEST, &claimed.params());
+    let ids = [id("m")];
+    let looked = worker.begin_and_find(Some(first), ids.iter()).await.unwrap();
+    let ((tx, _, now), assigned, found) = looked;
+    let key = newest(&assigned, &share).unwrap();
     assert!(key.is_some());
     let assigning = {
         let leader = leader.clone();
@@ -142,8 +151,7 @@ async fn whoever_assigns_a_unit_anew_waits_for_claims_under_the_one_before() {
     let overtaken = !somebody_waits(&watch, || assigning.is_finished()).await;
     assert!(!overtaken, "the unit was assigned anew under an open claim");
     let by = Claimant { token: Token(5), share: key, worker: Some(n1().node) };
-    claim_in(&tx, by, now).await;
-    tx.commit().await.unwrap();
+    claim_in(tx, &found, by, now).await.unwrap();
     assert!(matches!(assigning.await.unwrap(), Checked::Passed(_)));
     let entry = leader.entry(&id("m")).await.unwrap().unwrap();
     let found = (entry.state, entry.worker);
@@ -189,9 +197,11 @@ async fn workers_of_other_units_do_not_wait_for_an_assignment() {
     add(&store, &["m"]).await;
     raise(&store, 5).await;
     assign(&store, 5, 2, &[change(0, 0, n1()), change(1, 0, n2())]).await;
-    let (tx, ..) = store.begin().await.unwrap();
     let share = permit(5, 0, 2, 1, n1()).share.unwrap();
-    assert!(newest(&tx, Token(5), &share).await.unwrap().is_some());
+    let claimed = Claimed::under(Token(5), &share);
+    let look: Bound<'_> = (NEWEST, &claimed.params());
+    let ((tx, ..), assigned) = store.begin_with(&[look]).await.unwrap();
+    assert!(newest(&assigned[0], &share).unwrap().is_some());
     let moved = assign(&store, 5, 2, &[change(1, 2, n1())]).await;
     assert!(matches!(moved, Checked::Passed(stands) if stands.list[1].epoch.0 == 3));
     tx.roll_back().await;

@@ -3,7 +3,7 @@
 
 use crate::store::postgres::assignments::{IN_DOUBT, NEWEST};
 use crate::store::postgres::outbox::{DOUBTS, PENDING, SWEEP};
-use crate::store::postgres::rows::{LOOK, PUT};
+use crate::store::postgres::rows::{LOOK, PUT, PUT_ALIKE};
 use crate::store::tests::server::database;
 use crate::store::tests::{add, raise};
 
@@ -19,9 +19,16 @@ async fn every_statement_goes_by_an_index_though_tables_seem_small() {
     let session = store.session().await.unwrap();
     session.batch_execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
     database.session().await.batch_execute("VACUUM ANALYZE").await.unwrap();
-    for (statement, parameters) in
-        [(PENDING, 3), (LOOK, 1), (PUT, 15), (SWEEP, 2), (DOUBTS, 1), (IN_DOUBT, 3), (NEWEST, 7)]
-    {
+    for (statement, parameters) in [
+        (PENDING, 3),
+        (LOOK, 1),
+        (PUT, 15),
+        (PUT_ALIKE, 15),
+        (SWEEP, 2),
+        (DOUBTS, 1),
+        (IN_DOUBT, 3),
+        (NEWEST, 7),
+    ] {
         session.batch_execute(&format!("PREPARE it AS {statement}")).await.unwrap();
         let nothing = vec!["NULL"; parameters].join(", ");
         let plan = session.query(&format!("EXPLAIN EXECUTE it({nothing})"), &[]).await.unwrap();

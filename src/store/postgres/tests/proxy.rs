@@ -65,9 +65,13 @@ fn pass(mut client: TcpStream, socket: PathBuf, cut: &AtomicU8) {
     let back = thread::spawn(move || {
         let mut buffer = [0; 1 << 16];
         while let Ok(len @ 1..) = from_server.read(&mut buffer) {
-            // The server has answered the COMMIT, so it has done it.
             if swallows.load(Ordering::SeqCst) != 0 {
-                break;
+                // Answers to what came with the COMMIT may come first.
+                match holds_commit(&buffer[..len]) {
+                    // The server has answered the COMMIT, so it has done it.
+                    true => break,
+                    false => continue,
+                }
             }
             if to_client.write_all(&buffer[..len]).is_err() {
                 break;
@@ -78,8 +82,11 @@ fn pass(mut client: TcpStream, socket: PathBuf, cut: &AtomicU8) {
     });
     let mut buffer = [0; 1 << 16];
     while let Ok(len @ 1..) = client.read(&mut buffer) {
-        let is_commit = buffer[..len].windows(7).any(|bytes| bytes == b"COMMIT\0");
-        let now = if is_commit { cut.swap(Cut::Never as u8, Ordering::SeqCst) } else { 0 };
+        let now = if holds_commit(&buffer[..len]) {
+            cut.swap(Cut::Never as u8, Ordering::SeqCst)
+        } else {
+            0
+        };
         if now == Cut::BeforeCommit as u8 {
             break;
         }
@@ -96,4 +103,9 @@ fn pass(mut client: TcpStream, socket: PathBuf, cut: &AtomicU8) {
     }
     let _ = client.shutdown(Shutdown::Both);
     let _ = server.shutdown(Shutdown::Both);
+}
+
+/// Whether this is, or ends with, the statement, or the server's answer to it. Both say the word.
+fn holds_commit(bytes: &[u8]) -> bool {
+    bytes.windows(7).any(|bytes| bytes == b"COMMIT\0")
 }

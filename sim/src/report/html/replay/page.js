@@ -120,12 +120,13 @@ function start() {
   document.getElementById('lanes').addEventListener('change', layOut);
   addEventListener('resize', layOut);
   addEventListener('hashchange', () => { view.follow(location.hash.slice(1)); controls.showFilters(); layOut(); });
-  const dark = matchMedia('(prefers-color-scheme: dark)');
-  dark.addEventListener('change', () => {
+  const colour = () => {
     [diagram, overview].forEach((drawn) => drawn.painter.readColours());
     colourKey(diagram.painter);
-    change();
-  });
+  };
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { colour(); change(); });
+  // At once: the printer does not wait for the next frame.
+  matchMedia('print').addEventListener('change', () => { colour(); draw(); });
   layOut();
   colourKey(diagram.painter);
   table.tell();
