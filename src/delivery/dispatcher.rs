@@ -288,3 +288,6 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         self.stop.wait_for(|stop| stop.then_some(())).await;
     }
 }
+
+#[cfg(all(test, madsim))]
+mod tests;

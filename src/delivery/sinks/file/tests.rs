@@ -304,3 +304,43 @@ proptest! {
         prop_assert_eq!(format::stamp_of(&bytes), None);
     }
 }
+
+/// As the dispatcher uses it, whichever way it was opened.
+async fn serves(sink: &impl Sink, place: &Place) {
+    assert_eq!(sink.promise(), Promise::Fenced);
+    assert_eq!(sink.ready().await, Ok(()));
+    assert_eq!(sink.fence(stamp(5, 1)).await, Ok(()));
+    assert_eq!(sink.has(&id("m"), stamp(5, 1)).await, Ok(false));
+    assert_eq!(sink.send(&message("m", b"hello"), stamp(5, 1)).await, Ok(()));
+    assert_eq!(sink.has(&id("m"), stamp(5, 1)).await, Ok(true));
+    assert_eq!(place.lines().len(), 1);
+    let highest = stamp(5, 1);
+    let fenced = sink.send(&message("late", b""), stamp(4, 9)).await;
+    assert_eq!(fenced, Err(SendError::Fenced { highest }));
+    assert_eq!(sink.fence(stamp(4, 9)).await, Err(SinkError::Fenced { highest }));
+    assert_eq!(place.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn it_serves_as_a_sink() {
+    let place = Place::new();
+    serves(&FileSink::open(&place.log()).unwrap(), &place).await;
+}
+
+#[cfg(not(madsim))]
+#[tokio::test]
+async fn it_serves_as_the_sink_that_a_configuration_names() {
+    let place = Place::new();
+    let config = super::super::SinkConfig::File(place.log());
+    serves(&super::super::AnySink::open(&config).unwrap(), &place).await;
+}
+
+/// Other programs read the log: its text is a promise.
+#[test]
+fn a_line_is_what_its_description_says() {
+    let line = format::line(&id("m"), stamp(5, 1), b"a\\b\tc\nd\re~\x00\x7f\xff ");
+    let line = String::from_utf8(line).unwrap();
+    let (text, checksum) = line.rsplit_once('\t').unwrap();
+    assert_eq!(text, "m\t5.1\ta\\\\b\\tc\\nd\\re~\\x00\\x7f\\xff ");
+    assert_eq!(checksum, format!("{:08x}\n", crc32fast::hash(text.as_bytes())));
+}
