@@ -14,9 +14,9 @@ fn refused_with_work(fault: &str, says: &[&str]) {
 fn each_event_is_read_as_it_is_printed() {
     let lines = [
         r#"{ at = "2s", pause = "n1", for = "8s" }"#,
+        r#"{ when = "campaign(n3)", after = "2ms", kill = "n1", down = "0s" }"#,
         r#"{ when = "leader", pause = "n1", for = "8s" }"#,
         r#"{ when = "leader(n2)", nth = 2, after = "300ms", wall = "n1", step = "-4s" }"#,
-        r#"{ when = "campaign(n3)", after = "2ms", kill = "n1", down = "0s" }"#,
         r#"{ when = "claim asked", nth = 7, pause = "leader", for = "8s" }"#,
         r#"{ when = "claim", after = "1ms", kill = "leader", down = "0s" }"#,
         r#"{ when = "send", cut = "leader <-> others", for = "8s" }"#,
