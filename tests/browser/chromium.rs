@@ -33,6 +33,8 @@ pub struct Browser {
     target: Value,
     session: Option<String>,
     last: u64,
+    /// How many pages have loaded.
+    loads: u64,
     folder: PathBuf,
     /// What pages wrote to the console as errors, and what their scripts threw.
     pub errors: Vec<String>,
@@ -69,6 +71,7 @@ impl Browser {
             target: Value::Null,
             session: None,
             last: 0,
+            loads: 0,
             folder,
             errors,
         };
@@ -121,8 +124,16 @@ impl Browser {
     pub fn open(&mut self, address: &str) {
         // From an empty page, so that an address that differs in its end alone is opened anew.
         for address in ["about:blank", address] {
+            let loads = self.loads;
             self.send("Page.navigate", json!({ "url": address }));
-            while self.receive()["method"] != "Page.loadEventFired" {}
+            self.loaded(loads);
+        }
+    }
+
+    /// Waits for another page than those, and until it was drawn.
+    fn loaded(&mut self, loads: u64) {
+        while self.loads == loads {
+            self.receive();
         }
         self.drawn();
     }
@@ -168,8 +179,20 @@ impl Browser {
         self.drawn();
     }
 
-    /// Clicks into the middle of the element.
+    /// Clicks into the middle of the element, which stays on this page.
     pub fn click(&mut self, selector: &str) {
+        self.hit(selector);
+        self.drawn();
+    }
+
+    /// Follows a link to another page. Until that is there, nothing can be asked of either.
+    pub fn follow(&mut self, selector: &str) {
+        let loads = self.loads;
+        self.hit(selector);
+        self.loaded(loads);
+    }
+
+    fn hit(&mut self, selector: &str) {
         let middle = format!(
             "(() => {{ const element = document.querySelector({selector:?}); \
              element.scrollIntoView({{ block: 'center' }}); const box = element.getBoundingClientRect(); \
@@ -182,7 +205,6 @@ impl Browser {
             });
             self.call("Input.dispatchMouseEvent", click);
         }
-        self.drawn();
     }
 
     /// Moves the pointer there, over the page; or turns its wheel by so much.
@@ -253,6 +275,7 @@ impl Browser {
         let message: Value = serde_json::from_slice(&bytes).expect("the browser speaks JSON");
         let parameters = &message["params"];
         match message["method"].as_str() {
+            Some("Page.loadEventFired") => self.loads += 1,
             Some("Runtime.exceptionThrown") => {
                 self.errors.push(parameters["exceptionDetails"].to_string());
             }

@@ -43,7 +43,7 @@ fn the_page_of_a_run_tells_all_and_leads_to_what_failed() {
     }
     let bars = browser.run("document.querySelectorAll('svg .bars rect').length");
     assert!(bars.as_u64().unwrap() > 0, "there were failovers");
-    browser.click(".failure a");
+    browser.follow(".failure a");
     assert_eq!(browser.text("document.querySelector('h1').innerText"), "founding-design, seed 1");
     assert_eq!(browser.errors, Vec::<String>::new());
 }
