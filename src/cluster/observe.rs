@@ -76,6 +76,8 @@ struct Seen {
     ignored: BTreeMap<Ignored, u64>,
     /// By voter, and of all others together, who could make up any number of names.
     clashes: BTreeMap<Option<NodeId>, u64>,
+    /// By voter.
+    shorts: BTreeMap<NodeId, u64>,
     leader: Option<NodeId>,
     participants: Vec<NodeId>,
 }
@@ -100,6 +102,11 @@ impl LogObserver {
     fn clashes(&self, peer: NodeId) -> Option<u64> {
         let of = self.voters.contains(&peer).then_some(peer);
         count(self.seen().clashes.entry(of).or_default())
+    }
+
+    /// How often that voter's promise was too short, if it is worth a line.
+    fn shorts(&self, peer: NodeId) -> Option<u64> {
+        count(self.seen().shorts.entry(peer).or_default())
     }
 
     /// Whether the status tells of another leader or of other participants than the last one.
@@ -158,6 +165,16 @@ impl Observer for LogObserver {
                     warn!(
                         %peer, at_least_ppm, at_most_ppm,
                         "its clock runs outside the bound: its acknowledgements do not count",
+                    );
+                }
+            }
+            NodeEvent::Election(Event::PromiseTooShort { peer, promised, needed }) => {
+                if let Some(count) = self.shorts(*peer) {
+                    warn!(
+                        %peer, ?promised, ?needed, count,
+                        "the promises of this voter are too short for the lease that is configured \
+                         here, so its votes and acknowledgements do not count: lengthen `promise` \
+                         and `quarantine` on every node before any node gets the longer lease",
                     );
                 }
             }

@@ -1,9 +1,10 @@
 //! The clock watch: does a voter's clock run at a rate that the lease rule allows for?
 //!
 //! An acknowledgement carries a reading that its sender took between the moment at which the
-//! heartbeat was sent and the moment at which the acknowledgement came. Two such readings enclose
-//! the relative rate of the two clocks, whatever the network did: there is no false alarm, only a
-//! late one. Each clock may be off by d, so the rates of two honest ones lie within
+//! heartbeat was sent and the moment at which the acknowledgement came. Two such readings of one
+//! process enclose the relative rate of the two clocks, whatever the network did: there is no false
+//! alarm, only a late one. Another process of the voter may have another clock, and is watched anew.
+//! Each clock may be off by d, so the rates of two honest ones lie within
 //! (1 ± d) / (1 ∓ d) of each other.
 
 use crate::time::Instant;

@@ -1,5 +1,7 @@
 //! What a message has to pass before it counts: sender, list of voters, generation, incarnation.
 
+use std::time::Duration;
+
 use super::config::steps_apart;
 use super::effect::{Effect, Event, Ignored, Rejoins};
 use super::machine::{Election, State};
@@ -95,6 +97,12 @@ impl Election {
         if !self.forgetful.is_empty() {
             self.forgetful.retain(|(node, _)| *node != from.node);
         }
+        let (promised, needed) = (message.promise, self.fixed.needs_promises);
+        if promised < needed && body.is_promise() {
+            let (promised, needed) = (Duration::from_nanos(promised), Duration::from_nanos(needed));
+            let event = Event::PromiseTooShort { peer: from.node, promised, needed };
+            return effects.push(Effect::Event(event));
+        }
         self.act_on(now, voter, from, term, body, effects);
     }
 
@@ -122,8 +130,8 @@ impl Election {
             Body::Heartbeat { round, ref view } => {
                 self.on_heartbeat(now, from, term, round, view, effects);
             }
-            Body::HeartbeatAck { to, round, reading, priority } => {
-                let ack = super::lead::Ack { voter, term, to, round, reading, priority };
+            Body::HeartbeatAck { to, round, reading, nonce, priority } => {
+                let ack = super::lead::Ack { voter, term, to, round, reading, nonce, priority };
                 self.on_heartbeat_ack(now, ack, effects);
             }
             Body::NewerTerm { to } => {

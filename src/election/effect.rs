@@ -1,6 +1,7 @@
 //! What the caller of the state machine has to do, and what it may want to know.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::hard_state::HardState;
 use super::known::CrashVector;
@@ -115,6 +116,16 @@ pub enum Event {
         at_most_ppm: i64,
         /// Whether it may lie within the bound.
         within: bool,
+    },
+    /// A voter's promises bind it for a shorter time than this node's lease needs: its votes and
+    /// acknowledgements do not count here. The timing in the two configurations differs.
+    PromiseTooShort {
+        /// The voter.
+        peer: NodeId,
+        /// How long it is bound, on its own clock.
+        promised: Duration,
+        /// How long it should be: [`super::Timing::least_promise`] of this node.
+        needed: Duration,
     },
     /// A peer's list of voters differs from this node's by more than one voter: two majorities
     /// could miss each other, so that nothing the peer says counts.

@@ -30,7 +30,7 @@ impl Envelopes {
             return message;
         }
         let (generation, config, term) = (Generation::NONE, ConfigId::default(), Term::ZERO);
-        Box::new(Message { from, generation, config, term, body: Body::Leaving })
+        Box::new(Message { from, generation, config, promise: 0, term, body: Body::Leaving })
     }
 }
 

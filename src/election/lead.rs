@@ -49,14 +49,16 @@ struct Voter {
     heard: Option<Instant>,
     /// How much it wants to lead.
     priority: u8,
-    /// What its clock read when.
+    /// Which process of it that was.
+    nonce: Option<u64>,
+    /// What the clock of that process read when.
     clock: Readings,
 }
 
 impl Leading {
     pub(super) fn new(voters: usize, now: Instant, give_up: Instant) -> Self {
-        let (acked, heard, clock) = (None, None, Readings::default());
-        let unheard = Voter { acked, heard, priority: MAX_PRIORITY, clock };
+        let (acked, heard, nonce, clock) = (None, None, None, Readings::default());
+        let unheard = Voter { acked, heard, priority: MAX_PRIORITY, nonce, clock };
         Self {
             round: 0,
             sent: Vec::with_capacity(MAX_ROUNDS_IN_FLIGHT),
@@ -173,6 +175,7 @@ pub(super) struct Ack {
     pub to: Identity,
     pub round: u64,
     pub reading: Instant,
+    pub nonce: u64,
     pub priority: u8,
 }
 
@@ -272,8 +275,8 @@ impl Election {
             let wait = self.draw_wait(self.fixed.nanos.election_timeout);
             self.campaign_at = now.plus(wait).max(self.promised_until);
         }
-        let priority = self.fixed.config.priority;
-        let ack = Body::HeartbeatAck { to: from, round, reading: now, priority };
+        let (nonce, priority) = (self.nonce, self.fixed.config.priority);
+        let ack = Body::HeartbeatAck { to: from, round, reading: now, nonce, priority };
         self.send(from.node, ack, effects);
     }
 
@@ -290,6 +293,10 @@ impl Election {
         leading.voters[voter].heard = Some(now);
         leading.voters[voter].priority = ack.priority.min(MAX_PRIORITY);
         let Some(mut sent) = leading.sent_at(ack.round) else { return };
+        if leading.voters[voter].nonce != Some(ack.nonce) && !mutant!(BootsShareAClock) {
+            leading.voters[voter].nonce = Some(ack.nonce);
+            self.watch_anew(self.fixed.config.voters[voter]);
+        }
         if !self.watch_clock(now, voter, sent, ack.reading, effects) {
             return;
         }
@@ -345,7 +352,7 @@ impl Election {
         within
     }
 
-    /// A new life of a voter may be on another machine, whose clock began at another time.
+    /// Another process of a voter may be on another machine, whose clock began at another moment.
     pub(super) fn watch_anew(&mut self, node: NodeId) {
         let Some(voter) = self.fixed.voter_index(&node) else { return };
         let State::Leader(leading) = &mut self.state else { return };

@@ -169,9 +169,21 @@ impl Election {
         let promised_until = now.plus(nanos.quarantine);
         let campaign_at = promised_until.plus(jitter.below(nanos.jitter / START_JITTER_DIVISOR));
         let rates = RateBound::of(config.timing.max_drift_ppm);
+        let keeps_promises =
+            super::settings::as_nanos(config.timing.promise.min(config.timing.quarantine));
+        let needs_promises = super::settings::as_nanos(config.timing.least_promise());
         let my_index = config.voters.iter().position(|v| *v == config.me);
         let no_view = Arc::default();
-        let fixed = Settings { config, id, nanos, rates, my_index, no_view };
+        let fixed = Settings {
+            config,
+            id,
+            nanos,
+            rates,
+            keeps_promises,
+            needs_promises,
+            my_index,
+            no_view,
+        };
         let hard = remembered.unwrap_or_default();
         let heard = hard.generation;
         let mut election = Self {
@@ -460,6 +472,7 @@ impl Election {
         let mut message = self.envelopes.take(self.me());
         message.generation = self.hard.generation;
         message.config = self.fixed.id;
+        message.promise = self.fixed.keeps_promises;
         message.term = self.hard.term;
         message.body = body;
         append(effects, || Effect::Send { to, message });

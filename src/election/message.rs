@@ -20,6 +20,9 @@ pub struct Message {
     pub generation: Generation,
     /// The sender's list of voters.
     pub config: ConfigId,
+    /// For how long a promise of the sender binds it at least, on its own clock, in nanoseconds: the
+    /// shorter one of its A and its Q, because a restart leaves Q of it. Each node has a file of its own.
+    pub promise: u64,
     /// The sender's term when it sent this.
     pub term: Term,
     /// What it says.
@@ -73,6 +76,8 @@ pub enum Body {
         round: u64,
         /// The sender's monotonic clock, between its receipt of the heartbeat and this message.
         reading: Instant,
+        /// Of this start of the sender. Another one may have another clock.
+        nonce: u64,
         /// How much the sender wants to lead.
         priority: u8,
     },
@@ -185,6 +190,16 @@ impl Body {
                 | Self::Voters { .. }
                 | Self::Observing
                 | Self::Leaving
+        )
+    }
+
+    /// Whether a lease may come to rest on this: what a voter grants or acknowledges.
+    pub(super) fn is_promise(&self) -> bool {
+        matches!(
+            self,
+            Self::PreVoteReply { granted: true, .. }
+                | Self::VoteReply { granted: true, .. }
+                | Self::HeartbeatAck { .. }
         )
     }
 

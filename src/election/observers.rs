@@ -98,8 +98,8 @@ impl Election {
             observing.announce_at = now.plus(pause);
             observing.unanswered = false;
         }
-        let priority = self.fixed.config.priority;
-        let ack = Body::HeartbeatAck { to: from, round: *round, reading: now, priority };
+        let (nonce, priority) = (self.nonce, self.fixed.config.priority);
+        let ack = Body::HeartbeatAck { to: from, round: *round, reading: now, nonce, priority };
         self.send(from.node, ack, effects);
     }
 

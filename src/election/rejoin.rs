@@ -157,6 +157,7 @@ impl Election {
                 from,
                 generation: self.heard,
                 config: self.fixed.id,
+                promise: self.fixed.keeps_promises,
                 term: self.hard.term,
                 body: Body::Register { nonce: self.nonce },
             };

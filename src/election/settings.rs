@@ -20,6 +20,10 @@ pub(super) struct Settings {
     pub id: ConfigId,
     pub nanos: Nanos,
     pub rates: RateBound,
+    /// For how long this node is bound by a promise at least, in nanoseconds.
+    pub keeps_promises: u64,
+    /// For how long a voter must be bound for this node's lease to rest on it, in nanoseconds.
+    pub needs_promises: u64,
     /// Where this node stands among the voters; an observer stands nowhere.
     pub my_index: Option<usize>,
     /// The view while there is none: shared, because each new term begins with it.
@@ -73,6 +77,6 @@ impl Nanos {
     }
 }
 
-fn as_nanos(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("validated: at most an hour")
+pub(super) fn as_nanos(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("validated: some hours at most")
 }

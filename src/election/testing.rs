@@ -91,7 +91,7 @@ pub(super) fn handle(election: &mut Election, now: Instant, input: Input) -> Vec
 /// What a life of a node would say to `to` in `to`'s own generation and term, with its list.
 pub(super) fn said(to: &Election, from: Identity, body: Body) -> Message {
     let config = to.fixed.id;
-    Message { from, generation: to.generation(), config, term: to.term(), body }
+    Message { from, generation: to.generation(), config, promise: u64::MAX, term: to.term(), body }
 }
 
 pub(super) fn receive(election: &mut Election, now: Instant, message: &Message) -> Vec<Effect> {
@@ -128,7 +128,7 @@ pub(super) fn acknowledge(
     round: u64,
 ) -> Vec<Effect> {
     let (to, priority) = (leader.me(), super::MAX_PRIORITY);
-    hear(leader, now, from, Body::HeartbeatAck { to, round, reading: now, priority })
+    hear(leader, now, from, Body::HeartbeatAck { to, round, reading: now, nonce: 7, priority })
 }
 
 /// What was said, and to whom.

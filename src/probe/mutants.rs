@@ -110,6 +110,8 @@ mutants! {
         NeverStartsAnew = 44, "never_starts_anew", ["V1", "V2"], "Curator CURATOR-724, measured";
         /// The roll call lists nodes, not boots.
         RollListsNodes = 45, "roll_lists_nodes", ["E1", "E2"], "models of this protocol";
+        /// The clock of a voter is compared with that of its process before.
+        BootsShareAClock = 47, "boots_share_a_clock", ["L6"], "this election, until the testbed's clocks began anew";
     }
     cluster {
         /// A lease is over when its timer fires, whatever the clock says.

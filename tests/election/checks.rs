@@ -219,7 +219,7 @@ impl Checks {
                     format!("{me} suspects {peer}: {at_least_ppm} to {at_most_ppm} ppm")
                 });
             }
-            Event::VotersClash { .. } | Event::Ignored(_) => {}
+            Event::PromiseTooShort { .. } | Event::VotersClash { .. } | Event::Ignored(_) => {}
         }
     }
 

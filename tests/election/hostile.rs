@@ -41,7 +41,7 @@ fn list() -> impl Strategy<Value = Vec<NodeId>> {
 
 fn body() -> impl Strategy<Value = Body> {
     let vote = (identity(), any::<bool>(), vector());
-    let ack = (identity(), number(), any::<u64>(), any::<u8>());
+    let ack = (identity(), number(), any::<u64>(), number(), any::<u8>());
     let roll = (generation(), number(), prop::collection::vec(boot(), 0..4));
     let release = prop::option::of(
         (identity(), number()).prop_map(|(leader, term)| Release { leader, term: Term(term) }),
@@ -57,8 +57,8 @@ fn body() -> impl Strategy<Value = Body> {
             let view = Arc::new(View { version, participants: vec![node(7)] });
             Body::Heartbeat { round, view }
         }),
-        ack.prop_map(|(to, round, reading, priority)| {
-            Body::HeartbeatAck { to, round, reading: Instant(reading), priority }
+        ack.prop_map(|(to, round, reading, nonce, priority)| {
+            Body::HeartbeatAck { to, round, reading: Instant(reading), nonce, priority }
         }),
         identity().prop_map(|to| Body::NewerTerm { to }),
         identity().prop_map(|to| Body::TakeOver { to }),
@@ -84,9 +84,10 @@ fn body() -> impl Strategy<Value = Body> {
 pub fn any_message() -> impl Strategy<Value = (Message, u64)> {
     let config = prop_oneof![6 => Just(3usize), 1 => 0..6usize]
         .prop_map(|count| ConfigId::of(&(0..count).map(node).collect::<Vec<_>>()));
-    (identity(), generation(), config, number(), body(), 0u64..120).prop_map(
-        |(from, generation, config, term, body, ms)| {
-            (Message { from, generation, config, term: Term(term), body }, ms)
+    let promise = prop_oneof![6 => Just(u64::MAX), 1 => any::<u64>()];
+    (identity(), generation(), config, promise, number(), body(), 0u64..120).prop_map(
+        |(from, generation, config, promise, term, body, ms)| {
+            (Message { from, generation, config, promise, term: Term(term), body }, ms)
         },
     )
 }

@@ -20,7 +20,14 @@ fn led(setting: Setting) -> World {
 fn says(world: &World, from: usize, term: Term, body: Body) -> Message {
     let election = world.of(from);
     let config = ConfigId::of(&world.nodes[from].list);
-    Message { from: election.me(), generation: election.generation(), config, term, body }
+    Message {
+        from: election.me(),
+        generation: election.generation(),
+        config,
+        promise: u64::MAX,
+        term,
+        body,
+    }
 }
 
 #[test]
@@ -327,6 +334,7 @@ fn strangers_and_echoes_are_ignored() {
         to: world.of(leader).me(),
         round: u64::MAX,
         reading: fencepost::Instant(0),
+        nonce: 7,
         priority: 0,
     };
     let round = says(&world, (leader + 1) % 3, term, round);

@@ -26,7 +26,14 @@ fn life(index: usize, incarnation: u64) -> Identity {
 fn said(world: &World, from: Identity, to: usize, body: Body) -> Message {
     let election = world.of(to);
     let config = ConfigId::of(&world.nodes[to].list);
-    Message { from, generation: election.generation(), config, term: election.term(), body }
+    Message {
+        from,
+        generation: election.generation(),
+        config,
+        promise: u64::MAX,
+        term: election.term(),
+        body,
+    }
 }
 
 fn say(world: &mut World, from: Identity, to: usize, body: Body) {

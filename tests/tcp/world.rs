@@ -37,7 +37,7 @@ pub fn message(from: u8, term: u64) -> Message {
 fn say(from: u8, term: u64, body: Body) -> Message {
     let from = Identity { node: id(from), incarnation: Incarnation::FIRST };
     let (generation, config) = (Generation::stored(1), ConfigId::default());
-    Message { from, generation, config, term: Term(term), body }
+    Message { from, generation, config, promise: u64::MAX, term: Term(term), body }
 }
 
 /// What was heard: nobody here writes letters, but for the test that does.

@@ -322,7 +322,7 @@ impl Voters {
 
     fn message(&self, from: Identity, generation: Generation, term: Term, body: Body) -> Message {
         let config = fencepost::election::ConfigId::of(&self.names);
-        Message { from, generation, config, term, body }
+        Message { from, generation, config, promise: u64::MAX, term, body }
     }
 
     /// Writes the disk, and takes note of what was said.

@@ -12,15 +12,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fencepost::NodeId;
 use fencepost::cluster::STOP_LIMIT;
+use fencepost::{Instant, NodeId};
 use madsim::net::NetSim;
 use madsim::runtime::Handle;
+use rand::RngExt;
+use rand_xoshiro::Xoshiro256PlusPlus;
 use tokio::sync::oneshot;
 
 use super::plan::{DiskMode, Fault, Harm, Links, Noise, PlannedFault, Target, Transport};
 use crate::history::{Kind, SimTime};
-use crate::world::clocks::STOPPED;
+use crate::streams::stream;
+use crate::world::clocks::{STOPPED, first_reading};
 use crate::world::operator::Operator;
 use crate::world::place::Place;
 use crate::world::timer::nanos;
@@ -49,11 +52,14 @@ pub struct Injector {
     sleeps: Arc<Mutex<Vec<u32>>>,
     /// By node: the deviations of the clock rate that hold, newest last.
     rates: Arc<Mutex<Vec<Vec<i32>>>>,
+    /// By node: what its next process finds.
+    machines_found: Arc<Mutex<Vec<Xoshiro256PlusPlus>>>,
 }
 
 impl Injector {
     /// Injects into that cluster; `machines` are madsim's nodes, in the order of the places.
     pub fn new(
+        seed: u64,
         cluster: Arc<Cluster>,
         handle: Handle,
         machines: Vec<madsim::task::NodeId>,
@@ -70,6 +76,9 @@ impl Injector {
             pauses: Arc::new(Mutex::new(vec![0; nodes])),
             sleeps: Arc::new(Mutex::new(vec![0; nodes])),
             rates: Arc::new(Mutex::new(vec![Vec::new(); nodes])),
+            machines_found: Arc::new(Mutex::new(
+                (0..nodes as u64).map(|node| stream(seed, "machines", node)).collect(),
+            )),
         }
     }
 
@@ -272,12 +281,37 @@ impl Injector {
         if harm == Harm::Wipe {
             self.cluster.disks.wipe(place);
         }
+        self.find_machine(place);
         self.cluster.switches[place.0].slow_start.store(nanos(slow_start), Ordering::Relaxed);
         self.handle.restart(machine);
         // The new process must not run while the machine stands still.
         if self.count_pause(place, 0) > 0 {
             self.handle.pause(machine);
         }
+    }
+
+    /// Half of all processes come back where they were. The others find a monotonic clock that began
+    /// at another moment: their machine was started anew, or they were moved to another one, with
+    /// their disk if it was kept.
+    fn find_machine(&self, place: Place) {
+        let reading = {
+            let mut found = self.machines_found.lock().expect("never held across a panic");
+            let random = &mut found[place.0];
+            // Both are always drawn, so that one start does not re-roll the next.
+            let (moves, reading) = (random.random_bool(0.5), first_reading(random));
+            if !moves {
+                return;
+            }
+            reading
+        };
+        let ppm = self.cluster.clocks.begin_anew(place, reading);
+        self.tell_clock(place, reading, ppm);
+    }
+
+    fn tell_clock(&self, place: Place, reading: Instant, ppm: i32) {
+        let node = self.cluster.places.node(place);
+        let within_bound = ppm.unsigned_abs() <= self.cluster.timing.max_drift_ppm;
+        self.cluster.recorder.record(Kind::ClockRate { node, reading, ppm, within_bound });
     }
 
     async fn rate(&self, node: NodeId, ppm: i32, lasts: Duration) {
@@ -297,9 +331,7 @@ impl Injector {
         let ppm = effective(&rates[place.0]);
         if ppm != before {
             let reading = self.cluster.clocks.set_rate(place, ppm);
-            let node = self.cluster.places.node(place);
-            let within_bound = ppm.unsigned_abs() <= self.cluster.timing.max_drift_ppm;
-            self.cluster.recorder.record(Kind::ClockRate { node, reading, ppm, within_bound });
+            self.tell_clock(place, reading, ppm);
         }
     }
 

@@ -206,6 +206,13 @@ pub enum Kind {
         /// Whether it may lie within the bound.
         within: bool,
     },
+    /// A node does not count a voter whose promises are too short for its lease.
+    PromiseTooShort {
+        /// The node.
+        node: NodeId,
+        /// The voter.
+        peer: NodeId,
+    },
     /// A node refused another's list of voters.
     VotersClash {
         /// The node.

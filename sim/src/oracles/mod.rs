@@ -34,6 +34,7 @@ mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
 mod l3_release_after_the_last_act;
 mod l4_only_the_exact_holder;
+mod l6_no_honest_clock_suspected;
 mod lists;
 mod m1_quorums_intersect;
 mod m3_no_return_of_the_superseded;
@@ -149,6 +150,7 @@ pub const ALL: &[Oracle] = &[
     l2_acts_before_deadline::ORACLE,
     l3_release_after_the_last_act::ORACLE,
     l4_only_the_exact_holder::ORACLE,
+    l6_no_honest_clock_suspected::ORACLE,
     f1_nothing_below_floor::ORACLE,
     f2_floor_rises::ORACLE,
     f3_no_claim_below_floor::ORACLE,

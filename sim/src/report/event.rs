@@ -37,6 +37,7 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
         | Kind::Released { node, .. }
         | Kind::PromiseReleased { node, .. }
         | Kind::ClockWatch { node, .. }
+        | Kind::PromiseTooShort { node, .. }
         | Kind::VotersClash { node, .. } => Some(*node),
         Kind::Rejoins { boot, .. } => Some(boot.node),
         Kind::Rejoined { who, .. } => Some(who.node),
@@ -134,6 +135,9 @@ pub fn text(kind: &Kind) -> String {
         }
         Kind::ClockWatch { peer, within: true, .. } => format!("trusts the clock of {peer} again"),
         Kind::ClockWatch { peer, .. } => format!("sees the clock of {peer} outside the bound"),
+        Kind::PromiseTooShort { peer, .. } => {
+            format!("does not count the promises of {peer}: too short")
+        }
         Kind::VotersClash { peer, .. } => format!("refuses the list of voters of {peer}"),
         Kind::GuardIssued { holder, token } => format!("guard with token {token} for {holder}"),
         Kind::Status { role, term, leader, .. } => {

@@ -4,14 +4,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fencepost::Instant;
 use fencepost::delivery::{Backoff, DispatcherConfig};
 use madsim::plugin::simulator;
 use madsim::runtime::Handle;
 use madsim::time::TimeHandle;
-use rand::RngExt;
 
-use super::clocks::Clocks;
+use super::clocks::{Clocks, first_reading};
 use super::database::{Books, Database, SharedBooks};
 use super::disks::Disks;
 use super::links::{Links, Mailbox};
@@ -122,8 +120,14 @@ impl World {
             let cluster = Arc::clone(&cluster);
             Operator { books, cluster }
         });
-        let injector =
-            Injector::new(Arc::clone(&cluster), handle, machines, plan.disk, operator.clone());
+        let injector = Injector::new(
+            plan.seed,
+            Arc::clone(&cluster),
+            handle,
+            machines,
+            plan.disk,
+            operator.clone(),
+        );
         Self { cluster, books, operator, injector }
     }
 }
@@ -153,8 +157,7 @@ fn lay_out(plan: &Plan, cluster: &Cluster) {
     }
     let mut origins = stream(plan.seed, "clock origins", 0);
     for place in 0..cluster.places.count() {
-        // Different origins, so that code which compares readings of two nodes goes wrong.
-        let reading = Instant(origins.random_range(1_000_000_000..1_000_000_000_000_000));
+        let reading = first_reading(&mut origins);
         cluster.clocks.add(reading);
         if let Some(&node) = cluster.places.nodes().get(place) {
             let (ppm, within_bound) = (0, true);

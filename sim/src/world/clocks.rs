@@ -16,6 +16,7 @@ use madsim::Config;
 use madsim::plugin::Simulator;
 use madsim::rand::GlobalRng;
 use madsim::time::TimeHandle;
+use rand::{Rng, RngExt};
 
 use self::sleep::{SimSleep, Sleeper};
 use super::place::Place;
@@ -30,6 +31,12 @@ const READS_MAX: u32 = 5_000;
 
 /// 2026-01-01T00:00:00Z, where every wall clock starts.
 const WALL_ORIGIN_MS: i64 = 1_767_225_600_000;
+
+/// What a machine's monotonic clock shows at first: far apart, so that code which compares readings of
+/// two machines goes wrong.
+pub fn first_reading(random: &mut impl Rng) -> Instant {
+    Instant(random.random_range(1_000_000_000..1_000_000_000_000_000))
+}
 
 /// A clock that stands still: the rate of one that does not count while its machine sleeps.
 pub const STOPPED: i32 = -1_000_000;
@@ -156,6 +163,15 @@ impl Clocks {
             sleeper.wake();
         }
         Instant(reading)
+    }
+
+    /// The node's next process finds another clock: its machine was started anew, or is another one.
+    pub fn begin_anew(&self, place: Place, reading: Instant) -> i32 {
+        let now = self.timer.now();
+        let clock = &mut self.lock()[place.0];
+        (clock.since, clock.reading) = (now, reading.0);
+        clock.epoch += 1;
+        clock.ppm
     }
 
     /// Steps a node's wall clock.

@@ -260,6 +260,7 @@ impl NodeRecorder {
             Event::ClockWatch { peer, within, .. } => {
                 Kind::ClockWatch { node, peer: *peer, within: *within }
             }
+            Event::PromiseTooShort { peer, .. } => Kind::PromiseTooShort { node, peer: *peer },
             Event::VotersClash { peer, .. } => Kind::VotersClash { node, peer: *peer },
             Event::Ignored(_) => return None,
         })

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::super::testing::{
-    AWAKE, MS, START, hear, hear_in, leader, life, name, names, receive, said, sent, told, voter,
+    AWAKE, MS, START, handle, hear, hear_in, leader, life, name, names, receive, said, sent, told,
+    voter,
 };
 use super::super::{Body, Config, Election, HardState, Input, Role};
 use super::*;
@@ -221,4 +222,50 @@ fn a_tick_before_its_time_does_nothing() {
     let early = Instant(AWAKE.0 - MS);
     assert_eq!(super::super::testing::handle(&mut mine, early, Input::Tick), []);
     assert_eq!(mine.role(), Role::Follower);
+}
+
+/// A lease rests on promises that outlast it by this node's own clock, whatever timing the voter's
+/// file has.
+#[test]
+fn promises_that_are_too_short_do_not_count() {
+    let needed = Config::of_voter(name(1), names(3)).timing.least_promise();
+    let short = |to: &Election, from, body| {
+        let promise = u64::try_from(needed.as_nanos()).unwrap() - 1;
+        Message { promise, ..said(to, from, body) }
+    };
+    let told_short = |effects: &[Effect]| {
+        let promised = needed - Duration::from_nanos(1);
+        told(effects) == [&Event::PromiseTooShort { peer: name(2), promised, needed }]
+    };
+    let mut mine = leader(3);
+    let until = mine.lease_until();
+    let now = mine.next_wake();
+    handle(&mut mine, now, Input::Tick);
+    let (to, reading, nonce, priority) = (mine.me(), now, 7, 0);
+    let ack = Body::HeartbeatAck { to, round: 2, reading, nonce, priority };
+    let before = mine.clone();
+    let message = short(&mine, life(2, 1), ack.clone());
+    assert!(told_short(&receive(&mut mine, now, &message)));
+    assert!(mine == before);
+    let enough = Message { promise: message.promise + 1, ..message };
+    receive(&mut mine, now, &enough);
+    assert!(mine.lease_until() > until);
+
+    let mut asks = voter(3);
+    handle(&mut asks, AWAKE, Input::Tick);
+    let welcome = Body::PreVoteReply { to: asks.me(), asked: asks.term(), granted: true };
+    let message = short(&asks, life(2, 1), welcome.clone());
+    assert!(told_short(&receive(&mut asks, AWAKE, &message)));
+    assert_eq!(asks.role(), Role::PreCandidate);
+    hear(&mut asks, AWAKE, life(2, 1), welcome);
+    assert_eq!(asks.role(), Role::Candidate);
+    let vote = |granted| Body::VoteReply { to: life(1, 1), granted, known: Arc::default() };
+    let message = short(&asks, life(2, 1), vote(true));
+    assert!(told_short(&receive(&mut asks, AWAKE, &message)));
+    assert_eq!(asks.role(), Role::Candidate);
+    // A refusal promises nothing.
+    let message = short(&asks, life(2, 1), vote(false));
+    assert_eq!(receive(&mut asks, AWAKE, &message), []);
+    hear(&mut asks, AWAKE, life(2, 1), vote(true));
+    assert_eq!(asks.role(), Role::Leader);
 }

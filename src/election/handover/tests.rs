@@ -51,7 +51,7 @@ fn the_best_voter_is_asked() {
         let mut mine = leader(3);
         for (voter, later, priority) in acks {
             let (to, now) = (mine.me(), AWAKE.plus(later));
-            let ack = Body::HeartbeatAck { to, round: 1, reading: now, priority };
+            let ack = Body::HeartbeatAck { to, round: 1, reading: now, nonce: 7, priority };
             hear(&mut mine, now, life(voter, 1), ack);
         }
         asked(&handle(&mut mine, AWAKE.plus(HEARTBEAT), Input::Leave))

@@ -104,7 +104,7 @@ fn an_observer_that_was_not_taken_acknowledges_nothing() {
     let (observer, before) =
         (Identity { node: name(9), incarnation: Incarnation::NONE }, mine.clone());
     let (to, reading, priority) = (mine.me(), AWAKE, 0);
-    let ack = || Body::HeartbeatAck { to, round: 1, reading, priority };
+    let ack = || Body::HeartbeatAck { to, round: 1, reading, nonce: 7, priority };
     assert_eq!(hear(&mut mine, AWAKE, observer, ack()), []);
     assert!(mine == before);
     hear(&mut mine, AWAKE, observer, Body::Observing);
@@ -163,7 +163,7 @@ fn watch(leader: &mut Election, ms: u64, off_ppm: &[(usize, u64)], until: usize)
         for &(voter, ppm) in off_ppm {
             let there = now.plus(HOP);
             let reading = Instant(there.0 + (there.0 - begin.0) / 1_000_000 * ppm);
-            let ack = Body::HeartbeatAck { to, round, reading, priority: MAX_PRIORITY };
+            let ack = Body::HeartbeatAck { to, round, reading, nonce: 7, priority: MAX_PRIORITY };
             hear(leader, there.plus(HOP), life(voter, 1), ack);
         }
         if leader.clock_suspects().len() >= until {
@@ -209,7 +209,7 @@ fn what_a_suspect_acknowledged_before_counts_no_more() {
     let until = mine.lease_until();
     // Two heartbeats: the first is acknowledged by n04, whose clock has jumped by the second.
     let (first, ack) = (mine.next_wake(), |mine: &Election, round, at: Instant| {
-        Body::HeartbeatAck { to: mine.me(), round, reading: at, priority: MAX_PRIORITY }
+        Body::HeartbeatAck { to: mine.me(), round, reading: at, nonce: 7, priority: MAX_PRIORITY }
     });
     let round = |mine: &Election| match &mine.state {
         State::Leader(leading) => leading.round,
@@ -230,4 +230,22 @@ fn what_a_suspect_acknowledged_before_counts_no_more() {
     let body = ack(&mine, one, first);
     hear(&mut mine, second, life(3, 1), body);
     assert_eq!(mine.lease_until(), Some(first.plus(LEASE)));
+}
+
+/// A voter with its disk comes back as the same life, and maybe on a machine whose clock shows
+/// something else.
+#[test]
+fn clocks_of_two_processes_are_not_compared() {
+    let mut mine = leader(3);
+    watch(&mut mine, 5_000, &[(2, 0), (3, 0)], 1);
+    for (nonce, shows) in [(8, 9_000_000 * MS), (9, 5 * MS)] {
+        let now = mine.next_wake();
+        handle(&mut mine, now, Input::Tick);
+        let State::Leader(leading) = &mine.state else { panic!("it leads") };
+        let (to, round, reading) = (mine.me(), leading.round, Instant(shows));
+        let ack = Body::HeartbeatAck { to, round, reading, nonce, priority: MAX_PRIORITY };
+        hear(&mut mine, now, life(2, 1), ack);
+        assert_eq!(**mine.clock_suspects(), []);
+        assert_eq!(mine.lease_until(), Some(now.plus(LEASE)), "its acknowledgement counts at once");
+    }
 }

@@ -14,7 +14,7 @@ fn all() -> Vec<Body> {
         Body::VoteRequest { release: None },
         Body::VoteReply { to, granted: true, known: Arc::clone(&known) },
         Body::Heartbeat { round: 1, view: Arc::default() },
-        Body::HeartbeatAck { to, round: 1, reading: START, priority: 0 },
+        Body::HeartbeatAck { to, round: 1, reading: START, nonce: 7, priority: 0 },
         Body::NewerTerm { to },
         Body::TakeOver { to },
         Body::Leaving,

@@ -32,7 +32,8 @@ fn me() -> Identity {
 #[test]
 fn what_observers_say_to_all_is_no_offence_where_nobody_leads() {
     let mut mine = voter(3);
-    let ack = Body::HeartbeatAck { to: life(2, 1), round: 1, reading: START, priority: 0 };
+    let ack =
+        Body::HeartbeatAck { to: life(2, 1), round: 1, reading: START, nonce: 7, priority: 0 };
     for body in [Body::Observing, ack, Body::Leaving] {
         assert_eq!(hear(&mut mine, START, me(), body), []);
     }
@@ -142,7 +143,7 @@ fn an_observers_acknowledgement_counts_for_the_leader_it_names() {
         let mut mine = leader(3);
         hear(&mut mine, AWAKE, me(), Body::Observing);
         let to = life(1, incarnation);
-        let ack = Body::HeartbeatAck { to, round: 1, reading: AWAKE, priority: 0 };
+        let ack = Body::HeartbeatAck { to, round: 1, reading: AWAKE, nonce: 7, priority: 0 };
         hear(&mut mine, AWAKE.plus(HEARTBEAT), me(), ack);
         mine.refresh_view(AWAKE.plus(TIMEOUT));
         assert_eq!(mine.view().participants.contains(&name(9)), takes_part);

@@ -59,9 +59,9 @@ fn answers() -> impl Strategy<Value = Body> {
         }),
         (any_identity(), any::<bool>(), any_vector())
             .prop_map(|(to, granted, known)| Body::VoteReply { to, granted, known }),
-        (any_identity(), any::<u64>(), any::<u64>(), any::<u8>()).prop_map(
-            |(to, round, reading, priority)| {
-                Body::HeartbeatAck { to, round, reading: Instant(reading), priority }
+        (any_identity(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u8>()).prop_map(
+            |(to, round, reading, nonce, priority)| {
+                Body::HeartbeatAck { to, round, reading: Instant(reading), nonce, priority }
             }
         ),
         any_identity().prop_map(|to| Body::NewerTerm { to }),
@@ -92,12 +92,14 @@ fn lists() -> impl Strategy<Value = Body> {
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let message = (any_identity(), any_generation(), any::<u64>(), any::<u64>(), any_body())
-        .prop_map(|(from, generation, config, term, body)| {
+    let numbers = (any::<u64>(), any::<u64>(), any::<u64>());
+    let message = (any_identity(), any_generation(), numbers, any_body()).prop_map(
+        |(from, generation, (config, promise, term), body)| {
             let (config, term) = (ConfigId(config), Term(term));
-            let message = Message { from, generation, config, term, body };
+            let message = Message { from, generation, config, promise, term, body };
             Frame::Packet(message.into())
-        });
+        },
+    );
     let hello = ("\\PC{0,16}", any_node(), any_node(), any::<u64>(), any::<bool>()).prop_map(
         |(cluster, from, to, process, observer)| Frame::Hello {
             cluster,
@@ -157,7 +159,8 @@ fn big(body: Body) -> Frame {
     let from = Identity { node: name(0), incarnation: Incarnation(u64::MAX) };
     let generation = Generation { number: u64::MAX, roll: u64::MAX };
     let config = ConfigId(u64::MAX);
-    Frame::Packet(Message { from, generation, config, term: Term::MAX, body }.into())
+    let (promise, term) = (u64::MAX, Term::MAX);
+    Frame::Packet(Message { from, generation, config, promise, term, body }.into())
 }
 
 fn big_view(count: usize) -> Frame {

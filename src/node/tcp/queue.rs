@@ -79,6 +79,7 @@ mod tests {
             from: Identity { node: "n1".parse().unwrap(), incarnation: Incarnation::FIRST },
             generation: Generation::stored(1),
             config: ConfigId::default(),
+            promise: 0,
             term: Term(term),
             body: Body::PreVote,
         };

@@ -92,6 +92,7 @@ impl Group {
             | Kind::SteppedDown { .. }
             | Kind::Rejoins { .. }
             | Kind::Rejoined { .. }
+            | Kind::PromiseTooShort { .. }
             | Kind::VotersClash { .. } => Self::Election,
             Kind::Sent { what, .. } => Self::of_message(*what),
             Kind::LeaseExtended { .. }
