@@ -16,7 +16,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::faults::generate;
 use crate::faults::plan::{Fault, Plan, Start, Workload};
-use crate::history::{Event, History, JobEvent, Kind, MessageNo, Phase};
+use crate::history::{Event, History, JobEvent, Kind, MessageNo, Phase, WorkEvent};
 use crate::oracles::{self, Setting, SinkKind, Violation};
 use crate::report::log;
 use crate::scenario::Scenario;
@@ -34,7 +34,7 @@ use crate::world::voters::Cluster;
 const WARM_UP_MAX: Duration = Duration::from_secs(30);
 const WARM_UP_ROUNDS: u32 = 10;
 
-/// How long a healed cluster is watched at least, to see that its leader is stable.
+/// How long a healed cluster, and a leader of it, is watched at least, to see that it is stable.
 const HEALING_MIN: Duration = Duration::from_secs(3);
 
 /// How often the testbed looks whether a phase is over.
@@ -128,6 +128,11 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
         return Verdict::Vacuous(vec!["nothing was delivered".to_owned()]);
     }
     let began = |event: &Event| matches!(event.kind, Kind::Job(JobEvent::Began { .. }));
+    let acted = |event: &Event| matches!(event.kind, Kind::Work(WorkEvent::Acted { .. }));
+    let shares = plan.workload.is_some_and(|workload| workload.handling.units > 0);
+    if shares && !history.events().iter().any(acted) {
+        return Verdict::Vacuous(vec!["nobody acted on a unit of the work".to_owned()]);
+    }
     if !plan.jobs.is_empty() && !history.events().iter().any(began) {
         return Verdict::Vacuous(vec!["no job ran".to_owned()]);
     }
@@ -189,6 +194,12 @@ impl Run<'_> {
         clocks.wall(places.database())
     }
 
+    /// Whether the same guard has been held for so long.
+    fn led_for(&self, long: Duration) -> bool {
+        let Cluster { recorder, timer, .. } = &*self.world.cluster;
+        recorder.led_since().is_some_and(|since| timer.now() >= since.0 + nanos(long))
+    }
+
     /// Whether someone may act.
     fn led(&self) -> bool {
         self.world.cluster.recorder.led()
@@ -245,7 +256,7 @@ impl Run<'_> {
             let passed = Duration::from_nanos(timer.now() - start);
             // A process may have come back a moment ago: a start waits for whatever holds its machine.
             let all = self.world.cluster.recorder.all_take_part();
-            let done = passed >= least && all && self.led() && self.is_settled();
+            let done = passed >= least && all && self.led_for(least) && self.is_settled();
             if done || passed >= self.plan.heal + least {
                 return;
             }

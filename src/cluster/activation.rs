@@ -10,7 +10,7 @@ use super::coordinator::ElectionCommand;
 use super::guard::{Leadership, LeaseState};
 use super::observe::{NodeEvent, Observer};
 use super::watched::Watched;
-use crate::id::{Identity, NodeId, Token};
+use crate::id::{Generation, Identity, NodeId, Token};
 use crate::probe::{mutant, reach};
 use crate::store::{Activated, Fence, StoreError};
 use crate::time::Clock;
@@ -68,23 +68,31 @@ impl<S: Fence, C: Clock> Activation<S, C> {
         let (token, generation) = (leadership.token(), lease.generation);
         let holder = Identity { node: self.me, incarnation: lease.incarnation };
         loop {
-            match self.store.activate(generation, token, holder).await {
-                Ok(Activated::Raised) => break,
-                Ok(Activated::Behind { floor, generation }) => {
-                    info!(%token, %floor, %generation, "the store does not take this token");
+            let patience = began + ACTIVATION_PATIENCE;
+            let answer = tokio::select! {
+                biased;
+                answer = self.store.activate(generation, token, holder) => Some(answer),
+                () = self.clock.sleep_until(patience) => None,
+            };
+            match answer {
+                Some(Ok(Activated::Raised)) => break,
+                Some(Ok(Activated::Behind { floor, generation: stored })) => {
+                    tell_refused(token, generation, floor, stored);
+                    let generation = stored;
                     let (term, floor) = (token.into(), floor.into());
                     self.command(ElectionCommand::Outranked { term, floor, generation }).await;
                     return;
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     match &error {
                         StoreError::Unknown(_) => reach!("activation_retried"),
                         StoreError::Unavailable(_) => reach!("activation_failed"),
                     }
                     warn!(token = %leadership.token(), %error, "cannot raise the fence yet");
                 }
+                None => {}
             }
-            if self.clock.now() >= began + ACTIVATION_PATIENCE {
+            if self.clock.now() >= patience {
                 warn!("the store stays out of reach: resigning, so that another node can try");
                 self.command(ElectionCommand::Resign { term: token.into() }).await;
                 return;
@@ -105,5 +113,19 @@ impl<S: Fence, C: Clock> Activation<S, C> {
     async fn command(&self, command: ElectionCommand) {
         // The driver outlives this task except while the node stops; then nobody needs to know.
         let _ = self.commands.send(command).await;
+    }
+}
+
+/// A floor above the token is learned and outdone. A store whose generation is older is another store, or
+/// one that was set back, and no leader of this generation will ever act over it.
+fn tell_refused(token: Token, ours: Generation, floor: Token, stored: Generation) {
+    if stored < ours {
+        warn!(
+            %token, %ours, %stored,
+            "the store is older than this cluster: nobody can act until the right store is back, or \
+             until all nodes were stopped and their data directories deleted",
+        );
+    } else {
+        info!(%token, %floor, generation = %stored, "the store does not take this token");
     }
 }

@@ -79,15 +79,26 @@ async fn run<O: Coordinator, S: Fence>(
         }
     }
     let _ = shared.commands.send(ElectionCommand::Leave).await;
-    outcome::<O>((&mut coordinator.0).await)
+    tokio::select! {
+        biased;
+        ended = &mut coordinator.0 => outcome::<O>(ended),
+        () = shared.clock.sleep(STOP_LIMIT) => {
+            warn!(limit = ?STOP_LIMIT, "the coordinator does not end, and is dropped: is its disk stuck?");
+            Ok(())
+        }
+    }
 }
 
 /// Waits until nobody acts any more under this node's leadership, and nobody can begin to.
 async fn last_act<C: Clock>(shared: &Shared<C>, activation: &mut AbortOnDrop<()>) {
     shared.crew.gone().await;
+    // Held from before the activation lets go of its own until it was counted: a turn that ends at this
+    // moment must not find fewer holders than there are.
+    let before = shared.guard.update(Option::take);
     activation.0.abort();
     let _ = (&mut activation.0).await;
-    if let Some(guard) = shared.guard.update(Option::take) {
+    let last = shared.guard.update(Option::take);
+    for guard in [before, last].into_iter().flatten() {
         guard.alone().await;
     }
 }

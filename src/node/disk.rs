@@ -136,6 +136,9 @@ impl FileDisk {
     pub fn open(directory: &Path) -> Result<Self, DiskError> {
         std::fs::create_dir_all(directory).map_err(io_error("create", directory))?;
         let lock = Arc::new(data_lock::lock(directory)?);
+        // A process that was killed may have renamed its record and not got to this. What is read
+        // now is acted on, and must not be taken back by a power cut.
+        Self::sync(directory)?;
         Ok(Self { path: directory.join("hard-state"), lock })
     }
 
@@ -147,6 +150,11 @@ impl FileDisk {
         file.sync_all().map_err(io_error("sync", &temporary))?;
         std::fs::rename(&temporary, path).map_err(io_error("rename", &temporary))?;
         let directory = path.parent().expect("the slot lies in a directory");
+        Self::sync(directory)
+    }
+
+    /// Makes the names in the directory durable.
+    fn sync(directory: &Path) -> Result<(), DiskError> {
         let handle = std::fs::File::open(directory).map_err(io_error("open", directory))?;
         handle.sync_all().map_err(io_error("sync", directory))
     }

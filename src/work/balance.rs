@@ -16,7 +16,7 @@ pub fn balance(workers: &[NodeId], holders: &[Option<NodeId>]) -> Vec<Option<Nod
     }
     let has = |worker: NodeId| holders.iter().filter(|holder| **holder == Some(worker)).count();
     // Who has most comes first; the sort is stable, so that names decide between equals.
-    workers.sort_by_key(|worker| std::cmp::Reverse(has(*worker)));
+    workers.sort_by_cached_key(|worker| std::cmp::Reverse(has(*worker)));
     let (share, larger) = (holders.len() / workers.len(), holders.len() % workers.len());
     let mut room: Vec<(NodeId, usize)> = workers
         .into_iter()

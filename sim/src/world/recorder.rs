@@ -39,7 +39,8 @@ struct State {
     absent: BTreeSet<NodeId>,
     /// Which voters rejoin.
     rejoining: BTreeSet<NodeId>,
-    guard_issued: bool,
+    /// Since when the last guard has been held.
+    led_since: Option<SimTime>,
 }
 
 impl Recorder {
@@ -56,18 +57,18 @@ impl Recorder {
             Kind::GuardIssued { holder, .. } => {
                 state.last_holder = Some(holder.node);
                 state.leads = Some(holder.node);
-                state.guard_issued = true;
+                state.led_since = Some(at);
             }
             Kind::Activated { holder, again: false, .. } => state.leads = Some(holder.node),
             // A deposed leader may notice only after its successor was handed a guard.
             Kind::SteppedDown { node, .. } if state.last_holder == Some(*node) => {
-                state.guard_issued = false;
+                state.led_since = None;
             }
             Kind::Down { node, .. } => {
                 state.down.insert(*node);
                 state.rejoining.remove(node);
                 if state.last_holder == Some(*node) {
-                    state.guard_issued = false;
+                    state.led_since = None;
                 }
             }
             Kind::Booted { node, .. } => {
@@ -147,7 +148,12 @@ impl Recorder {
 
     /// Whether a guard is held, as far as a look from outside can tell without the clocks.
     pub fn led(&self) -> bool {
-        self.lock().guard_issued
+        self.led_since().is_some()
+    }
+
+    /// Since when the same guard is held, likewise.
+    pub fn led_since(&self) -> Option<SimTime> {
+        self.lock().led_since
     }
 
     /// The node is to have no process, or none for now.

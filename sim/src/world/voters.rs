@@ -159,6 +159,7 @@ impl Cluster {
             self.recorder.record(Kind::Listed { node, voters });
         }
         info!(%node, boot, "process starts");
+        let asked = Arc::clone(&stop);
         let result = match self.transport {
             plan::Transport::Links => {
                 let transport = LinkTransport { cluster: Arc::clone(&self), here: place };
@@ -182,7 +183,7 @@ impl Cluster {
             }
         };
         match result {
-            Ok(()) => info!(%node, boot, "process ends"),
+            Ok(()) if asked.get() => info!(%node, boot, "process ends"),
             // Whoever supervises it kills what is left and starts it again.
             Err(error) if is_of_the_disk(&error) && self.disks.has_failed(place) => {
                 info!(%node, boot, %error, "process fails");
@@ -191,6 +192,7 @@ impl Cluster {
             }
             // Nothing in this world excuses it, and a dead node must not pass for a quiet one.
             Err(error) => panic!("process {boot} of {node} failed: {error}"),
+            Ok(()) => panic!("process {boot} of {node} ended, and nobody had asked it to"),
         }
         switches.ended.store(true, Ordering::Relaxed);
     }

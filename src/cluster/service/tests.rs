@@ -7,9 +7,10 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::super::testing::{Simulated, World, lose, say};
-use super::super::{LeaseState, STOP_LIMIT};
+use super::super::{ACTIVATION_PATIENCE, LeaseState, STOP_LIMIT};
 use super::*;
-use crate::id::{Term, Token};
+use crate::id::{Boot, Generation, Identity, Term, Token};
+use crate::store::{Activated, BindError, Roll, StoreError};
 
 const MOMENT: Duration = Duration::from_millis(10);
 
@@ -265,4 +266,44 @@ async fn a_failed_coordinator_ends_everything_with_its_reason() {
     ] {
         assert!(stopped.to_string().ends_with("failed: the quorum has burnt down"), "{stopped}");
     }
+}
+
+/// A store that never answers: its one call ends no sooner than it likes.
+struct Mute;
+
+impl Fence for Mute {
+    async fn bind(&self, _: &str) -> Result<(), BindError> {
+        Ok(())
+    }
+
+    async fn activate(
+        &self,
+        _: Generation,
+        _: Token,
+        _: Identity,
+    ) -> Result<Activated, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn roll(&self) -> Result<Roll, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn call_roll(&self, _: Generation, _: &[Boot]) -> Result<Roll, StoreError> {
+        std::future::pending().await
+    }
+}
+
+/// Another node may reach the store: who waits for an answer lets it try, however long its own call lasts.
+#[tokio::test]
+async fn a_leader_whose_store_does_not_answer_resigns() {
+    let world = World::over(|_| Mute);
+    world.lead(4);
+    let until = world.service.clock().now().plus(60_000_000_000);
+    world.lease.set(LeaseState { until, ..world.lease.get() });
+    sleep(ACTIVATION_PATIENCE - MOMENT).await;
+    assert_eq!(world.said(), Vec::<String>::new());
+    sleep(2 * MOMENT).await;
+    assert_eq!(world.said(), ["resign 4"]);
+    assert!(world.service.leadership().is_none());
 }
