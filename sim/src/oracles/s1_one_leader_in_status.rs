@@ -23,7 +23,7 @@ pub const ORACLE: Oracle = Oracle {
     check,
 };
 
-fn check(history: &History, _: &Setting) -> Vec<Violation> {
+fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut shown: BTreeMap<NodeId, (Generation, Term)> = BTreeMap::new();
     let mut named: BTreeMap<(Generation, Term), NodeId> = BTreeMap::new();
@@ -38,9 +38,12 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             }
             Kind::Status { node, role, generation, term, leader } => {
                 // Without a store two starts of one number are told apart by their rolls alone, and
-                // neither is older than the other.
+                // neither is older than the other. And voters that all forgot begin to count anew; an
+                // observer that outlived them follows.
+                let observes = !setting.delivers && role == Role::Observer;
                 let goes_back = |(since, last): &(Generation, Term)| {
-                    *last > term && (since.number > generation.number || *since == generation)
+                    let older = since.number > generation.number && !observes;
+                    *last > term && (older || *since == generation)
                 };
                 if let Some((_, last)) = shown.insert(node, (generation, term)).filter(goes_back) {
                     report.add(index, event, || {
@@ -107,17 +110,24 @@ mod tests {
 
     #[test]
     fn starts_that_only_their_rolls_tell_apart_begin_their_terms_anew() {
-        let status = |number, roll, term| Kind::Status {
+        let of = |role, number, roll, term| Kind::Status {
             node: "n1".parse().unwrap(),
-            role: Follower,
+            role,
             generation: Generation { number, roll },
             term: Term(term),
             leader: None,
         };
+        let status = |number, roll, term| of(Follower, number, roll, term);
         let shown = || Script::new().push(status(2, 9, 3));
         shown().push(status(2, 8, 1)).check(&ORACLE);
         shown().push(status(3, 7, 1)).check(&ORACLE);
         shown().bad().push(status(1, 9, 2)).check(&ORACLE);
+        // Voters count their starts anew when all of them forgot and no store remembers.
+        let mut observes = Script::new().push(of(Role::Observer, 2, 9, 3));
+        observes.setting.delivers = false;
+        observes.push(of(Role::Observer, 1, 7, 1)).check(&ORACLE);
+        let stored = Script::new().push(of(Role::Observer, 2, 9, 3));
+        stored.bad().push(of(Role::Observer, 1, 7, 1)).check(&ORACLE);
     }
 
     #[test]
