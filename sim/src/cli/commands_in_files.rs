@@ -46,10 +46,10 @@ fn filled(command: &str) -> Vec<String> {
     let command = command
         .replace("${{ matrix.shard }}", "3")
         .replace("${{ inputs.duration || '45m' }}", "45m")
-        .replace("$((FIRST_SEED + 39))", "42000039")
-        .replace("$((FIRST_SEED + 999))", "42000999")
-        .replace("$((FIRST_SEED + 1000))", "42001000")
-        .replace("${FIRST_SEED}", "42000000")
+        .replace("$((FIRST_SEED + 39))", "4200000039")
+        .replace("$((FIRST_SEED + 999))", "4200000999")
+        .replace("$((FIRST_SEED + 1000))", "4200001000")
+        .replace("${FIRST_SEED}", "4200000000")
         .replace("$(JOB_COMPLETION_INDEX)", "7")
         .replace('"', "");
     assert!(!command.contains('$'), "what is that? {command}");
