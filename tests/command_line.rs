@@ -57,6 +57,19 @@ fn exit_codes_tell_the_verdict() {
 }
 
 #[test]
+fn a_shard_without_seeds_is_no_failure_and_claims_nothing() {
+    let calm = File::new("no-seeds", "");
+    let breaks = File::new("no-seeds-breaks", "[expect]\nverdict = \"L1\"\n");
+    for file in [&calm, &breaks] {
+        let output = sim(&["run", file.path(), "--seeds", "2", "--shard", "3/8"]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(text.contains("this shard has no seeds of any scenario"), "{text}");
+        assert!(!text.contains("worth running") && !text.contains("ok:"), "{text}");
+    }
+}
+
+#[test]
 fn bad_input_ends_with_2_and_the_remedy() {
     for (arguments, says) in [
         (&["run", "--seeds", "x"][..], "names no seeds"),

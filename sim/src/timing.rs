@@ -179,11 +179,13 @@ fn round_trip(case: Case) -> Duration {
     case.latency.0 + case.latency.1
 }
 
-/// Runs all cases and tells the table.
-pub fn run(say: &mut dyn FnMut(&str)) {
+/// Runs all cases and tells the table. The answer is whether every seed kept all properties and had
+/// a successor.
+pub fn run(say: &mut dyn FnMut(&str)) -> bool {
     let slow = (Duration::from_micros(300), Duration::from_millis(2));
     let even = (Duration::from_millis(2), Duration::from_millis(2));
     say(&format!("{SEEDS} seeds a row; times in ms of simulated time: mean, p99, most"));
+    let mut good = true;
     say("case                                      expected     to lease             to guard");
     for (graceful, what) in [(false, "failover"), (true, "handover")] {
         for voters in [3, 5] {
@@ -192,7 +194,7 @@ pub fn run(say: &mut dyn FnMut(&str)) {
                 (even, DiskMode::None, "2 ms links, no disk"),
             ] {
                 let case = Case { voters, graceful, latency, disk };
-                say(&row(&format!("{what} N={voters}, {links}"), case));
+                good &= tell(&format!("{what} N={voters}, {links}"), case, SEEDS, say);
             }
         }
     }
@@ -206,16 +208,20 @@ pub fn run(say: &mut dyn FnMut(&str)) {
             2 * (voters - 1)
         ));
     }
+    good
 }
 
-fn row(name: &str, case: Case) -> String {
-    let mut found: Vec<Succession> = Vec::new();
-    for seed in 1..=SEEDS {
-        match case.run(seed) {
-            Ok(succession) => found.push(succession),
-            Err(why) => return format!("{name}: {why}"),
-        }
+/// Tells one row, or the first seed that went wrong in its place: then the answer is false.
+fn tell(name: &str, case: Case, seeds: u64, say: &mut dyn FnMut(&str)) -> bool {
+    let row = (1..=seeds).map(|seed| case.run(seed)).collect::<Result<Vec<_>, _>>();
+    match &row {
+        Ok(found) => say(&line(name, case, found)),
+        Err(why) => say(&format!("{name}: {why}")),
     }
+    row.is_ok()
+}
+
+fn line(name: &str, case: Case, found: &[Succession]) -> String {
     let expected = match case.graceful {
         true => round_trip(case) * 3 / 2,
         false => expected_failover(case),
@@ -268,6 +274,21 @@ mod tests {
         let mean = times.iter().sum::<Duration>() / 60;
         let expected = expected_failover(case);
         assert!(mean < expected * 5 / 4 && mean > expected * 3 / 4, "{mean:?} for {expected:?}");
+    }
+
+    #[test]
+    fn a_row_that_went_wrong_says_so_and_is_not_good() {
+        let even = Duration::from_millis(2);
+        let good = Case { voters: 3, graceful: true, latency: (even, even), disk: DiskMode::None };
+        // Slower than any lease, so that nobody ever leads.
+        let never = Duration::from_secs(5);
+        let bad = Case { latency: (never, never), ..good };
+        let mut rows = Vec::new();
+        assert!(tell("good", good, 2, &mut |row| rows.push(row.to_owned())));
+        assert!(!tell("bad", bad, 2, &mut |row| rows.push(row.to_owned())));
+        let [told, wrong] = rows.as_slice() else { panic!("{rows:?}") };
+        assert!(told.starts_with("good ") && !told.contains("seed"), "{told}");
+        assert!(wrong.starts_with("bad: seed 1"), "{wrong}");
     }
 
     #[test]

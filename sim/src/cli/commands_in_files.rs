@@ -46,11 +46,12 @@ fn filled(command: &str) -> Vec<String> {
     let command = command
         .replace("${{ matrix.shard }}", "3")
         .replace("${{ inputs.duration || '45m' }}", "45m")
-        .replace("$((FIRST_SEED + 39))", "42000039")
-        .replace("$((FIRST_SEED + 999))", "42000999")
-        .replace("$((FIRST_SEED + 1000))", "42001000")
-        .replace("${FIRST_SEED}", "42000000")
+        .replace("$((FIRST_SEED + 39))", "4200000039")
+        .replace("$((FIRST_SEED + 999))", "4200000999")
+        .replace("$((FIRST_SEED + 1000))", "4200001000")
+        .replace("${FIRST_SEED}", "4200000000")
         .replace("$(JOB_COMPLETION_INDEX)", "7")
+        .replace("$(POD_NAME)", "fencepost-fuzz-7-x2x4z")
         .replace('"', "");
     assert!(!command.contains('$'), "what is that? {command}");
     command.split_whitespace().map(str::to_owned).collect()
@@ -126,4 +127,10 @@ fn the_fleet_uses_a_command_that_exists_and_a_shard_for_each_pod() {
     let pods = text.lines().find_map(|line| line.trim().strip_prefix("completions: "));
     let pods = pods.expect("so many pods");
     assert!(arguments.contains(&format!("--shard=7/{pods}")), "{pods} pods: {arguments:?}");
+    // The second pod of a shard must not write over what the first has left.
+    for file in ["--jsonl=", "--junit="] {
+        let name = arguments.iter().find(|argument| argument.starts_with(file));
+        assert!(name.is_some_and(|name| name.contains("-7-x2x4z.")), "{file}: {arguments:?}");
+    }
+    assert!(text.contains("name: POD_NAME") && text.contains("fieldPath: metadata.name"));
 }

@@ -69,10 +69,10 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
         Some(Command::Corpus(arguments)) => fuzz::corpus(&arguments),
         Some(Command::Unfuzz(arguments)) => fuzz::unfuzz(&arguments),
         Some(Command::List) => list::list(),
-        Some(Command::Timing) => {
-            crate::timing::run(&mut say_line);
-            Ok(Exit::Ok)
-        }
+        Some(Command::Timing) => Ok(match crate::timing::run(&mut say_line) {
+            true => Exit::Ok,
+            false => Exit::Violated,
+        }),
         Some(Command::Bench) => {
             crate::bench::run(&mut say_line);
             Ok(Exit::Ok)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fencepost::NodeId;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::pick::{chance, log_duration, one_of, uniform, uniform_duration, uniform_i64};
+use super::pick::{chance, log_duration, one_of, uniform, uniform_duration, uniform_nonzero};
 use super::plan::{
     DiskMode, DiskTrouble, Fault, Handling, Harm, Plan, PlannedFault, ServiceTrouble, Size, Start,
     Target, Workload, node, observer,
@@ -256,15 +256,15 @@ fn expand(
         FaultSpec::Judge { case, thinks } => Fault::Judge { case: *case, thinks: pick(*thinks) },
         FaultSpec::Strobe { node, by_ms, every, lasts } => {
             let (every, lasts) = (pick(*every), pick(*lasts));
-            Fault::Strobe { node: *node, by_ms: uniform_i64(rng, *by_ms), every, lasts }
+            Fault::Strobe { node: *node, by_ms: uniform_nonzero(rng, *by_ms), every, lasts }
         }
         FaultSpec::WallStep { node, by_ms } => {
-            Fault::WallStep { node: *node, by_ms: uniform_i64(rng, *by_ms) }
+            Fault::WallStep { node: *node, by_ms: uniform_nonzero(rng, *by_ms) }
         }
         FaultSpec::Rate { node, ppm, lasts } => {
             let lasts = pick(*lasts);
             let range = Between { low: ppm.low.into(), high: ppm.high.into() };
-            let ppm = i32::try_from(uniform_i64(rng, range)).expect("between two of them");
+            let ppm = i32::try_from(uniform_nonzero(rng, range)).expect("between two of them");
             Fault::Rate { node: *node, ppm, lasts }
         }
     };

@@ -117,6 +117,10 @@ impl Injector {
     }
 
     async fn carry_out(&self, fault: Fault, line: String) {
+        if !self.meets_something(&fault) {
+            self.cluster.recorder.record(Kind::FaultMissed { line });
+            return;
+        }
         let kind = fault.kind(&self.cluster.timing);
         self.cluster.recorder.record(Kind::Fault { kind, line: line.clone() });
         match fault {
@@ -174,6 +178,40 @@ impl Injector {
         self.cluster.recorder.record(Kind::FaultEnded { line });
     }
 
+    /// Whether the fault does anything at this moment. One that does not must not be counted as
+    /// injected: a scenario that asks for it would be worth running for nothing.
+    fn meets_something(&self, fault: &Fault) -> bool {
+        let someone_is_up = |nodes| self.set(nodes).into_iter().any(|place| self.is_up(place));
+        match fault {
+            Fault::Bounce { nodes, .. } | Fault::Die { nodes, .. } => someone_is_up(nodes),
+            // Whoever is down at the first kill may be up at the next.
+            Fault::CrashLoop { nodes, times, .. } => *times > 1 || someone_is_up(nodes),
+            Fault::Cut { links, .. }
+            | Fault::Flap { links, .. }
+            | Fault::Slow { links, .. }
+            | Fault::Noise { links, .. } => !self.pairs(links).is_empty(),
+            Fault::Topology { topology, .. } => !self.missing(*topology).is_empty(),
+            Fault::Judge { case, .. } => {
+                self.operator.as_ref().is_some_and(|operator| operator.finds(*case))
+            }
+            // A process that is down is held, or started with other voters, or never again.
+            Fault::Pause { .. }
+            | Fault::Suspend { .. }
+            | Fault::Deploy { .. }
+            | Fault::Retire { .. }
+            | Fault::Disk { .. }
+            | Fault::Restart { .. }
+            | Fault::Service { .. }
+            | Fault::Strobe { .. }
+            | Fault::WallStep { .. }
+            | Fault::Rate { .. } => true,
+        }
+    }
+
+    fn is_up(&self, place: Place) -> bool {
+        !self.cluster.recorder.is_down(self.cluster.places.node(place))
+    }
+
     async fn wait(&self, lasts: Duration) {
         self.cluster.timer.sleep(lasts).await;
     }
@@ -201,9 +239,8 @@ impl Injector {
         down: Duration,
         slow_start: Duration,
     ) {
-        let Cluster { recorder, timer, switches, places, .. } = &*self.cluster;
-        let is_up = |place: &Place| !recorder.is_down(places.node(*place));
-        running.retain(is_up);
+        let Cluster { timer, switches, .. } = &*self.cluster;
+        running.retain(|place| self.is_up(*place));
         let mut ended = Vec::new();
         if graceful {
             for place in &running {
@@ -213,7 +250,7 @@ impl Injector {
             while timer.now() < give_up && !running.is_empty() {
                 timer.sleep(STOP_LOOK).await;
                 // Another bounce may have been faster.
-                running.retain(is_up);
+                running.retain(|place| self.is_up(*place));
                 let by_itself = |place: &Place| switches[place.0].ended.load(Ordering::Relaxed);
                 for place in running.iter().copied().filter(by_itself).collect::<Vec<_>>() {
                     running.remove(&place);

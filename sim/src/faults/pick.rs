@@ -19,6 +19,15 @@ pub fn uniform_i64(rng: &mut Xoshiro256PlusPlus, range: Between<i64>) -> i64 {
     if range.low == range.high { range.low } else { rng.random_range(range.low..=range.high) }
 }
 
+/// As [`uniform_i64`], but one beside zero in the place of zero: what moves by nothing is no fault.
+pub fn uniform_nonzero(rng: &mut Xoshiro256PlusPlus, range: Between<i64>) -> i64 {
+    match uniform_i64(rng, range) {
+        0 if range.high > 0 => 1,
+        0 => -1,
+        drawn => drawn,
+    }
+}
+
 /// From one end to the other, all alike.
 pub fn uniform_duration(rng: &mut Xoshiro256PlusPlus, range: Between<Duration>) -> Duration {
     let (low, high) = (nanos(range.low), nanos(range.high));
@@ -95,6 +104,17 @@ mod tests {
                 prop_assert!((range.low..=range.high).contains(&drawn), "{drawn:?}");
                 let drawn = log_duration(&mut rng, range);
                 prop_assert!((range.low..=range.high).contains(&drawn), "{drawn:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_not_drawn_where_something_must_move() {
+        let mut rng = stream(1, "test", 0);
+        for (low, high) in [(-1, 1), (0, 1), (-1, 0), (-3, 3), (2, 2)] {
+            for _ in 0..100 {
+                let drawn = uniform_nonzero(&mut rng, Between { low, high });
+                assert!(drawn != 0 && (low..=high).contains(&drawn), "{drawn} of {low}..{high}");
             }
         }
     }

@@ -21,6 +21,12 @@ pub enum Kind {
         /// What exactly.
         line: String,
     },
+    /// A fault was due and met nothing: nobody was up, no link was meant, nothing was in doubt. It
+    /// is not counted.
+    FaultMissed {
+        /// What exactly.
+        line: String,
+    },
     /// A fault ended.
     FaultEnded {
         /// What exactly.

@@ -74,6 +74,7 @@ pub fn text(kind: &Kind) -> String {
     match kind {
         Kind::Phase(phase) => format!("phase: {phase:?}"),
         Kind::Fault { line, .. } => format!("fault: {line}"),
+        Kind::FaultMissed { line } => format!("fault without effect: {line}"),
         Kind::FaultEnded { line } => format!("fault ended: {line}"),
         Kind::Booted { boot, .. } => format!("process {boot} runs"),
         Kind::Listed { voters, .. } => format!("its voters are n1 to n{voters} from now on"),

@@ -64,6 +64,8 @@ pub fn line(reference: &str, report: &BatchReport, verdict: &BatchVerdict, paint
         },
     ];
     let word = match verdict {
+        // Of a whole batch that is vacuous, but a shard may have none.
+        BatchVerdict::Ok if stats.runs == 0 => paint.empty("no seeds"),
         BatchVerdict::Ok => paint.good("ok"),
         BatchVerdict::Violated => paint.bad("VIOLATED"),
         BatchVerdict::Vacuous(_) => paint.empty("VACUOUS"),

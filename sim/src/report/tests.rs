@@ -94,9 +94,9 @@ fn no_line_is_wider_than_the_screen() {
 #[test]
 fn the_columns_of_the_table_are_aligned() {
     let (head, report) = (header(Paint::OFF), BatchReport::default());
-    for report in [report, enormous()] {
+    for (report, word) in [(report, "no seeds"), (enormous(), "ok")] {
         let line = line("calm", &report, &BatchVerdict::Ok, Paint::OFF);
-        assert_eq!(line.find("ok"), head.find("verdict"), "{head}\n{line}");
+        assert_eq!(line.find(word), head.find("verdict"), "{head}\n{line}");
     }
 }
 
@@ -125,12 +125,12 @@ fn a_command_can_be_pasted_into_a_shell() {
 #[test]
 fn the_last_sentence_tells_the_verdict() {
     let mut total = Total::default();
-    let report = BatchReport::default();
+    let mut report = BatchReport::default();
+    report.stats.runs = 1;
     total.add("a", None, &report, &BatchVerdict::Ok);
     assert!(total.screen(Paint::OFF).ends_with("worth running\n"));
     total.add("b", None, &report, &BatchVerdict::Vacuous(vec![]));
     assert!(total.screen(Paint::OFF).contains("vacuous: 1 of 2 scenarios"));
-    let mut report = report;
     report.failures.push(failing("x"));
     total.add("c", None, &report, &BatchVerdict::Violated);
     let screen = total.screen(Paint::OFF);
@@ -139,4 +139,20 @@ fn the_last_sentence_tells_the_verdict() {
         "{screen}"
     );
     assert!(screen.contains("cargo sim replay c --seed 17"), "{screen}");
+}
+
+#[test]
+fn a_shard_without_seeds_does_not_say_that_anything_was_worth_running() {
+    let none = BatchReport::default();
+    assert!(line("calm", &none, &BatchVerdict::Ok, Paint::OFF).ends_with("no seeds"));
+    let mut total = Total::default();
+    total.add("a", None, &none, &BatchVerdict::Ok);
+    let screen = total.screen(Paint::OFF);
+    assert!(screen.ends_with("nothing ran: this shard has no seeds of any scenario\n"), "{screen}");
+    let mut some = BatchReport::default();
+    some.stats.runs = 1;
+    total.add("b", None, &some, &BatchVerdict::Ok);
+    let screen = total.screen(Paint::OFF);
+    let says = "ok: every property held; this shard has no seeds of 1 of 2 scenarios\n";
+    assert!(screen.ends_with(says), "{screen}");
 }

@@ -13,6 +13,8 @@ pub struct Total {
     scenarios: u64,
     violated: u64,
     vacuous: u64,
+    /// Scenarios of which this shard has no seeds.
+    empty: u64,
     first: Option<String>,
     missed: Vec<&'static str>,
 }
@@ -30,6 +32,7 @@ impl Total {
         self.scenarios += 1;
         self.violated += u64::from(*verdict == BatchVerdict::Violated);
         self.vacuous += u64::from(matches!(verdict, BatchVerdict::Vacuous(_)));
+        self.empty += u64::from(*verdict == BatchVerdict::Ok && report.stats.runs == 0);
         if let (None, Some(seed)) = (&self.first, report.failures.first()) {
             self.first = Some(replay_command(reference, seed.seed, mutant));
         }
@@ -146,6 +149,13 @@ impl Total {
         }
         let text = wrap("", &parts.join("; "));
         match (self.violated, parts.is_empty()) {
+            (_, true) if self.empty > 0 && self.empty == self.scenarios => {
+                paint.empty("nothing ran: this shard has no seeds of any scenario")
+            }
+            (_, true) if self.empty > 0 => {
+                let none = of(self.empty);
+                paint.good(&format!("ok: every property held; this shard has no seeds of {none}"))
+            }
             (_, true) => {
                 paint.good("ok: every property held, and every scenario was worth running")
             }

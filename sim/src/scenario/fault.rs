@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bounce::{bounce, rolling};
 use super::deploy::{deploy, retired};
-use super::field::{Section, Value, article, signed_numbers, steps};
+use super::field::{Section, Value, article, not_zero, signed_numbers, steps};
 use super::links::{Ends, links, nodes, one_node};
 use super::problem::{Problems, suggest};
 use super::units::{Between, duration as written};
@@ -204,14 +204,14 @@ fn spec(
             if links.as_ref().is_some_and(|l| l.from.iter().chain(&l.to).all(|t| t.is_nodes())) {
                 needs_links(kind, section, around, problems);
             }
-            let by = section.need_duration("by", problems);
+            let by = section.need_some_time("by", problems);
             let lasts = section.need_some_time("for", problems);
             FaultSpec::Slow { links: links?, by: by?, lasts: lasts? }
         }
         "noise" => {
             let links = links(kind, Ends::Noise, section, around, problems);
             needs_links(kind, section, around, problems);
-            let noise = noise(section, problems);
+            let noise = some_noise(section, problems);
             let lasts = section.need_some_time("for", problems);
             FaultSpec::Noise { links: links?, noise: noise?, lasts: lasts? }
         }
@@ -233,7 +233,7 @@ fn spec(
         "wall" => {
             let node = clock_owner(section, around, problems);
             let by_ms = section.need("step", "\"-4s\"", problems);
-            let by_ms = by_ms.and_then(|value| steps("step", value, problems));
+            let by_ms = by_ms.and_then(|value| some_steps("step", value, problems));
             FaultSpec::WallStep { node: node?, by_ms: by_ms? }
         }
         "rate" => {
@@ -274,6 +274,31 @@ fn clock_owner(section: &Section, around: Around, problems: &mut Problems) -> Op
     None
 }
 
+/// The steps of a fault: not only zero.
+pub(super) fn some_steps(
+    key: &str,
+    value: &Value,
+    problems: &mut Problems,
+) -> Option<Between<i64>> {
+    let by_ms = steps(key, value, problems)?;
+    not_zero(key, value.span(), by_ms, "\"-4s\"", problems)
+}
+
+/// The noise of a fault: not all of it zero.
+fn some_noise(section: &Section, problems: &mut Problems) -> Option<Noise> {
+    let noise = noise(section, problems)?;
+    if noise != Noise::default() {
+        return Some(noise);
+    }
+    problems.add(
+        section.place("noise"),
+        "this noise does nothing: \"loss\", \"duplicate\" and \"reorder\" are all zero",
+        "no message would be lost, doubled or overtaken",
+        "write for example loss = 0.05, or leave this fault out",
+    );
+    None
+}
+
 /// The three probabilities of a section.
 pub(super) fn noise(section: &Section, problems: &mut Problems) -> Option<Noise> {
     let loss_ppm = section.probability("loss", problems);
@@ -284,6 +309,7 @@ pub(super) fn noise(section: &Section, problems: &mut Problems) -> Option<Noise>
 
 fn rate(value: &Value, problems: &mut Problems) -> Option<Between<i32>> {
     let ppm = signed_numbers("ppm", value, problems)?;
+    let ppm = not_zero("ppm", value.span(), ppm, "5000", problems)?;
     if ppm.low.unsigned_abs().max(ppm.high.unsigned_abs()) <= MAX_PPM {
         return Some(ppm);
     }

@@ -304,6 +304,28 @@ pub(super) fn positive(
     None
 }
 
+/// Refuses a number that is always zero: the fault would do nothing, and be counted all the same.
+/// Of a range that includes zero, zero is not drawn.
+pub(super) fn not_zero<T: Copy + Default + PartialEq>(
+    key: &str,
+    at: Range<usize>,
+    value: Between<T>,
+    example: &str,
+    problems: &mut Problems,
+) -> Option<Between<T>> {
+    let zero = T::default();
+    if value.low != zero || value.high != zero {
+        return Some(value);
+    }
+    problems.add(
+        at,
+        format!("\"{key}\" is zero"),
+        "nothing would change",
+        format!("write for example {key} = {example}, or leave this fault out"),
+    );
+    None
+}
+
 /// The value, if it leaves no choice.
 pub(super) fn fixed<T: Copy + PartialEq>(
     key: &str,

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::bounce::harm;
-use super::fault::Around;
-use super::field::{Section, count, flag, steps};
+use super::fault::{Around, some_steps};
+use super::field::{Section, count, flag};
 use super::links::{nodes, one_node};
 use super::problem::Problems;
 use super::services::word;
@@ -80,7 +80,7 @@ pub(super) fn disk(
     let is = section.need("is", "\"full\"", problems);
     let is = is.and_then(|value| word("is", value, &["full", "unreadable", "slow"], problems));
     let trouble = match is {
-        Some("slow") => section.need_duration("by", problems).map(|by| DiskSpec::Slow { by }),
+        Some("slow") => section.need_some_time("by", problems).map(|by| DiskSpec::Slow { by }),
         Some(other) => {
             if section.get("by").is_some() {
                 problems.add(
@@ -116,7 +116,7 @@ pub(super) fn strobe(
 ) -> Option<FaultSpec> {
     let node = one_node("strobe", section, around, problems);
     let by_ms = section.need("by", "\"2s\"", problems);
-    let by_ms = by_ms.and_then(|value| steps("by", value, problems));
+    let by_ms = by_ms.and_then(|value| some_steps("by", value, problems));
     let every = section.need_some_time("every", problems);
     let lasts = section.need_some_time("for", problems);
     let (every, lasts) = (every?, lasts?);

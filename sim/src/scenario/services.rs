@@ -61,7 +61,7 @@ pub(super) fn fail(section: &Section, problems: &mut Problems) -> Option<FaultSp
 pub(super) fn answers(kind: &str, section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
     let service = if kind == "commit" { Service::Database } else { Service::Sink };
     let trouble = match word(kind, section.get(kind)?, &["late", "lost"], problems) {
-        Some("late") => section.need_duration("by", problems).map(|by| ServiceSpec::Late { by }),
+        Some("late") => section.need_some_time("by", problems).map(|by| ServiceSpec::Late { by }),
         Some(_) => {
             if section.get("by").is_some() {
                 problems.add(

@@ -446,7 +446,7 @@ fn ranges(value: &Value, problems: &mut Problems) -> Option<Ranges> {
             known.push(*key);
             let Some(value) = section.get(key) else { continue };
             let read = duration(key, value, problems).and_then(|read| {
-                let may_be_zero = matches!(*key, "by" | "down" | "slow_start");
+                let may_be_zero = matches!(*key, "down" | "slow_start");
                 if may_be_zero { Some(read) } else { positive(key, value.span(), read, problems) }
             });
             **field = read.unwrap_or(**field);

@@ -106,7 +106,7 @@ fn each_fault_is_read_as_it_is_printed() {
         r#"{ at = "5.93s", fail = "sink", share = 1.0, for = "3s" }"#,
         r#"{ at = "5.94s", commit = "late", by = "1.5s", share = 0.25, for = "3s" }"#,
         r#"{ at = "5.95s", commit = "lost", share = 0.000001, for = "3s" }"#,
-        r#"{ at = "5.96s", effect = "late", by = "0s", share = 0.25, for = "3s" }"#,
+        r#"{ at = "5.96s", effect = "late", by = "20ms", share = 0.25, for = "3s" }"#,
         r#"{ at = "5.97s", effect = "lost", share = 0.3, for = "3s" }"#,
         r#"{ at = "5.98s", strobe = "n1", by = "-2s", every = "50ms", for = "5s" }"#,
         r#"{ at = "6s", wall = "n1", step = "-4s" }"#,

@@ -274,6 +274,9 @@ fn a_scenario_may_expect_that_something_breaks() {
     assert_eq!(verdict(vec![violated(&["L1"]), violated(&["L1", "F1"])]), BatchVerdict::Violated);
     let BatchVerdict::Vacuous(reasons) = verdict(vec![Verdict::Ok]) else { panic!("not vacuous") };
     assert_eq!(reasons, ["expected to break L1 or L2, and nothing broke"]);
+    let none = report_of(&scenario, vec![]);
+    assert_eq!(none.verdict_of_seeds(&scenario), BatchVerdict::Ok, "a shard without seeds");
+    assert!(matches!(none.verdict(&scenario), BatchVerdict::Vacuous(_)), "a batch without seeds");
 }
 
 #[test]

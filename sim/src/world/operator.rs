@@ -13,6 +13,7 @@ use fencepost::store::{MessageState, Ruling};
 use super::database::{SharedBooks, lock};
 use super::timer::nanos;
 use super::voters::Cluster;
+use crate::faults::plan::Case;
 use crate::history::{History, Kind, MessageNo, SimTime};
 use crate::oracles::SinkKind;
 
@@ -58,25 +59,43 @@ impl Operator {
         }
     }
 
-    /// Looks at what is in doubt, parked or not, `thinks` about it, and says what was seen: in the
-    /// meantime a leader may have settled it, and have brought it into doubt again.
-    pub async fn settle_doubts(&self, thinks: Duration) {
+    /// Whether there is anything to pass a verdict about.
+    pub fn finds(&self, case: Case) -> bool {
+        !self.look(case).is_empty()
+    }
+
+    /// Looks, `thinks` about it, and says what was seen: in the meantime a leader may have settled
+    /// it, and have brought it into doubt again.
+    pub async fn judge(&self, case: Case, thinks: Duration) {
+        let opinions = self.look(case);
+        self.cluster.timer.sleep(thinks).await;
+        self.pass(opinions);
+    }
+
+    /// What would be said at this moment.
+    fn look(&self, case: Case) -> Vec<Opinion> {
+        match case {
+            Case::Doubts => self.doubts(),
+            Case::DeadLetters => self.dead_letters(),
+        }
+    }
+
+    /// About what is in doubt, parked or not.
+    fn doubts(&self) -> Vec<Opinion> {
         let doubts = lock(&self.books).standing(MessageState::InDoubt);
         let mut opinions = self.opinions(&doubts).unwrap_or_default();
         for opinion in &mut opinions {
             let attempts = lock(&self.books).attempts(opinion.message);
             opinion.attempt = attempts.expect("SQLite in memory can be read");
         }
-        self.cluster.timer.sleep(thinks).await;
-        self.pass(opinions);
+        opinions
     }
 
-    /// Looks at dead letters, `thinks` about them, and has them tried anew.
-    pub async fn requeue_dead_letters(&self, thinks: Duration) {
+    /// Dead letters are tried anew.
+    fn dead_letters(&self) -> Vec<Opinion> {
         let dead = lock(&self.books).standing(MessageState::Failed);
         let requeue = |message| Opinion { message, attempt: None, ruling: Ruling::Requeue };
-        self.cluster.timer.sleep(thinks).await;
-        self.pass(dead.into_iter().map(requeue));
+        dead.into_iter().map(requeue).collect()
     }
 
     /// What can be said of these; nothing if a clock left the bound.

@@ -97,11 +97,7 @@ impl Injector {
         down: Duration,
         slow_start: Duration,
     ) {
-        let recorder = &self.cluster.recorder;
-        places.retain(|place| !recorder.is_down(self.cluster.places.node(*place)));
-        if places.is_empty() {
-            return;
-        }
+        places.retain(|place| self.is_up(*place));
         for &place in &places {
             self.lose(place, false, harm);
             self.isolate(place);

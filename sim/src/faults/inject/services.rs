@@ -37,10 +37,7 @@ impl Injector {
     /// Without a workload there is nothing to judge.
     pub(super) async fn judge(&self, case: Case, thinks: Duration) {
         let Some(operator) = &self.operator else { return };
-        match case {
-            Case::Doubts => operator.settle_doubts(thinks).await,
-            Case::DeadLetters => operator.requeue_dead_letters(thinks).await,
-        }
+        operator.judge(case, thinks).await;
     }
 
     fn state(&self, service: Service) -> &service::Service {

@@ -9,6 +9,7 @@ use fencepost::probe::REACH_POINTS;
 use crate::faults::generate;
 use crate::faults::plan::node;
 use crate::history::{Event, Kind, MessageKind, Phase, ProofKind, SendOutcome};
+use crate::report::stats::Stats;
 use crate::run::{RunOptions, RunOutcome, Verdict, run_plan};
 use crate::scenario::Scenario;
 
@@ -48,6 +49,34 @@ fn bounces(outcome: &RunOutcome, within: std::ops::Range<u64>) -> BTreeMap<NodeI
         }
     }
     bounces
+}
+
+#[test]
+fn a_fault_that_meets_nothing_is_told_and_not_counted() {
+    let outcome = run(
+        "links",
+        "dedup",
+        r#"{ at = "1s", judge = "doubts", thinks = "100ms" },
+           { at = "3s", kill = "all", down = "2s" },
+           { at = "4s", die = "leader", down = "1s" },
+           { at = "4.5s", cut = "leader <-> follower", for = "1s" },
+           { at = "8s", cut = "leader <-> follower", for = "100ms" }"#,
+    );
+    let missed: Vec<u64> = events(&outcome)
+        .iter()
+        .filter(|(_, event)| matches!(event.kind, Kind::FaultMissed { .. }))
+        .map(|(ms, _)| *ms)
+        .collect();
+    assert_eq!(missed, [1_000, 4_000, 4_500], "nobody is up, and nothing was in doubt");
+    let counted = Stats::of(&outcome).faults;
+    assert_eq!(counted, BTreeMap::from([("kill", 1), ("cut-link", 1)]));
+    // What a fault does comes after it.
+    let kinds: Vec<&Kind> = outcome.history.events().iter().map(|event| &event.kind).collect();
+    let fault = kinds.iter().position(|kind| matches!(kind, Kind::Fault { .. })).unwrap();
+    let down = kinds.iter().position(|kind| matches!(kind, Kind::Down { .. })).unwrap();
+    assert_eq!(down, fault + 1);
+    let ended = kinds.iter().filter(|kind| matches!(kind, Kind::FaultEnded { .. })).count();
+    assert_eq!(ended, 2, "what did not begin does not end");
 }
 
 #[test]

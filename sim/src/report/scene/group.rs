@@ -73,9 +73,11 @@ impl Group {
     /// The group of an event.
     pub fn of(kind: &Kind) -> Self {
         match kind {
-            Kind::Phase(_) | Kind::Fault { .. } | Kind::FaultEnded { .. } | Kind::End => {
-                Self::Faults
-            }
+            Kind::Phase(_)
+            | Kind::Fault { .. }
+            | Kind::FaultMissed { .. }
+            | Kind::FaultEnded { .. }
+            | Kind::End => Self::Faults,
             Kind::Booted { .. }
             | Kind::Listed { .. }
             | Kind::Down { .. }

@@ -80,6 +80,45 @@ fn services_that_cannot_do_that_are_refused() {
 }
 
 #[test]
+fn faults_that_would_do_nothing_are_refused() {
+    let refused = |fault: &str, says: &str| {
+        fault_refused(&format!(r#"{{ at = "1s", {fault} }}"#), &[says, "for example"]);
+    };
+    refused(r#"noise = "all <-> all", for = "1s""#, "this noise does nothing");
+    refused(
+        r#"noise = "all <-> all", loss = 0.0, duplicate = 0, reorder = 0.0000001, for = "1s""#,
+        "all zero",
+    );
+    refused(r#"slow = "n1 -> n2", by = "0s", for = "1s""#, "\"by\" is zero");
+    refused(r#"slow = "n1 -> n2", by = "0s..2s", for = "1s""#, "\"by\" is zero");
+    refused(r#"disk = "n1", is = "slow", by = "0s", for = "1s""#, "\"by\" is zero");
+    refused(r#"commit = "late", by = "0s", for = "1s""#, "\"by\" is zero");
+    refused(r#"effect = "late", by = "0ms..1s", for = "1s""#, "\"by\" is zero");
+    refused(r#"rate = "n1", ppm = 0, for = "1s""#, "\"ppm\" is zero");
+    refused(r#"wall = "n1", step = "0s""#, "\"step\" is zero");
+    refused(r#"wall = "n1", step = "-0s..0s""#, "\"step\" is zero");
+    refused(r#"strobe = "n1", by = "0s", every = "1s", for = "9s""#, "\"by\" is zero");
+    section_refused("[swarm]\ncount = 1\nranges = { by = \"0s..1s\" }", &["\"by\" is zero"]);
+    // A calm network is not a fault.
+    parse(&format!("{HEAD}network = {{ loss = 0.0 }}\n"));
+}
+
+#[test]
+fn a_range_that_includes_nothing_draws_something() {
+    let faults = [
+        r#"{ at = "1s", wall = "n1", step = "-1ms..1ms" }"#,
+        r#"{ at = "2s", strobe = "n2", by = "0s..1ms", every = "1s", for = "9s" }"#,
+        r#"{ at = "3s", rate = "n3", ppm = "-1..0", for = "9s" }"#,
+    ];
+    let text = format!("{HEAD}faults = [{}]\n", faults.join(", "));
+    for seed in 0..50 {
+        let plan = plan(&text, seed);
+        let back = self::plan(&print(&plan, &Expect::default()), seed);
+        assert_eq!(back, plan, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_person_judges_messages_that_there_are() {
     let lines = [
         r#"{ at = "1s", judge = "doubts", thinks = "0s" }"#,

@@ -101,6 +101,11 @@ pub(super) fn time_or_none_byte(time: Duration) -> u8 {
     if time.is_zero() { 0 } else { time_byte(time) + 1 }
 }
 
+/// A share or a deviation that is not zero: the rules of scenarios refuse a fault that is nothing.
+pub(super) fn some_ppm(byte: u8) -> u32 {
+    pick(&PPM, byte).max(PPM[1])
+}
+
 /// The byte of the probability nearest to this one.
 pub(super) fn ppm_byte(ppm: u32) -> u8 {
     nearest(&PPM, |known| known.abs_diff(ppm).into())

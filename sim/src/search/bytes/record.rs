@@ -119,8 +119,11 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
         CUT => Fault::Cut { links: links(false), lasts },
         SLOW => Fault::Slow { links: links(false), by: grid::time(second), lasts },
         NOISE => {
-            let [loss_ppm, duplicate_ppm, reorder_ppm] =
+            let [mut loss_ppm, duplicate_ppm, reorder_ppm] =
                 [second, third, fourth].map(|byte| pick(&PPM, byte));
+            if duplicate_ppm + reorder_ppm == 0 {
+                loss_ppm = grid::some_ppm(second);
+            }
             let noise = Noise { loss_ppm, duplicate_ppm, reorder_ppm };
             Fault::Noise { links: links(true), noise, lasts }
         }
@@ -159,7 +162,7 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
                 LOST => ServiceTrouble::Lost,
                 _ => ServiceTrouble::Late { by: grid::time(second) },
             };
-            let share_ppm = pick(&PPM, fourth);
+            let share_ppm = grid::some_ppm(fourth);
             Fault::Service { service: service(forth), trouble, share_ppm, lasts }
         }
         STROBE => {
@@ -184,7 +187,7 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
             }
         }
         _ => {
-            let ppm = signed(pick(&PPM, second).into());
+            let ppm = signed(grid::some_ppm(second).into());
             Fault::Rate { node: one, ppm: i32::try_from(ppm).expect("below a million"), lasts }
         }
     };

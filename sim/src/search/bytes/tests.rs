@@ -38,6 +38,17 @@ fn most_faults_in_a_calm_cluster_are_accepted() {
     assert!(accepted >= 500, "{accepted} of 1000");
 }
 
+/// What all bytes of zero say of a fault must not be nothing at all, which is refused.
+#[test]
+fn a_record_of_zeros_is_a_fault_of_any_kind() {
+    for kind in 0..16 {
+        let mut bytes = vec![2, 1, 0, 0, 19, 8, 9];
+        bytes.resize(HEADER + record::LEN, 0);
+        bytes[HEADER] = kind;
+        assert_eq!(plan_of(&bytes).map(|plan| plan.faults.len()), Some(1), "kind {kind}");
+    }
+}
+
 #[test]
 fn no_bytes_are_a_calm_run() {
     let plan = plan_of(&[]).unwrap();

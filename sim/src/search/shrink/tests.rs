@@ -8,7 +8,7 @@ use fencepost::probe::REACH_POINTS;
 
 use super::*;
 use crate::faults::generate;
-use crate::faults::plan::{Fault, Harm, Start, Target};
+use crate::faults::plan::{Fault, Harm, PlannedFault, Start, Target};
 use crate::history::{History, SimTime};
 use crate::oracles::Violation;
 use crate::run::Verdict;
@@ -262,6 +262,37 @@ fn a_fault_is_weakened_in_each_of_its_parts() {
     assert!(!links.both_ways && links.from.len() == 1 && links.to.len() == 1, "{planned}");
     assert_eq!(*lasts, Duration::from_millis(1));
     assert!(!links.to.contains(&Target::Others) && !links.from.contains(&Target::Others));
+}
+
+#[test]
+fn a_fault_never_becomes_nothing() {
+    let plan = plan();
+    for wanted in [
+        |fault: &Fault| matches!(fault, Fault::Noise { .. }),
+        |fault: &Fault| matches!(fault, Fault::Slow { .. }),
+        |fault: &Fault| matches!(fault, Fault::Rate { .. }),
+        is_step,
+    ] {
+        let breaks = |plan: &Plan| if count(plan, wanted) > 0 { vec!["E1"] } else { vec![] };
+        let after = shrunk(&plan, breaks).after.plan;
+        let [planned] = after.faults.as_slice() else { panic!("{after}") };
+        let mut fault = planned.fault.clone();
+        let sizes: Vec<u64> =
+            weaken::amounts(&mut fault).iter().map(weaken::Amount::size).collect();
+        let (last, lasts) = (sizes[sizes.len() - 1], 1_000_000);
+        match fault {
+            Fault::Noise { .. } => assert_eq!(sizes.iter().sum::<u64>(), lasts + 1, "{planned}"),
+            Fault::Slow { .. } => assert_eq!(last, lasts, "{planned}"),
+            _ => assert_eq!(last, 1, "{planned}"),
+        }
+        for milder in weaken::weaker(&fault, &[]).into_iter().flatten() {
+            let plan = Plan {
+                faults: vec![PlannedFault { start: planned.start, fault: milder }],
+                ..after.clone()
+            };
+            assert!(trials::as_written(&plan).is_some(), "{plan}");
+        }
+    }
 }
 
 #[test]

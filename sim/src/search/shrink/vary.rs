@@ -82,7 +82,7 @@ fn fewer(plan: &Plan) -> Vec<Plan> {
 fn strengthen(rng: &mut Xoshiro256PlusPlus, fault: &mut Fault) {
     for mut amount in amounts(fault) {
         let Some(time) = amount.time().map(nanos) else { continue };
-        if amount.least() > 0 {
+        if !amount.is_delay() {
             amount.set(time.max(floor(uniform(rng, LONG.0, LONG.1), 2)));
         } else if chance(rng, 60) {
             amount.set(floor(uniform(rng, LATE.0, LATE.1), 4));

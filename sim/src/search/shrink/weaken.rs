@@ -8,7 +8,7 @@ use fencepost::NodeId;
 use super::numbers::{below, nanos};
 use crate::faults::plan::{DiskTrouble, Fault, Harm, Links, ServiceTrouble, Target, Topology};
 
-/// The least time that a fault lasts: none at all is no fault.
+/// The least time that a fault lasts, or that something is late: none at all is no fault.
 const INSTANT: Duration = Duration::from_millis(1);
 
 /// Whom a fault meets.
@@ -31,7 +31,10 @@ pub(super) struct Amount<'f> {
 }
 
 enum Value<'f> {
+    /// How long something lasts.
     Time(&'f mut Duration),
+    /// How much later something comes.
+    Delay(&'f mut Duration),
     Share(&'f mut u32),
     Count(&'f mut u32),
     Deviation(&'f mut i32),
@@ -98,13 +101,17 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
         Fault::Flap { up, down, lasts, .. } => {
             vec![Amount::lasting(lasts), Amount::lasting(down), Amount::lasting(up)]
         }
-        Fault::Slow { by, lasts, .. } => vec![Amount::lasting(lasts), Amount::short(by)],
-        Fault::Noise { noise, lasts, .. } => vec![
-            Amount::lasting(lasts),
-            Amount { value: Value::Share(&mut noise.loss_ppm), least: 0 },
-            Amount { value: Value::Share(&mut noise.duplicate_ppm), least: 0 },
-            Amount { value: Value::Share(&mut noise.reorder_ppm), least: 0 },
-        ],
+        Fault::Slow { by, lasts, .. } => vec![Amount::lasting(lasts), Amount::late(by)],
+        Fault::Noise { noise, lasts, .. } => {
+            let shares = [&mut noise.loss_ppm, &mut noise.duplicate_ppm, &mut noise.reorder_ppm];
+            let some = shares.iter().filter(|share| ***share > 0).count();
+            // The last that is left cannot be taken away: what is no noise is no fault.
+            let shares = shares.map(|share| {
+                let least = u64::from(some == 1 && *share > 0);
+                Amount { value: Value::Share(share), least }
+            });
+            [Amount::lasting(lasts)].into_iter().chain(shares).collect()
+        }
         Fault::Bounce { down, slow_start, .. } | Fault::Die { down, slow_start, .. } => {
             vec![Amount::short(slow_start), Amount::short(down)]
         }
@@ -117,7 +124,7 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
             let mut amounts = vec![Amount::lasting(lasts)];
             match trouble {
                 DiskTrouble::Full | DiskTrouble::Unreadable => {}
-                DiskTrouble::Slow { by } => amounts.push(Amount::lasting(by)),
+                DiskTrouble::Slow { by } => amounts.push(Amount::late(by)),
             }
             amounts
         }
@@ -127,7 +134,7 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
                 vec![Amount::lasting(lasts), Amount { value: Value::Share(share_ppm), least: 1 }];
             match trouble {
                 ServiceTrouble::Fails | ServiceTrouble::Lost => {}
-                ServiceTrouble::Late { by } => amounts.push(Amount::lasting(by)),
+                ServiceTrouble::Late { by } => amounts.push(Amount::late(by)),
             }
             amounts
         }
@@ -353,8 +360,14 @@ pub(super) fn named(fault: &Fault) -> Vec<NodeId> {
 }
 
 impl<'f> Amount<'f> {
+    /// A delay that may become none.
     fn short(value: &'f mut Duration) -> Self {
-        Self { value: Value::Time(value), least: 0 }
+        Self { value: Value::Delay(value), least: 0 }
+    }
+
+    /// A delay that is all there is to the fault.
+    fn late(value: &'f mut Duration) -> Self {
+        Self { value: Value::Delay(value), least: nanos(INSTANT) }
     }
 
     fn lasting(value: &'f mut Duration) -> Self {
@@ -366,10 +379,15 @@ impl<'f> Amount<'f> {
         self.least
     }
 
+    /// Whether it is by how much something comes later.
+    pub fn is_delay(&self) -> bool {
+        matches!(self.value, Value::Delay(_))
+    }
+
     /// Its distance from zero.
     pub fn size(&self) -> u64 {
         match &self.value {
-            Value::Time(value) => nanos(**value),
+            Value::Time(value) | Value::Delay(value) => nanos(**value),
             Value::Share(value) | Value::Count(value) => u64::from(**value),
             Value::Deviation(value) => u64::from(value.unsigned_abs()),
             Value::Step(value) => value.unsigned_abs(),
@@ -380,7 +398,7 @@ impl<'f> Amount<'f> {
     /// as it is.
     pub fn set(&mut self, size: u64) {
         match &mut self.value {
-            Value::Time(value) => **value = Duration::from_nanos(size),
+            Value::Time(value) | Value::Delay(value) => **value = Duration::from_nanos(size),
             Value::Share(value) | Value::Count(value) => {
                 **value = u32::try_from(size).unwrap_or(**value)
             }
@@ -396,7 +414,7 @@ impl<'f> Amount<'f> {
     /// What it is, if it is a time.
     pub fn time(&self) -> Option<Duration> {
         match &self.value {
-            Value::Time(value) => Some(**value),
+            Value::Time(value) | Value::Delay(value) => Some(**value),
             Value::Share(_) | Value::Count(_) | Value::Deviation(_) | Value::Step(_) => None,
         }
     }
