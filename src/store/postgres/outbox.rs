@@ -176,7 +176,7 @@ impl Outbox for PostgresStore {
     }
 
     async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
-        let doubts = rows(&self.session().await?, DOUBTS, &[&at_most(limit)]).await?;
+        let doubts = rows(self.session().await?, DOUBTS, &[&at_most(limit)]).await?;
         let read = |row: &Row| {
             let attempt = Attempt { id: id(row, 0)?, number: count(row, 1)? };
             Ok(Doubt { attempt, token: as_token(get(row, 2)?), reason: get(row, 3)? })
@@ -235,7 +235,7 @@ impl PostgresStore {
         let (Ok(unit), Ok(of)) = (i16::try_from(unit), i16::try_from(of.max(1))) else {
             return Ok(Vec::new());
         };
-        let pending = rows(&self.session().await?, PENDING, &[&at_most(limit), &of, &unit]).await?;
+        let pending = rows(self.session().await?, PENDING, &[&at_most(limit), &of, &unit]).await?;
         let read = |row: &Row| {
             let payload: &[u8] = get(row, 3)?;
             Ok(Outgoing {
