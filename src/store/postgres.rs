@@ -10,8 +10,8 @@
 //! satisfy, this one must as well.
 //!
 //! **Durability.** A session raises `synchronous_commit` to `on` unless it is that or `remote_apply`
-//! already. What a failover to a standby loses is lost to the fence as well, and a token could be given twice: standbys that
-//! may take over must be synchronous ones.
+//! already. What a failover to a standby loses is lost to the fence as well, and a token could be
+//! given twice: standbys that may take over must be synchronous ones.
 //!
 //! **Outcomes.** Until COMMIT is sent every failure is known, because the server rolls back what it
 //! has not committed. From then on nothing but its word is: see `transaction`.

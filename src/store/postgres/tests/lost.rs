@@ -129,14 +129,13 @@ async fn a_session_that_is_ended_before_the_commit_changes_nothing() {
 #[tokio::test]
 async fn a_call_that_is_given_up_leaves_no_transaction_open() {
     let database = database().await;
-    let (store, watch) = (database.store().await, database.session().await);
+    let store = database.store().await;
     add(&store, &["m"]).await;
     raise(&store, 5).await;
     let (tx, ..) = store.begin().await.unwrap();
+    // Else the server would end it by itself, sooner than anybody gives up waiting for it.
+    tx.run("SET LOCAL idle_in_transaction_session_timeout = 0").await.unwrap();
     drop(tx);
-    // Would wait for ever for a transaction that still looked.
+    // Would wait in vain for a transaction that still looked.
     raise(&store, 6).await;
-    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND state LIKE 'idle in transaction%'";
-    assert_eq!(watch.query_one(open, &[]).await.unwrap().get::<_, i64>(0), 0);
 }
