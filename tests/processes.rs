@@ -19,6 +19,8 @@ mod address;
 mod audit;
 #[path = "processes/cluster.rs"]
 mod cluster;
+#[path = "processes/enqueue.rs"]
+mod enqueue;
 #[path = "processes/jobs.rs"]
 mod jobs;
 #[path = "processes/locked.rs"]
@@ -131,7 +133,7 @@ fn commands_end_as_they_say() {
     let added = cluster.output("enqueue", "n1", &["--id", "a", "--count", "12"]);
     assert_eq!((code(&added), out(&added).trim()), (Some(0), "added 12: a-0001 to a-0012"));
     let again = cluster.output("enqueue", "n1", &["--id", "a-0007", "hello"]);
-    assert_eq!(out(&again).trim(), "added 0, 1 were there already: a-0007");
+    assert_eq!(out(&again).trim(), "added 0, 1 were there already (pending): a-0007");
     assert_eq!(code(&cluster.output("enqueue", "n1", &["--id", ""])), Some(2));
     let counts = cluster.output("outbox", "n1", &["--json", "--in-doubt"]);
     assert_eq!(

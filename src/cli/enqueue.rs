@@ -3,20 +3,25 @@
 // chance: an operator's message needs an id that nobody has used
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
+use std::sync::Arc;
 
 use clap::Args;
 use miette::{Context, IntoDiagnostic, Report, miette};
 
+use super::stdout::print;
 use super::store::open;
 use super::{ConfigArg, Failure};
-use fencepost::store::{Enqueued, MAX_PAYLOAD_LEN, MessageId, NewMessage, OrderingKey};
+use fencepost::store::{
+    Enqueued, MAX_PAYLOAD_LEN, MessageId, MessageState, NewMessage, OrderingKey,
+};
 use fencepost::{Clock, SystemClock};
 
 /// The most messages that one `enqueue` adds.
 const MAX_COUNT: u32 = 1_000_000;
 
-/// How many messages are added in one transaction.
+/// How many messages are added in one transaction, and with how many bytes, or one of any length.
 const AT_ONCE: usize = 1_000;
+const BYTES_AT_ONCE: usize = 16 << 20;
 
 #[derive(Args)]
 pub(super) struct EnqueueArgs {
@@ -41,8 +46,8 @@ pub(super) fn enqueue(args: &EnqueueArgs) -> Result<(), Failure> {
     let config = args.config.load()?;
     let batch = Batch::new(args).map_err(Failure::BadInput)?;
     let mut outbox = open(&config).map_err(Failure::AtRun)?;
-    let (mut done, mut existed) = (0, 0);
-    for ids in batch.ids.chunks(AT_ONCE) {
+    let (mut done, mut existed) = (0, [0; MessageState::ALL.len()]);
+    for ids in batch.ids.chunks(batch.at_once()) {
         let new = |(index, id): (usize, &MessageId)| NewMessage {
             key: batch.key.clone(),
             ..NewMessage::new(id.clone(), batch.payload(done + index))
@@ -53,36 +58,53 @@ pub(super) fn enqueue(args: &EnqueueArgs) -> Result<(), Failure> {
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot add {}; the {done} before it are done", ids[0]))
             .map_err(Failure::AtRun)?;
-        existed += enqueued.iter().filter(|one| matches!(one, Enqueued::Exists(_))).count();
+        for one in enqueued {
+            if let Enqueued::Exists(state) = one {
+                existed[state as usize] += 1;
+            }
+        }
         done += ids.len();
     }
-    let added = batch.ids.len() - existed;
-    let range = match batch.ids.as_slice() {
+    // They are in, whether or not anybody reads this.
+    print(&said(&batch.ids, existed))
+}
+
+/// How many were added, where those stand that were there already, and their names.
+fn said(ids: &[MessageId], existed: [usize; MessageState::ALL.len()]) -> String {
+    let there: usize = existed.iter().sum();
+    let added = ids.len() - there;
+    let range = match ids {
         [first, .., last] => format!("{first} to {last}"),
         ids => ids.iter().map(ToString::to_string).collect(),
     };
-    match existed {
-        0 => println!("added {added}: {range}"),
-        _ => println!("added {added}, {existed} were there already: {range}"),
+    if there == 0 {
+        return format!("added {added}: {range}\n");
     }
-    Ok(())
+    let states = MessageState::ALL.into_iter().zip(existed).filter(|(_, count)| *count > 0);
+    let states: Vec<String> = states
+        .map(|(state, count)| match ids.len() {
+            1 => state.name().to_owned(),
+            _ => format!("{count} {}", state.name()),
+        })
+        .collect();
+    format!("added {added}, {there} were there already ({}): {range}\n", states.join(", "))
 }
 
 /// What one `enqueue` adds, checked before the first is added.
 struct Batch {
     ids: Vec<MessageId>,
     /// None: the ids are the payloads. One: of all. Else one for each.
-    payloads: Vec<Vec<u8>>,
+    payloads: Vec<Arc<[u8]>>,
     key: Option<OrderingKey>,
 }
 
 impl Batch {
     fn new(args: &EnqueueArgs) -> Result<Self, Report> {
-        let mut payloads = Vec::new();
+        let mut payloads: Vec<Arc<[u8]>> = Vec::new();
         for payload in &args.payload {
             payloads.push(match payload.as_str() {
-                "-" => standard_input()?,
-                text => text.as_bytes().to_vec(),
+                "-" => standard_input()?.into(),
+                text => text.as_bytes().into(),
             });
         }
         if let Some(long) = payloads.iter().find(|payload| payload.len() > MAX_PAYLOAD_LEN) {
@@ -114,11 +136,17 @@ impl Batch {
         Ok(Self { ids: ids.collect::<Result<_, _>>()?, payloads, key })
     }
 
-    fn payload(&self, index: usize) -> &[u8] {
+    /// How many of them go into one transaction.
+    fn at_once(&self) -> usize {
+        let longest = self.payloads.iter().map(|payload| payload.len()).max().unwrap_or(0);
+        (BYTES_AT_ONCE / longest.max(1)).clamp(1, AT_ONCE)
+    }
+
+    fn payload(&self, index: usize) -> Arc<[u8]> {
         match self.payloads.as_slice() {
-            [] => self.ids[index].as_str().as_bytes(),
-            [one] => one,
-            several => &several[index],
+            [] => self.ids[index].as_str().as_bytes().into(),
+            [one] => Arc::clone(one),
+            several => Arc::clone(&several[index]),
         }
     }
 }

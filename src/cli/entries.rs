@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::{Args, ValueEnum};
 use miette::{Context, IntoDiagnostic, miette};
 
-use super::outbox::print;
+use super::stdout::{print, printable};
 use super::store::open_existing;
 use super::{ConfigArg, Failure, json};
 use fencepost::WallTime;
@@ -54,8 +54,7 @@ pub(super) fn list(args: &ListArgs, config: &ConfigArg, json: bool) -> Result<()
         true => format!("{{{}}}\n", fields(entry).join(",")),
         false => line(entry),
     };
-    print(&entries.map_err(Failure::AtRun)?.iter().map(line).collect::<String>());
-    Ok(())
+    print(&entries.map_err(Failure::AtRun)?.iter().map(line).collect::<String>())
 }
 
 pub(super) fn show(args: &ShowArgs, config: &ConfigArg, json: bool) -> Result<(), Failure> {
@@ -77,8 +76,7 @@ pub(super) fn show(args: &ShowArgs, config: &ConfigArg, json: bool) -> Result<()
             format!("{{{},\"verdicts\":[{}]}}\n", fields(&entry).join(","), trail.join(","))
         }
         false => evidence(&entry, &trail),
-    });
-    Ok(())
+    })
 }
 
 /// The id of a message as it was typed.
@@ -97,7 +95,8 @@ fn stands(entry: &Entry) -> String {
 
 fn line(entry: &Entry) -> String {
     let key = entry.key.as_ref().map_or(String::new(), |key| format!("  key {key}"));
-    let reason = entry.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    let reason = entry.reason.as_deref().map(printable);
+    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
     let attempts = entry.attempts;
     format!("{}{key}  attempts {attempts}, {}{reason}\n", entry.id, stands(entry))
 }
@@ -106,7 +105,7 @@ fn evidence(entry: &Entry, trail: &[Passed]) -> String {
     let mut out = String::new();
     let mut say = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            let _ = writeln!(out, "{name:<18} {value}");
+            let _ = writeln!(out, "{name:<18} {}", printable(&value));
         }
     };
     say("message", Some(entry.id.to_string()));

@@ -8,7 +8,7 @@ use clap::Args;
 use miette::{Context, IntoDiagnostic, Report, miette};
 
 use super::entries::date;
-use super::outbox::print;
+use super::stdout::{print, printable};
 use super::store::{OpenOutbox, open_existing_at};
 use super::{ConfigArg, Failure, json};
 use fencepost::store::{JobName, RunRecord, RunState, StoreConfig};
@@ -74,8 +74,7 @@ pub(super) fn run(args: &JobsArgs) -> Result<(), Failure> {
         out +=
             "no jobs: they are recorded when a node that schedules some leads for the first time\n";
     }
-    print(&out);
-    Ok(())
+    print(&out)
 }
 
 /// Those that were named, or all.
@@ -115,9 +114,9 @@ fn as_text(job: &JobName, history: &[RunRecord]) -> String {
                 let _ = write!(line, ", took {}", span(begun.unix_ms, ended.unix_ms));
             }
         }
-        out += &fit(line);
+        out += &fit(&line);
         if let Some(reason) = reason {
-            out += &fit(format!("    {reason}"));
+            out += &fit(&format!("    {reason}"));
         }
     }
     out
@@ -129,8 +128,8 @@ fn span(from_ms: u64, to_ms: u64) -> String {
 }
 
 /// One line that fits a terminal, whatever an action gave as its reason.
-fn fit(line: String) -> String {
-    let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+fn fit(line: &str) -> String {
+    let mut line = printable(line);
     if line.chars().count() > WIDTH {
         line = line.chars().take(WIDTH - 1).collect();
         line.push('…');

@@ -8,6 +8,7 @@ mod jobs;
 mod json;
 mod node;
 mod outbox;
+mod stdout;
 mod store;
 mod verdict;
 
@@ -154,8 +155,8 @@ fn start_log(filter: Option<String>) -> Result<(), Failure> {
 fn check(args: &ConfigArg) -> Result<(), Failure> {
     let config = args.load()?;
     let election = &config.election;
-    println!(
-        "{}: {} {} of cluster {:?} with {} voters",
+    let mut out = format!(
+        "{}: {} {} of cluster {:?} with {} voters\n",
         args.config.display(),
         if election.observer { "observer" } else { "voter" },
         election.me,
@@ -163,25 +164,28 @@ fn check(args: &ConfigArg) -> Result<(), Failure> {
         config.voters.len(),
     );
     if let Some(listen) = config.listen {
-        println!("listens at {listen}, with priority {} of {MAX_PRIORITY}", election.priority);
+        out += &format!(
+            "listens at {listen}, with priority {} of {MAX_PRIORITY}\n",
+            election.priority
+        );
     }
-    match &config.data {
-        Some(data) => println!("keeps its votes in {}", data.display()),
-        None => println!("keeps nothing"),
-    }
-    match &config.store {
-        StoreConfig::Sqlite(path) => println!("fence and outbox in {}", path.display()),
+    out += &match &config.data {
+        Some(data) => format!("keeps its votes in {}\n", data.display()),
+        None => "keeps nothing\n".to_owned(),
+    };
+    out += &match &config.store {
+        StoreConfig::Sqlite(path) => format!("fence and outbox in {}\n", path.display()),
         StoreConfig::Postgres(database) => {
-            println!("fence and outbox in PostgreSQL: {}", database.connection);
+            format!("fence and outbox in PostgreSQL: {}\n", database.connection)
         }
-    }
-    match config.delivery.spread {
-        Some(units) => println!("delivers its share of {units} units, as all nodes do"),
-        None if election.observer => println!("delivers nothing: the leader delivers"),
-        None => println!("delivers while it leads"),
-    }
+    };
+    out += &match config.delivery.spread {
+        Some(units) => format!("delivers its share of {units} units, as all nodes do\n"),
+        None if election.observer => "delivers nothing: the leader delivers\n".to_owned(),
+        None => "delivers while it leads\n".to_owned(),
+    };
     if let Some(warning) = election.warning() {
-        println!("warning: {warning}");
+        out += &format!("warning: {warning}\n");
     }
-    Ok(())
+    stdout::print(&out)
 }

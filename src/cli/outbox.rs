@@ -1,13 +1,13 @@
 //! `fencepost outbox`: where messages stand, and what a person decides about them.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use miette::{Context, IntoDiagnostic, Report, miette};
 
 use super::entries::{self, ListArgs, ShowArgs};
+use super::stdout::{print, printable};
 use super::store::open_existing;
 use super::verdict::{self, RequeueArgs, SettleArgs};
 use super::{ConfigArg, Failure, json};
@@ -70,11 +70,6 @@ pub(super) fn run(args: &OutboxArgs) -> Result<(), Failure> {
     }
 }
 
-/// Writes to standard output. Whoever reads this through a pipe may have had enough.
-pub(super) fn print(out: &str) {
-    let _ = std::io::stdout().write_all(out.as_bytes());
-}
-
 fn summary(args: &OutboxArgs, config: &ConfigArg) -> Result<(), Failure> {
     let mut outbox = open_existing(config)?;
     let mut read = || -> Result<_, Report> {
@@ -92,8 +87,7 @@ fn summary(args: &OutboxArgs, config: &ConfigArg) -> Result<(), Failure> {
         true => as_json(&counts, &fence, doubts.as_deref()),
         false => as_text(&counts, &fence, doubts.as_deref()),
     };
-    print(&out);
-    Ok(())
+    print(&out)
 }
 
 fn as_text(counts: &Counts, fence: &FenceRow, doubts: Option<&[Entry]>) -> String {
@@ -116,7 +110,7 @@ fn as_text(counts: &Counts, fence: &FenceRow, doubts: Option<&[Entry]>) -> Strin
     for doubt in doubts {
         let token = doubt.token.map_or("?".to_owned(), |token| token.to_string());
         let who = if doubt.parked { "parked for a person" } else { "a leader will settle it" };
-        let reason = doubt.reason.as_deref().unwrap_or("no reason known");
+        let reason = printable(doubt.reason.as_deref().unwrap_or("no reason known"));
         let _ = writeln!(out, "  {}  token {token}, {who}: {reason}", doubt.id);
     }
     out

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use miette::{Context, IntoDiagnostic, miette};
 
 use super::entries::message_id;
+use super::stdout::print;
 use super::store::open_existing;
 use super::{ConfigArg, Failure};
 use fencepost::store::{Ruling, Verdict, VerdictError};
@@ -88,6 +89,5 @@ fn judge(
             return Err(error).into_diagnostic().wrap_err_with(what).map_err(Failure::AtRun);
         }
     };
-    println!("{}: {} → {}", verdict.id, passed.from.name(), passed.to.name());
-    Ok(())
+    print(&format!("{}: {} → {}\n", verdict.id, passed.from.name(), passed.to.name()))
 }

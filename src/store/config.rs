@@ -20,7 +20,8 @@ pub struct PostgresConfig {
     /// A connection string of `key=value` pairs or a URL, as `libpq` knows them, without a password.
     ///
     /// `sslmode=require` is TLS with a certificate that is checked, as `verify-full` is in `libpq`; the
-    /// default, `prefer`, is none. `target_session_attrs` is `read-write` unless it says otherwise.
+    /// default, `prefer`, is none. `target_session_attrs` is `read-write` unless it says otherwise, and
+    /// `tcp_user_timeout` ten seconds.
     pub connection: String,
     /// Where the password is, if one is needed.
     pub password: Option<SecretSource>,

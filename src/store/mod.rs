@@ -40,7 +40,9 @@ pub use message::{
     Attempt, Lot, MAX_MESSAGE_ID_LEN, MAX_PAYLOAD_LEN, MessageId, MessageState, NewMessage,
     OrderingKey, Outgoing,
 };
-pub use outbox::{Claim, Doubt, EnqueueError, Enqueued, Outbox, Proof, Settled, Settlement};
+pub use outbox::{
+    Claim, Doubt, EnqueueError, Enqueued, MAX_LOOK_LEN, Outbox, Proof, Settled, Settlement,
+};
 pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
 #[cfg(not(madsim))]
 pub use postgres::PostgresStore;

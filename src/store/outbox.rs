@@ -17,6 +17,10 @@ use super::{
 use crate::id::Token;
 use crate::time::WallTime;
 
+/// How many bytes of payloads one look for messages returns at most, unless a single one is longer: a backlog of
+/// large ones is read piece by piece, and not into memory as a whole.
+pub const MAX_LOOK_LEN: usize = 32 << 20;
+
 /// The answer to enqueueing one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enqueued {
@@ -166,6 +170,9 @@ pub struct Doubt {
 pub trait Outbox: Send + Sync + 'static {
     /// Adds these messages, all or none, and answers for each. Needs no token: anybody may ask for a
     /// delivery. Of messages with one id, here or in the store, the first counts.
+    ///
+    /// Two batches at once that hold the same ids in another order may stop each other: one of them is then
+    /// [`StoreError::Unavailable`], and may be said again.
     fn enqueue(
         &self,
         messages: &[NewMessage],
@@ -174,7 +181,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Puts every message that an earlier token claimed in doubt, and tells how many.
     fn sweep(&self, token: Token) -> impl Future<Output = Result<Checked<u64>, StoreError>> + Send;
 
-    /// The oldest messages that may be claimed now, at most `limit`, and at most one of a key.
+    /// The oldest messages that may be claimed now, at most `limit`, and at most one of a key. Fewer if
+    /// their payloads have more than [`MAX_LOOK_LEN`] bytes in all, but never none for that.
     fn pending(
         &self,
         limit: usize,

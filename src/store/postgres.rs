@@ -9,12 +9,16 @@
 //! **The clock** is the database's, read within the transaction. What the wall clock of SQLite must
 //! satisfy, this one must as well.
 //!
-//! **Durability.** A session raises `synchronous_commit` to `on` if it was lower. What a failover
-//! to a standby loses is lost to the fence as well, and a token could be given twice: standbys that
-//! may take over must be synchronous ones.
+//! **Durability.** A session raises `synchronous_commit` to `on` unless it is that or `remote_apply`
+//! already. What a failover to a standby loses is lost to the fence as well, and a token could be
+//! given twice: standbys that may take over must be synchronous ones.
 //!
 //! **Outcomes.** Until COMMIT is sent every failure is known, because the server rolls back what it
 //! has not committed. From then on nothing but its word is: see `transaction`.
+//!
+//! **Silence.** A session whose answer did not come in time is closed and not used again, and what a host
+//! does not acknowledge for as long as a call may take ends the connection. So a server that is gone
+//! without a word, and its successor, are found as soon as the name leads there.
 //!
 //! Sessions are pooled and statements prepared, so a pooler between must pool sessions, not
 //! transactions.
@@ -34,8 +38,9 @@ mod transaction;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
+use tokio::time::timeout;
 
-use self::transaction::unavailable;
+use self::transaction::{no_answer, unavailable};
 use super::{PostgresConfig, StoreError};
 
 pub(crate) use self::transaction::describe;
@@ -79,15 +84,20 @@ impl PostgresStore {
     pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
         let pool = connect::pool(config)?;
         let store = Self { pool, look: fence::LOOK };
-        let session = store.session().await?;
-        connect::check_encoding(&session).await?;
-        schema::migrate(session).await?;
+        connect::check_encoding(store.session().await?).await?;
+        schema::migrate(store.session().await?).await?;
         Ok(store)
     }
 
     /// A session out of the pool.
     async fn session(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(|error| StoreError::Unavailable(connect::why_none(&error)))
+        // The pool knows no limit for what a session is told at its start.
+        match timeout(CALL_TIMEOUT, self.pool.get()).await {
+            Ok(session) => {
+                session.map_err(|error| StoreError::Unavailable(connect::why_none(&error)))
+            }
+            Err(_) => Err(StoreError::Unavailable(no_answer())),
+        }
     }
 }
 

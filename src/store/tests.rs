@@ -127,6 +127,7 @@ for_every_store! {
     enqueue: any_payload_is_kept the_first_of_an_id_counts too_long_is_refused_before_anything
         one_of_many_at_once_is_added texts_of_every_kind_are_kept;
     claims: a_claim_said_twice_is_one each_of_a_batch_is_answered late_calls_are_refused
+        one_look_reads_no_more_than_its_bytes
         every_settlement_leads_somewhere two_words_about_one_attempt a_retry_waits
         a_sweep_takes_only_earlier_tokens many_claim_at_once;
     doubts: proofs_move_and_parking_stays a_window_that_is_over_parks

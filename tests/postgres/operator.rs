@@ -36,7 +36,7 @@ fn a_person_enqueues_lists_shows_and_settles() {
         "added 3: a-0001 to a-0003\n"
     );
     let again = nodes.run(&["enqueue", "--id", "a-0002", "other"], 0);
-    assert_eq!(again, "added 0, 1 were there already: a-0002\n");
+    assert_eq!(again, "added 0, 1 were there already (pending): a-0002\n");
     nodes.wait(park(&nodes.store, &["a-0001", "a-0002"]));
     let summary = nodes.run(&["outbox", "--in-doubt"], 0);
     assert!(summary.contains("pending           1\n"), "{summary}");

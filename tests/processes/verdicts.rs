@@ -27,10 +27,10 @@ fn outbox(cluster: &Cluster) -> SqliteOutbox {
     let [parked, dead] = attempts;
     let said = [
         (parked.clone(), Settlement::InDoubt { reason: "timeout".into() }),
-        (dead, Settlement::Failed { reason: "no such street".into() }),
+        (dead, Settlement::Failed { reason: "550 \u{1b}[2Jno such\r\nstreet".into() }),
     ];
     outbox.settle(token, &said, wall()).unwrap();
-    let park = Proof::Park { reason: "timeout; the sink cannot tell".into() };
+    let park = Proof::Park { reason: "timeout;\tthe sink cannot tell".into() };
     outbox.resolve(token, &parked, &park, wall()).unwrap();
     outbox
 }
@@ -45,12 +45,24 @@ fn a_person_lists_shows_settles_and_requeues() {
         assert_eq!(output.status.code(), Some(code), "{more:?}: {text:?}");
         text.concat()
     };
+    let summary = run(&["--in-doubt"], 0);
+    assert!(
+        summary.contains("\n  parked  token 1, parked for a person: timeout; the"),
+        "{summary}"
+    );
     let list = run(&["list", "--state", "in-doubt"], 0);
     assert_eq!(
         list,
         "parked  attempts 1, in doubt, parked for a person: timeout; the sink cannot tell\n"
     );
     assert_eq!(run(&["list", "--json"], 0).lines().count(), 3);
+    let list = run(&["list", "--state", "failed"], 0);
+    let expected = "dead  attempts 1, failed: 550  [2Jno such  street\n";
+    assert_eq!(list, expected, "a recipient's words move nobody's cursor");
+    let shown = run(&["show", "dead"], 0);
+    assert!(shown.contains("\nreason             550  [2Jno such  street\n"), "{shown}");
+    let json = run(&["show", "dead", "--json"], 0);
+    assert!(json.contains(r#""reason":"550 \u001b[2Jno such\u000d\u000astreet""#), "{json}");
     let settle = ["settle", "parked", "--as", "delivered", "--by", "Ada"];
     assert!(run(&settle, 2).contains("--why"), "a verdict has a reason");
     let settle = [&settle[..], &["--why", "the recipient says so"]].concat();

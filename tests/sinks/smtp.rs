@@ -185,6 +185,53 @@ fn bytes_beyond_ascii_need_a_server_that_takes_them() {
 }
 
 #[test]
+fn addresses_beyond_ascii_need_a_server_that_takes_them() {
+    let from = |server: &MailServer| SmtpConfig { from: "ü@example.org".into(), ..to(server) };
+    let server = MailServer::start_with(None, &["8BITMIME", "SMTPUTF8"], None);
+    let sink = SmtpSink::open(&from(&server)).unwrap();
+    assert_eq!(run(send(&sink, "m", b"hello")), Ok(()));
+    assert_eq!(server.taken()[0].from, "ü@example.org");
+    let commands = server.commands();
+    let mail = commands.iter().find(|line| line.starts_with("MAIL")).unwrap();
+    assert!(mail.split(' ').any(|parameter| parameter == "SMTPUTF8"), "{mail}");
+    let old = MailServer::start(None);
+    let sink = SmtpSink::open(&from(&old)).unwrap();
+    let refused = run(send(&sink, "m", b"hello"));
+    assert!(matches!(refused, Err(SendError::Rejected(_))), "{refused:?}");
+    assert_eq!(old.taken(), []);
+}
+
+#[test]
+fn a_greeting_names_a_domain_that_it_can_name() {
+    for (from, is_named) in [("a@example.org", true), ("a@grüße.example", false)] {
+        let server = MailServer::start(None);
+        let config = SmtpConfig { from: from.into(), ..to(&server) };
+        let sink = SmtpSink::open(&config).unwrap();
+        assert_eq!(run(sink.ready()), Ok(()));
+        let (_, domain) = from.split_once('@').unwrap();
+        let commands = server.commands();
+        let greeting = commands.iter().find(|line| line.starts_with("EHLO")).unwrap();
+        assert_eq!(greeting.split(' ').nth(1) == Some(domain), is_named, "{greeting}");
+        assert!(greeting.is_ascii(), "{greeting}");
+    }
+}
+
+/// As units do that one node delivers side by side.
+#[test]
+fn whoever_was_ready_at_once_sends_at_once() {
+    let server = MailServer::start(None);
+    run(async {
+        let sink = SmtpSink::open(&to(&server)).unwrap();
+        let ready = tokio::join!(sink.ready(), sink.ready());
+        assert_eq!(ready, (Ok(()), Ok(())));
+        let (one, two) = (message("one", b"x"), message("two", b"x"));
+        let sent = tokio::join!(sink.send(&one, stamp(7, 1)), sink.send(&two, stamp(7, 1)));
+        assert_eq!(sent, (Ok(()), Ok(())));
+    });
+    assert_eq!(server.taken().len(), 2);
+}
+
+#[test]
 fn without_a_connection_nothing_is_sent() {
     let sink = SmtpSink::open(&config(nobody().port())).unwrap();
     run(async {

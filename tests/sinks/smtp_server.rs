@@ -68,10 +68,13 @@ impl MailServer {
             taken: Arc::clone(&taken),
             commands: Arc::clone(&commands),
         };
+        let certificate = certificate.map(Arc::new);
         thread::spawn(move || {
-            // Mails are sent one at a time, and so are they taken.
             for stream in listener.incoming() {
-                serve_connection(stream.unwrap(), &shared, certificate.as_ref());
+                let (shared, certificate) = (shared.clone(), certificate.clone());
+                thread::spawn(move || {
+                    serve_connection(stream.unwrap(), &shared, certificate.as_deref());
+                });
             }
         });
         Self { address, taken, commands }

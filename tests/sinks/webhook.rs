@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use fencepost::SecretSource;
-use fencepost::delivery::sinks::{WebhookConfig, WebhookSink};
+use fencepost::delivery::sinks::{AnySink, SinkConfig, WebhookConfig, WebhookSink};
 use fencepost::delivery::{Promise, SendError, Sink, SinkError};
 use fencepost::store::MAX_PAYLOAD_LEN;
 
@@ -159,8 +159,11 @@ fn redirects_are_not_followed() {
 
 #[test]
 fn without_a_connection_nothing_is_sent() {
-    let sink = open(&WebhookConfig::plain(format!("http://{}/", nobody()).parse().unwrap()));
+    let config = WebhookConfig::plain(format!("http://{}/", nobody()).parse().unwrap());
+    let sink = open(&config);
+    let configured = AnySink::open(&SinkConfig::Webhook(config)).unwrap();
     run(async {
+        assert!(matches!(configured.ready().await, Err(SinkError::Unavailable(_))));
         let refused = sink.ready().await.unwrap_err();
         assert!(matches!(&refused, SinkError::Unavailable(why) if why.contains("cannot connect")));
         let not_sent = sink.send(&message("m", b"x"), stamp(7, 1)).await;

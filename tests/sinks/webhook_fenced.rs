@@ -104,6 +104,25 @@ fn an_id_is_one_segment_of_the_path() {
     );
 }
 
+/// How much of an answer is read.
+const MAX_BODY: usize = 16_384;
+
+#[test]
+fn an_answer_is_read_up_to_its_limit_and_not_taken_in_half() {
+    for (len, is_taken) in [(MAX_BODY, true), (MAX_BODY + 1, false)] {
+        let server = Server::start(move |request| {
+            let stamp = request.header("fencing-token").unwrap();
+            let body = format!("{:<len$}", "true");
+            Act::Say(answer("200 OK", &format!("Fencing-Token: {stamp}\r\n"), &body))
+        });
+        let has = run(async { fenced(&server).has(&id("m"), stamp(7, 1)).await });
+        match is_taken {
+            true => assert_eq!(has, Ok(true)),
+            false => assert!(matches!(has, Err(SinkError::Unavailable(_))), "{has:?}"),
+        }
+    }
+}
+
 #[test]
 fn a_server_that_only_looks_like_a_receiver_proves_nothing() {
     for (status, headers, body) in [

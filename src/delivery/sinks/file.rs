@@ -333,11 +333,16 @@ fn lock<'a>(file: &'a File, path: &Path, attempts: u32) -> io::Result<Unlock<'a>
 }
 
 fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
+    let directory = directory_of(path);
+    File::open(directory).and_then(|handle| handle.sync_all()).map_err(context("sync", directory))
+}
+
+/// Where a file lies: of a name without a folder that is where the process stands.
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    File::open(directory).and_then(|handle| handle.sync_all()).map_err(context("sync", directory))
+    }
 }
 
 fn damaged(how: String) -> io::Error {

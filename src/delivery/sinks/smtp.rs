@@ -7,7 +7,7 @@
 
 mod letter;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lettre::transport::smtp::Error;
@@ -30,6 +30,9 @@ use crate::tls::TlsError;
 /// in doubt, only late.
 const REUSE_WITHIN: Duration = Duration::from_secs(2);
 
+/// How many connections may rest: units that one node delivers side by side have one each.
+const MAX_RESTING: usize = 8;
+
 /// The answer of a server that wants a login first: not the message's fault.
 const LOGIN_REQUIRED: &str = "530";
 
@@ -40,7 +43,7 @@ pub struct SmtpSink {
     tls: Option<TlsParameters>,
     login: Option<Credentials>,
     letters: Letters,
-    resting: Mutex<Option<Resting>>,
+    resting: Mutex<Vec<Resting>>,
 }
 
 struct Resting {
@@ -75,7 +78,7 @@ impl SmtpSink {
             tls,
             login,
             letters,
-            resting: Mutex::new(None),
+            resting: Mutex::new(Vec::new()),
         })
     }
 
@@ -97,12 +100,22 @@ impl SmtpSink {
         Ok(connection)
     }
 
-    fn take(&self) -> Option<Resting> {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Whether a connection rests that can be used. Those that have rested for too long are closed.
+    fn one_rests(&self) -> bool {
+        let mut resting = self.resting();
+        resting.retain(|it| it.since.elapsed() < REUSE_WITHIN);
+        !resting.is_empty()
     }
 
-    fn put(&self, resting: Resting) {
-        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(resting);
+    fn put(&self, connection: AsyncSmtpConnection) {
+        let mut resting = self.resting();
+        if resting.len() < MAX_RESTING {
+            resting.push(Resting { connection, since: Instant::now() });
+        }
+    }
+
+    fn resting(&self) -> MutexGuard<'_, Vec<Resting>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything up to the server's word that it waits for the message.
@@ -142,8 +155,7 @@ impl Sink for SmtpSink {
     }
 
     async fn ready(&self) -> Result<(), SinkError> {
-        if let Some(resting) = self.take().filter(|it| it.since.elapsed() < REUSE_WITHIN) {
-            self.put(resting);
+        if self.one_rests() {
             return Ok(());
         }
         let SmtpConfig { host, port, connect_timeout, .. } = &self.config;
@@ -154,13 +166,14 @@ impl Sink for SmtpSink {
         let connection = connection.map_err(|why| {
             SinkError::Unavailable(format!("cannot connect to {host}:{port}: {why}"))
         })?;
-        self.put(Resting { connection, since: Instant::now() });
+        self.put(connection);
         Ok(())
     }
 
     async fn send(&self, message: &Outgoing, _: Stamp) -> Result<(), SendError> {
         let letter = self.letters.letter(message).map_err(SendError::Rejected)?;
-        let Some(Resting { mut connection, .. }) = self.take() else {
+        let rested = self.resting().pop();
+        let Some(Resting { mut connection, .. }) = rested else {
             return Err(SendError::NotSent("the connection was lost before the message".into()));
         };
         let limit = self.config.timeout;
@@ -173,7 +186,7 @@ impl Sink for SmtpSink {
         match timeout(limit, connection.message(&letter)).await {
             // 250 and nothing else: an answer that comes out of turn proves nothing.
             Ok(Ok(response)) if response.has_code(250) => {
-                self.put(Resting { connection, since: Instant::now() });
+                self.put(connection);
                 Ok(())
             }
             Ok(Ok(response)) => {

@@ -93,7 +93,7 @@ impl Assignments for PostgresStore {
     }
 
     async fn assignments(&self, work: &WorkName) -> Result<Assigned, StoreError> {
-        read(&rows(&self.session().await?, ASSIGNED, &[&work.as_str()]).await?)
+        read(&rows(self.session().await?, ASSIGNED, &[&work.as_str()]).await?)
     }
 }
 

@@ -13,17 +13,18 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::transaction::describe;
 use super::{
-    CONNECT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, MAX_SESSIONS, PostgresConfig,
-    STATEMENT_TIMEOUT,
+    CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, MAX_SESSIONS,
+    PostgresConfig, STATEMENT_TIMEOUT,
 };
 use crate::store::StoreError;
 
 /// How long a silent connection may be silent before it is probed, and between probes.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
-/// A commit that is answered is durable. Never lowers what is configured.
+/// A commit that is answered is durable, on a synchronous standby too: `remote_write` is not, a standby
+/// has it in memory only. Never lowers what is configured.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', FALSE)
-    WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+    WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 const NAME_CA: &str = ": if it is the right server, name the certificate of its authority as `ca` in \
                        [store]";
 /// Every statement here looks its rows up by an index. Left to its own, the planner reads a table that was
@@ -36,11 +37,10 @@ const BY_INDEX: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off;
 const ENCODING: &str = "SELECT pg_encoding_to_char(encoding) FROM pg_database
     WHERE datname = current_database()";
 
-/// A pool for that database. No connection is made yet.
-pub(super) fn pool(config: &PostgresConfig) -> Result<Pool, StoreError> {
-    let unusable = |why: String| StoreError::Unavailable(format!("cannot connect: {why}"));
+/// How a connection is made: what the configuration says, and what it is silent about.
+fn settings(config: &PostgresConfig) -> Result<Config, StoreError> {
     let mut settings: Config =
-        config.connection.parse().map_err(|error| unusable(describe(&error)))?;
+        config.connection.parse().map_err(|error| unusable(&describe(&error)))?;
     if settings.get_connect_timeout().is_none() {
         settings.connect_timeout(CONNECT_TIMEOUT);
     }
@@ -51,14 +51,29 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<Pool, StoreError> {
         settings.application_name("fencepost");
     }
     settings.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(2);
-    if let Some(password) = &config.password {
-        settings.password(password.read().map_err(|error| unusable(error.to_string()))?);
+    if settings.get_tcp_user_timeout().is_none() {
+        // Nobody probes a connection that has sent something: of a host that is gone without a word the
+        // kernel would hear the silence for a quarter of an hour.
+        settings.tcp_user_timeout(CALL_TIMEOUT);
     }
+    if let Some(password) = &config.password {
+        settings.password(password.read().map_err(|error| unusable(&error.to_string()))?);
+    }
+    Ok(settings)
+}
+
+fn unusable(why: &str) -> StoreError {
+    StoreError::Unavailable(format!("cannot connect: {why}"))
+}
+
+/// A pool for that database. No connection is made yet.
+pub(super) fn pool(config: &PostgresConfig) -> Result<Pool, StoreError> {
+    let settings = settings(config)?;
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = match settings.get_ssl_mode() {
         SslMode::Require => {
             let tls = crate::tls::client(config.ca.as_deref())
-                .map_err(|error| unusable(error.to_string()))?;
+                .map_err(|error| unusable(&error.to_string()))?;
             Manager::from_config(settings, MakeRustlsConnect::new(tls), recycling)
         }
         _ => Manager::from_config(settings, NoTls, recycling),
@@ -81,11 +96,11 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<Pool, StoreError> {
             })
         }))
         .build()
-        .map_err(|error| unusable(error.to_string()))
+        .map_err(|error| unusable(&error.to_string()))
 }
 
 /// Refuses a database whose character set would change what is written.
-pub(super) async fn check_encoding(session: &Object) -> Result<(), StoreError> {
+pub(super) async fn check_encoding(session: Object) -> Result<(), StoreError> {
     let found = super::transaction::rows(session, ENCODING, &[]).await?;
     let encoding: String = match found.first() {
         Some(row) => super::rows::get(row, 0)?,
@@ -120,5 +135,21 @@ pub(super) fn why_none(error: &PoolError) -> String {
             format!("no connection within {CONNECT_TIMEOUT:?}, or all {MAX_SESSIONS} are in use")
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_lost_host_is_sent_is_not_waited_for_longer_than_a_call() {
+        let limit = |text: &str| {
+            let settings = settings(&PostgresConfig::new(text)).unwrap();
+            settings.get_tcp_user_timeout().copied()
+        };
+        assert_eq!(limit("host=h user=x"), Some(CALL_TIMEOUT));
+        let configured = limit("host=h user=x tcp_user_timeout=3");
+        assert_eq!(configured, Some(Duration::from_secs(3)), "the configuration has the last word");
     }
 }

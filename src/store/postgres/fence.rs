@@ -79,7 +79,7 @@ impl PostgresStore {
     /// # Errors
     /// The store failed.
     pub async fn fence(&self) -> Result<FenceRow, StoreError> {
-        let fence = rows(&self.session().await?, FENCE, &[]).await?;
+        let fence = rows(self.session().await?, FENCE, &[]).await?;
         fence.first().map_or_else(|| Err(unreadable("the fence is gone")), read_fence)
     }
 }
@@ -131,7 +131,7 @@ impl Fence for PostgresStore {
     }
 
     async fn roll(&self) -> Result<Roll, StoreError> {
-        read_roll(&rows(&self.session().await?, ROLL, &[]).await?)
+        read_roll(&rows(self.session().await?, ROLL, &[]).await?)
     }
 
     async fn call_roll(&self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {

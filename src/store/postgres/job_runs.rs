@@ -55,7 +55,7 @@ impl PostgresStore {
     /// # Errors
     /// The store failed.
     pub async fn jobs(&self) -> Result<Vec<JobName>, StoreError> {
-        let names = rows(&self.session().await?, JOBS, &[]).await?;
+        let names = rows(self.session().await?, JOBS, &[]).await?;
         names.iter().map(|row| JobName::new(get(row, 0)?).map_err(unreadable)).collect()
     }
 }
@@ -159,7 +159,7 @@ impl JobRuns for PostgresStore {
 
     async fn job_history(&self, job: &JobName, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         let session = self.session().await?;
-        let history = rows(&session, HISTORY, &[&job.as_str(), &number(limit as u64)]).await?;
+        let history = rows(session, HISTORY, &[&job.as_str(), &number(limit as u64)]).await?;
         history.iter().map(run_record).collect()
     }
 }

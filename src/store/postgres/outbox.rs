@@ -15,9 +15,9 @@ use crate::id::Token;
 use crate::store::columns::{as_token, millis, number, signed};
 use crate::store::rules::{self, Claimant, Decision};
 use crate::store::{
-    Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Lot, MessageId, MessageState,
-    NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Settled, Settlement, Share,
-    StoreError,
+    Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Lot, MAX_LOOK_LEN, MessageId,
+    MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Settled, Settlement,
+    Share, StoreError,
 };
 use crate::time::WallTime;
 
@@ -25,7 +25,9 @@ use crate::time::WallTime;
 const MAX_STATEMENT: usize = 16 << 20;
 
 /// Payloads are kept for what was added only. In the order of the batch, which is the order in which
-/// the sequence counts.
+/// the sequence counts, and messages are delivered. So this statement alone cannot keep to an order of locks:
+/// two batches at once that hold the same ids in another order can wait for each other, and the server
+/// ends one of them. Nothing of it was added, and it may be said again.
 const ENQUEUE: &str = concat!(
     "WITH new AS (
         SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::SMALLINT[], $4::BYTEA[])
@@ -45,19 +47,32 @@ const ENQUEUE: &str = concat!(
     SELECT id FROM added"
 );
 const STATES: &str = "SELECT id, state FROM fencepost.outbox WHERE id = ANY($1)";
-pub(super) const SWEEP: &str = "UPDATE fencepost.outbox SET state = 4, changed_ms = $2, reason =
+/// Locks in the order of the sequence, as every writer does; the index has them in that of their tokens.
+pub(super) const SWEEP: &str = "WITH claimed AS (
+        SELECT seq FROM fencepost.outbox WHERE state = 1 AND token < $1
+        ORDER BY seq FOR NO KEY UPDATE
+    )
+    UPDATE fencepost.outbox AS mine SET state = 4, changed_ms = $2, reason =
         'claimed by ' || token || ', whose holder was deposed; outcome unknown'
-    WHERE state = 1 AND token < $1";
+    FROM claimed WHERE mine.seq = claimed.seq";
+/// The lengths of payloads are known without reading them, so that only what is answered is read.
 pub(super) const PENDING: &str = concat!(
-    "SELECT id, attempts + 1, failures, bytes
-    FROM fencepost.outbox AS mine JOIN fencepost.payload USING (seq)
-    WHERE state = 0 AND lot % $2 = $3 AND not_before_ms <= (SELECT ",
+    "SELECT id, attempt, failures, bytes FROM (
+        SELECT *, row_number() OVER so_far AS nth, sum(octet_length(bytes)) OVER so_far AS total
+        FROM (
+            SELECT seq, id, attempts + 1 AS attempt, failures, bytes
+            FROM fencepost.outbox AS mine JOIN fencepost.payload USING (seq)
+            WHERE state = 0 AND lot % $2 = $3 AND not_before_ms <= (SELECT ",
     now!(),
     ")
-    AND (ordering_key IS NULL OR NOT EXISTS (
-        SELECT 1 FROM fencepost.outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
-        AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
-    ORDER BY seq LIMIT $1"
+            AND (ordering_key IS NULL OR NOT EXISTS (
+                SELECT 1 FROM fencepost.outbox AS earlier
+                WHERE earlier.ordering_key = mine.ordering_key
+                AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
+            ORDER BY seq LIMIT $1
+        ) AS oldest WINDOW so_far AS (ORDER BY seq)
+    ) AS counted
+    WHERE nth = 1 OR total <= $4 ORDER BY seq"
 );
 pub(super) const DOUBTS: &str = "SELECT id, attempts, token, reason FROM fencepost.outbox
     WHERE state = 4 AND NOT parked ORDER BY seq LIMIT $1";
@@ -176,7 +191,7 @@ impl Outbox for PostgresStore {
     }
 
     async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
-        let doubts = rows(&self.session().await?, DOUBTS, &[&at_most(limit)]).await?;
+        let doubts = rows(self.session().await?, DOUBTS, &[&at_most(limit)]).await?;
         let read = |row: &Row| {
             let attempt = Attempt { id: id(row, 0)?, number: count(row, 1)? };
             Ok(Doubt { attempt, token: as_token(get(row, 2)?), reason: get(row, 3)? })
@@ -235,7 +250,9 @@ impl PostgresStore {
         let (Ok(unit), Ok(of)) = (i16::try_from(unit), i16::try_from(of.max(1))) else {
             return Ok(Vec::new());
         };
-        let pending = rows(&self.session().await?, PENDING, &[&at_most(limit), &of, &unit]).await?;
+        let bytes = at_most(MAX_LOOK_LEN);
+        let which: Params<'_> = &[&at_most(limit), &of, &unit, &bytes];
+        let pending = rows(self.session().await?, PENDING, which).await?;
         let read = |row: &Row| {
             let payload: &[u8] = get(row, 3)?;
             Ok(Outgoing {
@@ -254,16 +271,21 @@ async fn add(tx: &Transaction, offered: &[&NewMessage]) -> Result<BTreeSet<Messa
     let mut added = BTreeSet::new();
     let mut rest = offered;
     while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = rest.iter().take_while(|message| {
-            bytes += message.payload.len();
-            bytes <= MAX_STATEMENT
-        });
-        let (some, more) = rest.split_at(fits.count().max(1));
+        let (some, more) = rest.split_at(fits(rest.iter().map(|message| message.payload.len())));
         added.extend(add_some(tx, some).await?);
         rest = more;
     }
     Ok(added)
+}
+
+/// How many payloads of these lengths go into one statement: the first always does.
+fn fits(lens: impl Iterator<Item = usize>) -> usize {
+    let mut bytes = 0;
+    let fits = lens.take_while(|len| {
+        bytes += len;
+        bytes <= MAX_STATEMENT
+    });
+    fits.count().max(1)
 }
 
 async fn add_some(tx: &Transaction, offered: &[&NewMessage]) -> Result<Vec<MessageId>, StoreError> {
@@ -309,4 +331,24 @@ pub(super) async fn decide<'a, I, A>(
 
 fn at_most(limit: usize) -> i64 {
     number(limit as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn a_statement_carries_sixteen_mebibytes_or_one_message() {
+        for (lens, expected) in [
+            (&[16 * MIB, 1][..], 1),
+            (&[8 * MIB, 8 * MIB, 1], 2),
+            (&[17 * MIB], 1),
+            (&[17 * MIB, 1], 1),
+            (&[1; 5], 5),
+        ] {
+            assert_eq!(fits(lens.iter().copied()), expected, "{lens:?}");
+        }
+    }
 }

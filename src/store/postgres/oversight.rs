@@ -34,7 +34,7 @@ impl PostgresStore {
     /// The store failed.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
-        for row in rows(&self.session().await?, COUNTS, &[]).await? {
+        for row in rows(self.session().await?, COUNTS, &[]).await? {
             counts.by_state[state(&row, 0)? as usize] = count(&row, 1)?;
         }
         Ok(counts)
@@ -62,7 +62,7 @@ impl PostgresStore {
         named: Option<&MessageId>,
     ) -> Result<Vec<Entry>, StoreError> {
         let (only, named) = (only.map(state_number), named.map(MessageId::as_str));
-        let entries = rows(&self.session().await?, ENTRIES, &[&only, &named]).await?;
+        let entries = rows(self.session().await?, ENTRIES, &[&only, &named]).await?;
         let read = |row: &tokio_postgres::Row| {
             let (id, key, enqueued) = (id(row, 14)?, key(row, 15)?, as_wall(get(row, 16)?));
             Ok(Entry::new(id, key, enqueued, changing(row)?))
@@ -109,7 +109,7 @@ impl PostgresStore {
     /// # Errors
     /// The store failed.
     pub async fn trail(&self, id: &MessageId) -> Result<Vec<Passed>, StoreError> {
-        let trail = rows(&self.session().await?, TRAIL, &[&id.as_str()]).await?;
+        let trail = rows(self.session().await?, TRAIL, &[&id.as_str()]).await?;
         let read = |row: &tokio_postgres::Row| {
             Ok(Passed {
                 at: as_wall(get(row, 0)?),

@@ -30,11 +30,32 @@ pub(super) type Bound<'a> = (&'a str, Params<'a>);
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
+/// A session in use. Dropped before it is given back it is taken out of the pool and closed: the
+/// server owes it an answer, and whoever had it next would wait for the same server.
+struct Lent(Option<Object>);
+
+impl Lent {
+    fn session(&self) -> Result<&Object, StoreError> {
+        self.0.as_ref().ok_or_else(|| StoreError::Unavailable("it has ended".into()))
+    }
+
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(session) = self.0.take() {
+            drop(Object::take(session));
+        }
+    }
+}
+
 /// An open transaction. Dropped before it has ended, it takes its session along, which is the
 /// shortest way to a rollback that needs nobody's answer.
 pub(super) struct Transaction {
-    /// None once it has ended.
-    session: Option<Object>,
+    lent: Lent,
 }
 
 impl Transaction {
@@ -49,7 +70,7 @@ impl Transaction {
         session: Object,
         queries: &[Bound<'_>],
     ) -> Result<(Self, Vec<Vec<Row>>), StoreError> {
-        let transaction = Self { session: Some(session) };
+        let transaction = Self { lent: Lent(Some(session)) };
         let session = transaction.session()?;
         let statements = prepare(session, queries).await?;
         let answers = within(async {
@@ -67,7 +88,9 @@ impl Transaction {
 
     /// All rows of a query.
     pub(super) async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        rows(self.session()?, sql, params).await
+        let session = self.session()?;
+        let statement = within(session.prepare_cached(sql)).await?;
+        within(session.query(&statement, params)).await
     }
 
     /// The one row of a query.
@@ -94,10 +117,7 @@ impl Transaction {
 
     /// Makes these last writes and ends it, all on their way at once. Tells how many rows each of them
     /// changed, when it is too late to judge that: a write that must not be committed has to fail.
-    pub(super) async fn commit_with(
-        mut self,
-        writes: &[Bound<'_>],
-    ) -> Result<Vec<u64>, StoreError> {
+    pub(super) async fn commit_with(self, writes: &[Bound<'_>]) -> Result<Vec<u64>, StoreError> {
         let session = self.session()?;
         let statements = prepare(session, writes).await?;
         let ending = async {
@@ -111,41 +131,38 @@ impl Transaction {
         };
         let ended = timeout(CALL_TIMEOUT, ending).await;
         let (written, ()) = ended.unwrap_or_else(|_| Err(unknown(&no_answer())))?;
-        // Back to the others.
-        drop(self.session.take());
+        self.lent.give_back();
         Ok(written)
     }
 
     /// Ends it without a change. Should that fail, the session goes, and with it the transaction.
-    pub(super) async fn roll_back(mut self) {
+    pub(super) async fn roll_back(self) {
         let Ok(session) = self.session() else { return };
         if within(session.batch_execute("ROLLBACK")).await.is_ok() {
-            drop(self.session.take());
+            self.lent.give_back();
         }
     }
 
     fn session(&self) -> Result<&Object, StoreError> {
-        self.session.as_ref().ok_or_else(|| StoreError::Unavailable("it has ended".into()))
+        self.lent.session()
     }
 }
 
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            // Out of the pool, and closed.
-            drop(Object::take(session));
-        }
-    }
-}
-
-/// All rows of a query, in a transaction of its own unless there is one.
+/// All rows of a query that is a transaction of its own.
 pub(super) async fn rows(
-    session: &Object,
+    session: Object,
     sql: &str,
     params: Params<'_>,
 ) -> Result<Vec<Row>, StoreError> {
-    let statement = within(session.prepare_cached(sql)).await?;
-    within(session.query(&statement, params)).await
+    let lent = Lent(Some(session));
+    let session = lent.session()?;
+    let answer = timeout(CALL_TIMEOUT, async {
+        let statement = session.prepare_cached(sql).await?;
+        session.query(&statement, params).await
+    });
+    let answer = answer.await.map_err(|_| StoreError::Unavailable(no_answer()))?;
+    lent.give_back();
+    answer.map_err(|error| unavailable(&error))
 }
 
 /// The one row of an answer.
@@ -174,7 +191,7 @@ async fn within<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, 
     }
 }
 
-fn no_answer() -> String {
+pub(super) fn no_answer() -> String {
     let limit: Duration = CALL_TIMEOUT;
     format!("the database did not answer within {limit:?}")
 }

@@ -7,7 +7,9 @@ use super::SqliteOutbox;
 use super::outbox::STATE;
 use super::rows::{count, holds_up, id, millis, state, token};
 use super::transaction::unavailable;
-use crate::store::{Attempt, Doubt, MessageId, MessageState, Outgoing, Share, StoreError};
+use crate::store::{
+    Attempt, Doubt, MAX_LOOK_LEN, MessageId, MessageState, Outgoing, Share, StoreError,
+};
 use crate::time::WallTime;
 
 /// What is first of its key is found by one look into an index, message by message.
@@ -21,7 +23,8 @@ pub(super) const DOUBTS: &str = "SELECT id, attempts, token, reason FROM outbox
     WHERE state = 4 AND parked = 0 ORDER BY seq LIMIT ?1";
 
 impl SqliteOutbox {
-    /// The oldest messages that may be claimed now, at most `limit`, and at most one of a key.
+    /// The oldest messages that may be claimed now, at most `limit`, and at most one of a key. Fewer if
+    /// their payloads have more than [`MAX_LOOK_LEN`] bytes in all, but never none for that.
     ///
     /// # Errors
     /// The store failed.
@@ -50,11 +53,18 @@ impl SqliteOutbox {
         now: WallTime,
     ) -> Result<Vec<Outgoing>, StoreError> {
         let which = [at_most(limit), millis(now), of.into(), unit.into()];
-        self.list(&holds_up(PENDING), which, |row| {
+        let (mut found, mut bytes) = (0, 0);
+        let fits = |message: &Outgoing| {
+            found += 1;
+            bytes += message.payload.len();
+            found == 1 || bytes <= MAX_LOOK_LEN
+        };
+        let read = |row: &Row<'_>| {
             let payload = row.get_ref(3)?.as_blob()?.into();
             let (attempt, failures) = (count(row, 1)?, count(row, 2)?);
             Ok(Outgoing { id: id(row, 0)?, attempt, failures, payload })
-        })
+        };
+        self.list_while(&holds_up(PENDING), which, read, fits)
     }
 
     /// The oldest in-doubt messages that are not parked, at most `limit`.
@@ -83,8 +93,20 @@ impl SqliteOutbox {
         params: P,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
+        self.list_while(sql, params, read, |_| true)
+    }
+
+    /// The rows of a query until the first that `goes_on` refuses. What comes after it is not read.
+    fn list_while<T, P: Params>(
+        &self,
+        sql: &str,
+        params: P,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        mut goes_on: impl FnMut(&T) -> bool,
+    ) -> Result<Vec<T>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql).map_err(unavailable)?;
         let rows = statement.query_map(params, read).map_err(unavailable)?;
+        let rows = rows.take_while(|row| row.as_ref().map_or(true, &mut goes_on));
         rows.collect::<rusqlite::Result<_>>().map_err(unavailable)
     }
 }

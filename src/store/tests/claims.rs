@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::store::MessageState;
+use crate::store::{MAX_LOOK_LEN, MAX_PAYLOAD_LEN, MessageState};
 
 const GRANTED: Claim = Claim::Granted { send_within: None };
 
@@ -48,6 +48,28 @@ pub(super) async fn each_of_a_batch_is_answered(store: &impl Subject) {
     assert!(settled[..101].iter().all(|it| *it == Settled::Now(MessageState::Delivered)));
     assert_eq!(settled[101], Settled::Refused { state: None });
     assert_eq!(claim(store, 5, &[]).await, Ok(Checked::Passed(vec![])));
+}
+
+pub(super) async fn one_look_reads_no_more_than_its_bytes(store: &impl Subject) {
+    let large: Arc<[u8]> = vec![b'x'; MAX_PAYLOAD_LEN].into();
+    let fit = MAX_LOOK_LEN / MAX_PAYLOAD_LEN;
+    let mut messages: Vec<NewMessage> = (0..fit)
+        .map(|number| NewMessage::new(id(&format!("large{number}")), Arc::clone(&large)))
+        .collect();
+    // They fill a look to its last byte, so that what has none still fits, and one more does not.
+    let last = [("none", 0), ("one", 1), ("after", 0)];
+    messages.extend(last.map(|(name, len)| NewMessage::new(id(name), &large[..len])));
+    store.enqueue(&messages).await.unwrap();
+    let look = async || {
+        let found = store.pending(1_000).await.unwrap();
+        found.into_iter().map(|message| message.id).collect::<Vec<_>>()
+    };
+    let expected: Vec<MessageId> = messages[..=fit].iter().map(|it| it.id.clone()).collect();
+    assert_eq!(look().await, expected);
+    raise(store, 5).await;
+    claim_next(store, 5, "large0").await;
+    let expected: Vec<MessageId> = messages[1..].iter().map(|it| it.id.clone()).collect();
+    assert_eq!(look().await, expected, "the rest comes as soon as there is room");
 }
 
 pub(super) async fn late_calls_are_refused(store: &impl Subject) {

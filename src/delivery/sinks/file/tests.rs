@@ -176,6 +176,20 @@ fn a_lock_that_is_held_by_another_is_waited_for() {
     assert_eq!(sink.send(&message("b", b""), stamp(5, 0)), Ok(()));
 }
 
+/// So that messages wait for it that nobody has tried to send.
+#[tokio::test]
+async fn a_sink_whose_lock_another_holds_is_not_ready() {
+    let place = Place::new();
+    let sink = FileSink { files: Arc::new(Mutex::new(Files::open(&place.log(), 2).unwrap())) };
+    assert_eq!(sink.ready().await, Ok(()));
+    let stopped = File::open(place.0.path().join("delivered.log.lock")).unwrap();
+    stopped.lock().unwrap();
+    let waits = sink.ready().await.unwrap_err();
+    assert!(matches!(&waits, SinkError::Unavailable(why) if why.contains("holds the lock")));
+    stopped.unlock().unwrap();
+    assert_eq!(sink.ready().await, Ok(()));
+}
+
 /// What could not be looked at when the sink was opened is looked at before it is used.
 #[test]
 fn damage_behind_a_lock_is_found_later() {
@@ -258,6 +272,23 @@ fn a_damaged_or_missing_fence_stops_the_sink() {
     }
     std::fs::remove_file(place.fence()).unwrap();
     assert!(place.why_not().contains("is gone"), "{}", place.why_not());
+}
+
+/// Not being able to read it is not the same as its not being there.
+#[test]
+fn a_fence_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+    let place = Place::new();
+    std::fs::create_dir(place.fence()).unwrap();
+    let why = place.why_not();
+    assert!(why.contains("cannot use") && why.contains("delivered.log.fence"), "{why}");
+    assert!(!why.contains("gone"), "{why}");
+}
+
+#[test]
+fn a_file_without_a_folder_in_its_name_lies_where_the_process_stands() {
+    for (path, expected) in [("x.log", "."), ("a/x.log", "a"), ("/x.log", "/"), ("a/b/x", "a/b")] {
+        assert_eq!(directory_of(Path::new(path)), Path::new(expected), "{path}");
+    }
 }
 
 #[test]

@@ -15,8 +15,8 @@ use crate::store::tests::assignments::{assign, change, n1, n2, permit};
 use crate::store::tests::server::{Database, database};
 use crate::store::tests::{add, attempt, claim, id, raise};
 use crate::store::{
-    Activated, Checked, Claim, Fence, MessageState, Outbox, PostgresStore, Settlement, StoreError,
-    rules,
+    Activated, Checked, Claim, EnqueueError, Enqueued, Fence, MessageState, NewMessage, Outbox,
+    PostgresStore, Settlement, StoreError, rules,
 };
 use crate::time::WallTime;
 
@@ -205,6 +205,62 @@ async fn workers_of_other_units_do_not_wait_for_an_assignment() {
     let moved = assign(&store, 5, 2, &[change(1, 2, n1())]).await;
     assert!(matches!(moved, Checked::Passed(stands) if stands.list[1].epoch.0 == 3));
     tx.roll_back().await;
+}
+
+/// Claims in the order of their tokens are not in that of the sequence, which is the one in which all lock.
+#[tokio::test]
+async fn a_sweep_locks_in_the_order_of_the_sequence() {
+    let database = database().await;
+    let (store, watch) = (database.store().await, database.session().await);
+    add(&store, &["a", "b"]).await;
+    for (token, name) in [(1, "b"), (2, "a")] {
+        raise(&store, token).await;
+        assert!(claim(&store, token, &[attempt(name, 1)]).await.is_ok());
+    }
+    raise(&store, 3).await;
+    let other = database.session().await;
+    let lock = |name: &str, how: &str| {
+        format!("SELECT 1 FROM fencepost.outbox WHERE id = '{name}' FOR UPDATE {how}")
+    };
+    other.batch_execute(&format!("BEGIN; {}", lock("a", ""))).await.unwrap();
+    let sweeping = {
+        let store = store.clone();
+        tokio::spawn(async move { store.sweep(Token(3)).await })
+    };
+    assert!(somebody_waits(&watch, || sweeping.is_finished()).await);
+    // Whoever has the first must be able to have the second.
+    other.batch_execute(&lock("b", "NOWAIT")).await.unwrap();
+    other.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(sweeping.await.unwrap(), Ok(Checked::Passed(2)));
+}
+
+/// Messages are added in the order of the call, so that batches with the same ids may stop each other.
+#[tokio::test]
+async fn of_two_batches_that_stop_each_other_one_is_not_added() {
+    let database = database().await;
+    let (store, watch) = (database.store().await, database.session().await);
+    let other = database.session().await;
+    let add = |id: &str| {
+        format!(
+            "INSERT INTO fencepost.outbox (id, lot, enqueued_ms, changed_ms) VALUES ('{id}', 0, 0, 0)"
+        )
+    };
+    // The server ends who has waited for longest; here it must not be this one.
+    let begin = "SET deadlock_timeout = '1h'; BEGIN";
+    other.batch_execute(&format!("{begin}; {}", add("a"))).await.unwrap();
+    let enqueueing = {
+        let store = store.clone();
+        let messages = ["b", "a"].map(|name| NewMessage::new(id(name), *b"x"));
+        tokio::spawn(async move { store.enqueue(&messages).await })
+    };
+    assert!(somebody_waits(&watch, || enqueueing.is_finished()).await);
+    other.batch_execute(&add("b")).await.unwrap();
+    let stopped = enqueueing.await.unwrap();
+    assert!(matches!(stopped, Err(EnqueueError::Store(StoreError::Unavailable(_)))), "{stopped:?}");
+    other.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.entries(None).await, Ok(vec![]));
+    let again = ["b", "a"].map(|name| NewMessage::new(id(name), *b"x"));
+    assert_eq!(store.enqueue(&again).await, Ok(vec![Enqueued::Added; 2]));
 }
 
 #[tokio::test]

@@ -109,11 +109,22 @@ async fn what_cannot_be_reached_says_what_and_why() {
 async fn sessions_are_durable_and_limited() {
     let database = database().await;
     let name = &database.name;
-    run(&database, &format!("ALTER DATABASE {name} SET synchronous_commit = off")).await;
+    for (configured, expected) in [
+        ("off", "on"),
+        ("local", "on"),
+        ("remote_write", "on"),
+        ("on", "on"),
+        ("remote_apply", "remote_apply"),
+    ] {
+        let alter = format!("ALTER DATABASE {name} SET synchronous_commit = {configured}");
+        run(&database, &alter).await;
+        let session = database.store().await.session().await.unwrap();
+        let row = session.query_one("SHOW synchronous_commit", &[]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), expected, "{configured}");
+    }
     let store = database.store().await;
     let session = store.session().await.unwrap();
     for (setting, expected) in [
-        ("synchronous_commit", "on"),
         ("enable_seqscan", "off"),
         ("jit", "off"),
         ("statement_timeout", "5s"),

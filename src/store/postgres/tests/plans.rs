@@ -20,7 +20,7 @@ async fn every_statement_goes_by_an_index_though_tables_seem_small() {
     session.batch_execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
     database.session().await.batch_execute("VACUUM ANALYZE").await.unwrap();
     for (statement, parameters) in [
-        (PENDING, 3),
+        (PENDING, 4),
         (LOOK, 1),
         (PUT, 15),
         (PUT_ALIKE, 15),

@@ -1,4 +1,4 @@
-//! Stands between a store and the server, and cuts the connection at a COMMIT.
+//! Stands between a store and the server, and cuts the connection at a COMMIT, or lets the server vanish.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use std::thread;
 use crate::store::tests::server::Database;
 use crate::store::{PostgresConfig, PostgresStore};
 
-/// What it does to the next COMMIT.
+/// What it does to the next COMMIT, or the next request of any kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Cut {
@@ -21,6 +21,9 @@ pub(super) enum Cut {
     BeforeCommit = 1,
     /// Keeps the server's answer from the client.
     AfterCommit = 2,
+    /// Swallows whatever comes next and all that follows it on that connection, says nothing, and keeps the
+    /// connection open: as if the server's host had lost its power.
+    Vanish = 3,
 }
 
 pub(super) struct Proxy {
@@ -54,6 +57,13 @@ impl Proxy {
     pub(super) fn cut(&self, cut: Cut) {
         self.cut.store(cut as u8, Ordering::SeqCst);
     }
+
+    /// Waits until it has done so.
+    pub(super) async fn has_cut(&self) {
+        while self.cut.load(Ordering::SeqCst) != Cut::Never as u8 {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 fn pass(mut client: TcpStream, socket: PathBuf, cut: &AtomicU8) {
@@ -82,6 +92,11 @@ fn pass(mut client: TcpStream, socket: PathBuf, cut: &AtomicU8) {
     });
     let mut buffer = [0; 1 << 16];
     while let Ok(len @ 1..) = client.read(&mut buffer) {
+        let (vanish, never) = (Cut::Vanish as u8, Cut::Never as u8);
+        if cut.compare_exchange(vanish, never, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            while let Ok(1..) = client.read(&mut buffer) {}
+            break;
+        }
         let now = if holds_commit(&buffer[..len]) {
             cut.swap(Cut::Never as u8, Ordering::SeqCst)
         } else {

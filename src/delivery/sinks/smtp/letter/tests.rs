@@ -87,6 +87,30 @@ fn what_is_no_message_is_refused() {
 }
 
 #[test]
+fn a_line_of_exactly_the_limit_is_taken() {
+    let letters = letters(MailFormat::Message);
+    let line = |len: usize| format!("A: {}", "x".repeat(len - 3)) + "\r\n\r\nhello";
+    assert!(letters.letter(&outgoing("m", line(MAX_LINE).as_bytes())).is_ok());
+    assert!(letters.letter(&outgoing("m", line(MAX_LINE + 1).as_bytes())).is_err());
+}
+
+#[test]
+fn any_address_may_need_a_server_that_takes_all_letters() {
+    let ascii = "a@example.org";
+    for (from, to, expected) in [
+        ("ü@example.org", ascii, true),
+        ("a@grüße.example", ascii, true),
+        (ascii, "ü@example.org", true),
+        (ascii, "a@grüße.example", true),
+        (ascii, ascii, false),
+    ] {
+        let to = vec![ascii.to_owned(), to.to_owned()];
+        let config = SmtpConfig { from: from.into(), to, ..config(body()) };
+        assert_eq!(Letters::new(&config).unwrap().needs_utf8(), expected, "{config:?}");
+    }
+}
+
+#[test]
 fn two_ids_never_share_a_message_id() {
     let ids = ["a=20", "a ", "a", "a.", ".a", "a@b", "ü"];
     let made: std::collections::BTreeSet<String> =

@@ -100,14 +100,29 @@ fn questions_are_answered_only_with_the_stamp_that_asked() {
         (404, &[("fencing-token", "7.1")]),
         (404, &[]),
         (409, &[("fencing-token", "7.0")]),
+        // At the very stamp nothing is higher: it is no word of a receiver that keeps to the rules.
+        (409, &[("fencing-token", "7.1")]),
         (302, &[("fencing-token", "7.1")]),
     ] {
         let refused = fenced(answer(status, headers, b"false"), asked);
         assert!(matches!(refused, Err(SinkError::Unavailable(_))), "{status} {headers:?}");
     }
-    let torn = Answer { is_whole: false, ..answer(200, &[], b"true") };
-    assert!(yes_or_no(&torn).is_err());
+    for body in [&b"true"[..], b"false"] {
+        let torn = Answer { is_whole: false, ..answer(200, &[], body) };
+        assert!(yes_or_no(&torn).is_err(), "{torn:?}");
+    }
     assert!(yes_or_no(&answer(200, &[], b"<html>")).is_err());
+}
+
+/// Two mistakes of a configuration, and a person must be able to tell them apart.
+#[test]
+fn what_does_not_fence_is_told_from_what_is_not_there() {
+    let why = |status: u16| match fenced(answer(status, &[], b""), stamp(7, 1)) {
+        Err(SinkError::Unavailable(why)) => why,
+        other => panic!("{status}: {other:?}"),
+    };
+    assert!(why(200).contains("no receiver that fences"), "{}", why(200));
+    assert!(why(404).contains("HTTP 404"), "{}", why(404));
 }
 
 #[test]
