@@ -299,8 +299,11 @@ pub enum Kind {
         /// The floor, which it leaves as it is.
         floor: Token,
     },
-    /// A message was claimed. Not recorded for a claim that only repeats an earlier one.
+    /// A message was claimed. Not recorded for a claim that only repeats an earlier one: of the same
+    /// attempt, under the same token and assignment.
     Claimed {
+        /// The node that asked.
+        node: NodeId,
         /// Under this token.
         token: Token,
         /// The message.

@@ -159,7 +159,9 @@ pub fn text(kind: &Kind) -> String {
             let boots = boots.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             format!("generation {generation} begins with {boots}; the floor stays {floor}")
         }
-        Kind::Claimed { token, message } => format!("{message} claimed under token {token}"),
+        Kind::Claimed { node, token, message } => {
+            format!("{message} claimed by {node} under token {token}")
+        }
         Kind::Work(event) => event.to_string(),
         Kind::Moved { token, message, from, to, proof } => {
             let proof = proof.map(|proof| format!(", proof: {proof:?}")).unwrap_or_default();

@@ -67,7 +67,7 @@ fn arrows_join_what_was_sent_to_what_came_of_it() {
         claim(1, 1, 7),
         claim(1, 1, 8),
         claim(2, 2, 7),
-        Kind::Claimed { token: Token(2), message: MessageNo(7) },
+        Kind::Claimed { node: node(2), token: Token(2), message: MessageNo(7) },
         Kind::Fenced { token: Token(1), floor: Token(2) },
     ]);
     let arrow = |event, to, arrives| Arrow { event, to, arrives };

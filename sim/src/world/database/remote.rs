@@ -104,8 +104,8 @@ impl Outbox for RemoteStore {
                 reading: self.clocks.reading(self.client.here),
             });
         }
-        let (permit, attempts) = (permit.clone(), attempts.to_vec());
-        expect!(self.ask(Question::Claim { permit, attempts, wall }).await, Claimed)
+        let (by, permit, attempts) = (self.node, permit.clone(), attempts.to_vec());
+        expect!(self.ask(Question::Claim { by, permit, attempts, wall }).await, Claimed)
     }
 
     async fn settle(
