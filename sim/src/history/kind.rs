@@ -42,6 +42,11 @@ pub enum Kind {
         /// The list is the voters n1 to this one.
         voters: u32,
     },
+    /// The process was sent a stop signal.
+    StopAsked {
+        /// The node.
+        node: NodeId,
+    },
     /// The process is gone.
     Down {
         /// The node.

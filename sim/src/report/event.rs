@@ -19,6 +19,7 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
     match kind {
         Kind::Booted { node, .. }
         | Kind::Listed { node, .. }
+        | Kind::StopAsked { node }
         | Kind::Down { node, .. }
         | Kind::Paused { node }
         | Kind::Resumed { node }
@@ -76,6 +77,7 @@ pub fn text(kind: &Kind) -> String {
         Kind::FaultEnded { line } => format!("fault ended: {line}"),
         Kind::Booted { boot, .. } => format!("process {boot} runs"),
         Kind::Listed { voters, .. } => format!("its voters are n1 to n{voters} from now on"),
+        Kind::StopAsked { .. } => "is told to stop".to_owned(),
         Kind::Down { graceful: true, .. } => "process ended".to_owned(),
         Kind::Down { graceful: false, .. } => "process killed".to_owned(),
         Kind::Paused { .. } => "stands still".to_owned(),

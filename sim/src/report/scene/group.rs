@@ -78,6 +78,7 @@ impl Group {
             }
             Kind::Booted { .. }
             | Kind::Listed { .. }
+            | Kind::StopAsked { .. }
             | Kind::Down { .. }
             | Kind::Paused { .. }
             | Kind::Resumed { .. }
