@@ -1,6 +1,7 @@
 //! What can happen in a run, as far as an oracle may ask about it.
 
 use fencepost::election::{HardState, Rejoins, Release, Role, SteppedDown};
+use fencepost::store::Share;
 use fencepost::{Boot, Generation, Identity, Instant, NodeId, Term, Token};
 
 use super::detail::{Arrivals, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
@@ -246,6 +247,8 @@ pub enum Kind {
         node: NodeId,
         /// The token it shows.
         token: Token,
+        /// The assignment it shows, if it is a worker.
+        share: Option<Share>,
         /// The message.
         message: MessageNo,
         /// The node's monotonic reading.

@@ -218,8 +218,21 @@ impl Script {
 
     pub fn claim_started(self, number: u32, token: u64, message: u32) -> Self {
         let reading = Instant(self.now.0);
-        let (token, message) = (Token(token), MessageNo(message));
-        self.push(Kind::ClaimStarted { node: node(number), token, message, reading })
+        let (node, token, share, message) = (node(number), Token(token), None, MessageNo(message));
+        self.push(Kind::ClaimStarted { node, token, share, message, reading })
+    }
+
+    pub fn worker_claim_started(
+        self,
+        number: u32,
+        unit: u32,
+        token: u64,
+        epoch: u64,
+        message: u32,
+    ) -> Self {
+        let (reading, share) = (Instant(self.now.0), Some(share(number, unit, epoch)));
+        let (node, token, message) = (node(number), Token(token), MessageNo(message));
+        self.push(Kind::ClaimStarted { node, token, share, message, reading })
     }
 
     /// By the node whose number the token is.

@@ -28,7 +28,7 @@ fn who(number: u32) -> Identity {
 
 fn claim(number: u32, token: u64, message: u32) -> Kind {
     let (token, message) = (Token(token), MessageNo(message));
-    Kind::ClaimStarted { node: node(number), token, message, reading: Instant(0) }
+    Kind::ClaimStarted { node: node(number), token, share: None, message, reading: Instant(0) }
 }
 
 fn heartbeat(arrives: [Option<SimTime>; 2]) -> Kind {

@@ -100,6 +100,7 @@ impl Outbox for RemoteStore {
             self.recorder.record(Kind::ClaimStarted {
                 node: self.node,
                 token: permit.token,
+                share: permit.share.clone(),
                 message: message_no(id),
                 reading: self.clocks.reading(self.client.here),
             });
