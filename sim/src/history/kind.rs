@@ -4,7 +4,7 @@ use fencepost::election::{HardState, Rejoins, Release, Role, SteppedDown};
 use fencepost::store::Share;
 use fencepost::{Boot, Generation, Identity, Instant, NodeId, Term, Token};
 
-use super::detail::{Arrivals, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
+use super::detail::{Arrivals, ClaimEnd, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
 use super::job::JobEvent;
 use super::work::WorkEvent;
 use super::{MessageNo, MessageState};
@@ -253,6 +253,17 @@ pub enum Kind {
         message: MessageNo,
         /// The node's monotonic reading.
         reading: Instant,
+    },
+    /// It asks no longer; the database may be asked still.
+    ClaimEnded {
+        /// The node.
+        node: NodeId,
+        /// The token it showed.
+        token: Token,
+        /// The message.
+        message: MessageNo,
+        /// How.
+        how: ClaimEnd,
     },
     /// A node begins to send a message to the sink.
     SendStarted {

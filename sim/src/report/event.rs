@@ -31,6 +31,7 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
         | Kind::SteppedDown { node, .. }
         | Kind::Status { node, .. }
         | Kind::ClaimStarted { node, .. }
+        | Kind::ClaimEnded { node, .. }
         | Kind::SendStarted { node, .. }
         | Kind::SendEnded { node, .. }
         | Kind::DiskDamaged { node }
@@ -144,6 +145,9 @@ pub fn text(kind: &Kind) -> String {
         }
         Kind::ClaimStarted { token, message, .. } => {
             format!("asks to claim {message} with token {token}")
+        }
+        Kind::ClaimEnded { token, message, how, .. } => {
+            format!("question for {message} with token {token} ended: {how:?}")
         }
         Kind::SendStarted { token, message, key, .. } => {
             format!("begins to send {message} under key {key} with token {token}")

@@ -103,6 +103,7 @@ impl Group {
             Kind::Status { .. } => Self::Status,
             Kind::Activated { .. } | Kind::RollCalled { .. } | Kind::Fenced { .. } => Self::Fence,
             Kind::ClaimStarted { .. }
+            | Kind::ClaimEnded { .. }
             | Kind::Claimed { .. }
             | Kind::Moved { .. }
             | Kind::Judged { .. } => Self::Claims,
