@@ -69,7 +69,7 @@ macro_rules! expect {
 }
 
 impl Fence for RemoteStore {
-    /// A world has one cluster.
+    /// A world has one cluster, which no process could call otherwise: M2 is for the stores' own tests.
     async fn bind(&self, _: &str) -> Result<(), BindError> {
         Ok(())
     }
