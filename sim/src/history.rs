@@ -13,7 +13,7 @@ use std::hash::{Hash, Hasher};
 
 use xxhash_rust::xxh3::Xxh3;
 
-pub use self::detail::{Arrivals, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
+pub use self::detail::{Arrivals, ClaimEnd, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
 pub use self::job::{ActionEnd, JobEvent, JobNo, JobRun};
 pub use self::kind::Kind;
 pub use self::work::WorkEvent;

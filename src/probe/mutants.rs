@@ -84,7 +84,7 @@ mutants! {
         QuorumOfTheLive = 11, "quorum_of_the_live", ["M1", "E3", "E1"],
             "tarantool #6471; Hazelcast 3.8.3";
         /// A node that is alone starts the cluster anew.
-        IsolatedBootstraps = 12, "isolated_bootstraps", ["M1", "M2", "F4"],
+        IsolatedBootstraps = 12, "isolated_bootstraps", ["M1", "F4"],
             "seaweedfs #10880; hashicorp/raft #122";
         /// A vote counts after its campaign's deadline.
         LateVoteCounted = 13, "late_vote_counted", ["E1", "L1"], "a re-check of PaxosLease";

@@ -244,6 +244,7 @@ impl Injector {
         let mut ended = Vec::new();
         if graceful {
             for place in &running {
+                recorder.record(Kind::StopAsked { node: places.node(*place) });
                 switches[place.0].stop();
             }
             let give_up = timer.now() + nanos(STOP_LIMIT + STOP_SLACK);

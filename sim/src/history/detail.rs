@@ -57,6 +57,17 @@ impl Arrivals {
     }
 }
 
+/// How the question for a claim ended at the asker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClaimEnd {
+    /// The database answered.
+    Answered,
+    /// No answer came.
+    Unknown,
+    /// It was dropped before its end.
+    Cancelled,
+}
+
 /// How a send ended at the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SendOutcome {

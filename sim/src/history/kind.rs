@@ -1,9 +1,10 @@
 //! What can happen in a run, as far as an oracle may ask about it.
 
 use fencepost::election::{HardState, Rejoins, Release, Role, SteppedDown};
+use fencepost::store::Share;
 use fencepost::{Boot, Generation, Identity, Instant, NodeId, Term, Token};
 
-use super::detail::{Arrivals, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
+use super::detail::{Arrivals, ClaimEnd, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
 use super::job::JobEvent;
 use super::work::WorkEvent;
 use super::{MessageNo, MessageState};
@@ -47,6 +48,11 @@ pub enum Kind {
         node: NodeId,
         /// The list is the voters n1 to this one.
         voters: u32,
+    },
+    /// The process was sent a stop signal.
+    StopAsked {
+        /// The node.
+        node: NodeId,
     },
     /// The process is gone.
     Down {
@@ -254,10 +260,23 @@ pub enum Kind {
         node: NodeId,
         /// The token it shows.
         token: Token,
+        /// The assignment it shows, if it is a worker.
+        share: Option<Share>,
         /// The message.
         message: MessageNo,
         /// The node's monotonic reading.
         reading: Instant,
+    },
+    /// It asks no longer; the database may be asked still.
+    ClaimEnded {
+        /// The node.
+        node: NodeId,
+        /// The token it showed.
+        token: Token,
+        /// The message.
+        message: MessageNo,
+        /// How.
+        how: ClaimEnd,
     },
     /// A node begins to send a message to the sink.
     SendStarted {
@@ -312,8 +331,11 @@ pub enum Kind {
         /// The floor, which it leaves as it is.
         floor: Token,
     },
-    /// A message was claimed. Not recorded for a claim that only repeats an earlier one.
+    /// A message was claimed. Not recorded for a claim that only repeats an earlier one: of the same
+    /// attempt, under the same token and assignment.
     Claimed {
+        /// The node that asked.
+        node: NodeId,
         /// Under this token.
         token: Token,
         /// The message.

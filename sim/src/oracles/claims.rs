@@ -1,5 +1,6 @@
-//! Which claim stands: a message is claimed under a token from the commit of the claim until a
-//! transaction moves it on.
+//! Which claim stands: a message is claimed by a node under a token from the commit of the claim until
+//! a transaction moves it on. The token alone does not say whose claim it is: all workers of a shared
+//! delivery show that of the leader that assigned their units.
 //!
 //! A claim can be taken from its holder: a new holder sweeps it into doubt. Within the bound on
 //! clock rates that happens only after the old guard is over (L1), so a send of a swept claim is
@@ -9,7 +10,8 @@
 
 use std::collections::BTreeMap;
 
-use fencepost::Token;
+use fencepost::store::Share;
+use fencepost::{NodeId, Token};
 
 use crate::history::{Event, Kind, MessageNo, MessageState, WorkEvent};
 
@@ -18,19 +20,34 @@ use crate::history::{Event, Kind, MessageNo, MessageState, WorkEvent};
 pub(super) enum Standing {
     /// It is durable and not settled.
     Stands,
-    /// Another token took it away, after some clock had left the bound.
+    /// It was taken away, after some clock had left the bound.
     TakenOutOfBound,
     /// There is none, or it is settled.
     No,
 }
 
+/// Who claimed, and what it showed.
+#[derive(Debug, Clone, PartialEq)]
+struct Claim {
+    node: NodeId,
+    token: Token,
+    /// A worker's assignment. Its claim can be taken away under its own token.
+    share: Option<Share>,
+}
+
+impl Claim {
+    fn is_of(&self, node: NodeId, token: Token) -> bool {
+        (self.node, self.token) == (node, token)
+    }
+}
+
 #[derive(Debug, Default)]
 struct OfMessage {
-    standing: Option<Token>,
-    /// The claim that stands is a worker's: its own token may take it away.
-    shared: bool,
-    /// Tokens whose claim another token moved on.
-    taken: Vec<Token>,
+    last: Option<Claim>,
+    /// Whether the last claim is not settled.
+    stands: bool,
+    /// Whose claims others moved on.
+    taken: Vec<(NodeId, Token)>,
 }
 
 /// The claims of all messages at one moment of a history.
@@ -43,35 +60,55 @@ pub(super) struct Claims {
 impl Claims {
     /// Takes note of the next event.
     pub fn apply(&mut self, event: &Event) {
-        match event.kind {
+        match &event.kind {
             Kind::ClockRate { within_bound: false, .. } => self.out_of_bound = true,
-            Kind::Claimed { token, message } => {
-                let claims = self.messages.entry(message).or_default();
-                (claims.standing, claims.shared) = (Some(token), false);
+            Kind::Claimed { node, token, message } => {
+                let claims = self.messages.entry(*message).or_default();
+                claims.last = Some(Claim { node: *node, token: *token, share: None });
+                claims.stands = true;
             }
-            Kind::Work(WorkEvent::Claimed { message, .. }) => {
-                self.messages.entry(message).or_default().shared = true;
+            // Says more of the claim that it follows.
+            Kind::Work(WorkEvent::Claimed { message, share, .. }) => {
+                let claims = self.messages.entry(*message).or_default();
+                if let Some(last) = &mut claims.last {
+                    last.share = Some(share.clone());
+                }
             }
-            Kind::Moved { token, message, to, .. } if to != MessageState::Claimed => {
-                let claims = self.messages.entry(message).or_default();
-                if let Some(holder) = claims.standing.take()
-                    && (holder != token || claims.shared && to == MessageState::InDoubt)
+            Kind::Moved { token, message, to, .. } if *to != MessageState::Claimed => {
+                let claims = self.messages.entry(*message).or_default();
+                let stood = std::mem::take(&mut claims.stands);
+                if let Some(last) = claims.last.as_ref().filter(|_| stood)
+                    && (last.token != *token
+                        || last.share.is_some() && *to == MessageState::InDoubt)
                 {
-                    claims.taken.push(holder);
+                    claims.taken.push((last.node, last.token));
                 }
             }
             _ => {}
         }
     }
 
-    /// How the claim of `message` under `token` stands.
-    pub fn standing(&self, token: Token, message: MessageNo) -> Standing {
+    /// How the claim of `message` by `node` under `token` stands.
+    pub fn standing(&self, node: NodeId, token: Token, message: MessageNo) -> Standing {
         match self.messages.get(&message) {
-            Some(claims) if claims.standing == Some(token) => Standing::Stands,
-            Some(claims) if self.out_of_bound && claims.taken.contains(&token) => {
+            Some(claims) if claims.stands && self.last(node, token, message).is_some() => {
+                Standing::Stands
+            }
+            Some(claims) if self.out_of_bound && claims.taken.contains(&(node, token)) => {
                 Standing::TakenOutOfBound
             }
             _ => Standing::No,
         }
+    }
+
+    /// The assignment under which `node` claimed `message` with `token`, if it was the last to claim
+    /// it and is a worker. Whether that claim stands is another question.
+    pub fn share(&self, node: NodeId, token: Token, message: MessageNo) -> Option<&Share> {
+        self.last(node, token, message)?.share.as_ref()
+    }
+
+    fn last(&self, node: NodeId, token: Token, message: MessageNo) -> Option<&Claim> {
+        let last = self.messages.get(&message)?.last.as_ref();
+        last.filter(|claim| claim.is_of(node, token))
     }
 }

@@ -36,7 +36,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     for (index, event) in history.besides_messages() {
         claims.apply(event);
         match event.kind {
-            Kind::Claimed { token, message } => {
+            Kind::Claimed { token, message, .. } => {
                 let story = stories.entry(message).or_default();
                 story.first_claimed.get_or_insert(event.at);
                 story.claim = Some((token, story.sends.len()));
@@ -45,7 +45,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 if key != message {
                     report.add(index, event, || format!("{node} sent {message} under key {key}"));
                 }
-                if claims.standing(token, message) == Standing::TakenOutOfBound {
+                if claims.standing(node, token, message) == Standing::TakenOutOfBound {
                     continue;
                 }
                 let story = stories.entry(message).or_default();

@@ -108,6 +108,9 @@ mod tests {
         }
         claimed().bad().settled(1, 7, Pending).check(&ORACLE);
         claimed().bad().claimed(2, 7).check(&ORACLE);
+        // Nor by another worker of the same leader.
+        let script = Script::new().enqueued(7).worker_claimed(1, 3, 1, 1, 7);
+        script.bad().worker_claimed(2, 3, 1, 2, 7).check(&ORACLE);
         Script::new().bad().claimed(1, 7).check(&ORACLE);
         pending().bad().enqueued(7).check(&ORACLE);
     }

@@ -1,5 +1,5 @@
 //! D5: the claim is durable before the first byte: whoever starts to send a message has a claim of
-//! it that committed under the very token that it shows, and that still stands.
+//! it, its own, that committed under the very token that it shows, and that still stands.
 //!
 //! Guards the fourth layer: without the claim a new holder could not know that there is anything to
 //! doubt. "Sent, then marked" is how every at-least-once outbox works. See `claims` for the one
@@ -24,10 +24,10 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     for (index, event) in history.besides_messages() {
         claims.apply(event);
         let Kind::SendStarted { node, token, message, .. } = event.kind else { continue };
-        if claims.standing(token, message) == Standing::No {
+        if claims.standing(node, token, message) == Standing::No {
             report.add(index, event, || {
                 format!(
-                    "{node} began to send {message} with token {token} without a standing claim"
+                    "{node} began to send {message} with token {token} without a standing claim of its own"
                 )
             });
         }
@@ -62,6 +62,25 @@ mod tests {
         let script = Script::new().claimed(1, 7).bad().send_started(1, 2, 7);
         script.bad().send_started(1, 1, 8).check(&ORACLE);
         Script::new().claimed(1, 7).claimed(2, 7).bad().send_started(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn another_workers_claim_is_not_ones_own_although_it_shows_the_same_token() {
+        let script = Script::new().worker_claimed(1, 3, 1, 1, 7).bad().send_started(2, 1, 7);
+        script.send_started(1, 1, 7).check(&ORACLE);
+        // Claimed from under the first one's hands: whether that may be is D4's business.
+        let script = Script::new().worker_claimed(1, 3, 1, 1, 7).worker_claimed(2, 3, 1, 2, 7);
+        script.bad().send_started(1, 1, 7).send_started(2, 1, 7).check(&ORACLE);
+        // Nor is that of the token's holder a worker's.
+        Script::new().claimed(1, 7).bad().send_started(2, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_workers_claim_that_its_own_token_revoked_stands_only_beyond_the_bound() {
+        let revoked = |script: Script| script.worker_claimed(2, 3, 1, 1, 7).settled(1, 7, InDoubt);
+        revoked(Script::new()).bad().send_started(2, 1, 7).check(&ORACLE);
+        let script = revoked(Script::new().clock_out_of_bound(1)).send_started(2, 1, 7);
+        script.bad().send_started(1, 1, 7).check(&ORACLE);
     }
 
     #[test]

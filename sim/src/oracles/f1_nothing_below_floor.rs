@@ -39,7 +39,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 floor = floor.max(Some(*token));
                 continue;
             }
-            Kind::Claimed { token, message } => (*token, *message, "claimed"),
+            Kind::Claimed { token, message, .. } => (*token, *message, "claimed"),
             Kind::Moved { token, message, .. } => (*token, *message, "moved"),
             _ => continue,
         };

@@ -27,7 +27,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
         match event.kind {
             Kind::Activated { token, .. } => reached = reached.max(token),
             Kind::Fenced { floor, .. } => reached = reached.max(floor),
-            Kind::Claimed { token, message } => {
+            Kind::Claimed { token, message, .. } => {
                 if token < reached {
                     report.add(index, event, || {
                         format!("{message} was claimed under {token} after the floor was {reached}")

@@ -1,5 +1,7 @@
-//! L2: guards are handed out, and guarded acts start, before the deadline: whoever starts to claim, to send or to run a job holds the guard
-//! of the token that it shows, and its own clock has not reached the end of the lease.
+//! L2: guards are handed out, and guarded acts start, before the deadline: whoever starts to claim, to
+//! send or to run a job holds the guard of the token that it shows, and its own clock has not reached
+//! the end of the lease. A worker of a shared delivery holds the permission for the very share that it
+//! claims from; neither that for another unit will do, nor the guard if it leads as well.
 //!
 //! Guards the lease layer, on the actor's side: Gray and Cheriton 1989, §3. The acts are recorded
 //! where they leave the node, so a node that never asks a guard (the founding design: "am I the
@@ -7,6 +9,7 @@
 
 use std::fmt;
 
+use super::claims::Claims;
 use super::guards::Guards;
 use super::report::Report;
 use super::shares::Shares;
@@ -25,22 +28,24 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut guards = Guards::default();
     let mut shares = Shares::default();
+    let mut claims = Claims::default();
     for (index, event) in history.besides_messages() {
         guards.apply(event);
         shares.apply(event);
-        let (node, token, reading, act) = match event.kind {
-            Kind::ClaimStarted { node, token, message, reading } => {
-                (node, token, reading, Act::Claim(message))
+        claims.apply(event);
+        let (node, token, reading, act) = match &event.kind {
+            Kind::ClaimStarted { node, token, message, reading, .. } => {
+                (*node, *token, *reading, Act::Claim(*message))
             }
             Kind::SendStarted { node, token, message, reading, .. } => {
-                (node, token, reading, Act::Send(message))
+                (*node, *token, *reading, Act::Send(*message))
             }
             Kind::Job(JobEvent::Started { node, run, token, reading }) => {
-                (node, token, reading, Act::Run(run))
+                (*node, *token, *reading, Act::Run(*run))
             }
             // To hand a guard out is an act, too: whoever gets it will not ask again at once.
             Kind::GuardIssued { holder, token } => {
-                if !guards.holds_lease(holder.node, token.into(), event.at) {
+                if !guards.holds_lease(holder.node, (*token).into(), event.at) {
                     report.add(index, event, || {
                         format!("{holder} was handed a guard of {token} without its lease")
                     });
@@ -49,6 +54,24 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             }
             _ => continue,
         };
+        // What a message was claimed under is what it may be sent under.
+        let share = match &event.kind {
+            Kind::ClaimStarted { share, .. } => share.as_ref(),
+            Kind::SendStarted { message, .. } => claims.share(node, token, *message),
+            _ => None,
+        };
+        if let Some(share) = share {
+            if !shares.permits(share, token, reading) {
+                report.add(index, event, || {
+                    let (unit, given) = (share.unit, shares.of(share));
+                    format!(
+                        "{node} began to {act} of unit {unit} with token {token} without its \
+                         permission: {given:?}"
+                    )
+                });
+            }
+            continue;
+        }
         let tenure = guards.tenure(node, token.into());
         let flaw = match tenure.map(|tenure| (tenure.stepped_down, tenure.issued, tenure.until)) {
             Some((true, _, _)) => "after it had stepped down",
@@ -56,8 +79,8 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             Some((false, true, Some(_))) => "at or after its deadline",
             _ => "without a guard",
         };
-        // A worker delivers under a permission of its own.
-        if !matches!(act, Act::Run(_)) && shares.permits(node, token, reading) {
+        // Without a claim of its own, which is D5's business, a worker's unit is not known.
+        if matches!(act, Act::Send(_)) && shares.permits_any(node, token, reading) {
             continue;
         }
         report.add(index, event, || format!("{node} began to {act} with token {token} {flaw}"));
@@ -128,6 +151,44 @@ mod tests {
     #[test]
     fn a_guard_is_not_handed_out_after_its_deadline() {
         Script::new().booted(1, 1).lease(1, 1, 900).at(900).bad().guard(1, 1).check(&ORACLE);
+    }
+
+    fn works_on_unit_3_until_900() -> Script {
+        Script::new().booted(1, 1).held(1, 3, 1, 5, 900)
+    }
+
+    #[test]
+    fn a_worker_acts_under_the_permission_for_the_share_that_it_shows() {
+        let script = works_on_unit_3_until_900().worker_claim_started(1, 3, 1, 5, 7);
+        let script = script.worker_claimed(1, 3, 1, 5, 7).at_ns(899_999_999).send_started(1, 1, 7);
+        script
+            .worker_claim_started(1, 3, 1, 5, 8)
+            .at(900)
+            .bad()
+            .send_started(1, 1, 7)
+            .check(&ORACLE);
+        let script = works_on_unit_3_until_900().worker_claimed(1, 3, 1, 5, 7).share_ended(1, 3, 5);
+        script.bad().send_started(1, 1, 7).bad().worker_claim_started(1, 3, 1, 5, 8).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_permission_for_another_unit_epoch_or_token_is_none() {
+        let script = works_on_unit_3_until_900().bad().worker_claim_started(1, 4, 1, 5, 7);
+        let script = script.bad().worker_claim_started(1, 3, 1, 4, 7);
+        script.bad().worker_claim_started(1, 3, 2, 5, 7).check(&ORACLE);
+        // What was claimed for unit 4 is not sent under the permission for unit 3.
+        let script = works_on_unit_3_until_900().worker_claimed(1, 4, 1, 6, 7);
+        script.bad().send_started(1, 1, 7).check(&ORACLE);
+        // A worker is not the token's holder, and its leadership makes no unit its own.
+        works_on_unit_3_until_900().bad().claim_started(1, 1, 7).check(&ORACLE);
+        may_act_until_900().bad().worker_claim_started(1, 3, 1, 5, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_send_without_a_claim_is_judged_by_any_permission() {
+        works_on_unit_3_until_900().send_started(1, 1, 7).check(&ORACLE);
+        works_on_unit_3_until_900().bad().send_started(2, 1, 7).check(&ORACLE);
+        works_on_unit_3_until_900().bad().job_started(1, 1, 1, 2_000).check(&ORACLE);
     }
 
     #[test]

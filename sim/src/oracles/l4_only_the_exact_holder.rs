@@ -3,6 +3,9 @@
 //! Guards the lease layer against words about one leadership that meet another one: a release that
 //! was never given, or that frees from a promise to somebody else; a command to step down that
 //! comes after the leadership it was about (seen in River #1213, Curator CURATOR-620).
+//!
+//! A graceful stop needs nobody's word, but it must have been asked for: that the process ends by itself
+//! later excuses nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +27,7 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut asked: BTreeSet<(NodeId, Term)> = BTreeSet::new();
+    let mut stopping: BTreeSet<NodeId> = BTreeSet::new();
     let mut released: BTreeSet<(NodeId, Term)> = BTreeSet::new();
     let mut leads: BTreeMap<(NodeId, Term), Identity> = BTreeMap::new();
     for (index, event) in history.events().iter().enumerate() {
@@ -34,12 +38,18 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             Kind::AskedToStepDown { node, term } => {
                 asked.insert((node, term));
             }
-            Kind::Booted { node, .. } => asked.retain(|(asked, _)| *asked != node),
+            Kind::StopAsked { node } => {
+                stopping.insert(node);
+            }
+            Kind::Booted { node, .. } => {
+                asked.retain(|(asked, _)| *asked != node);
+                stopping.remove(&node);
+            }
             Kind::SteppedDown {
                 node,
                 term,
                 reason: reason @ (SteppedDown::Outranked | SteppedDown::Resigned),
-            } if !asked.contains(&(node, term)) && !stops(history, index, node) => {
+            } if !asked.contains(&(node, term)) && !stopping.contains(&node) => {
                 report.add(index, event, || {
                     format!("{node} gave term {term} up ({reason:?}), which nobody had asked for")
                 });
@@ -78,16 +88,6 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     report.done()
 }
 
-/// Whether the process of `node` is about to end by itself: a graceful stop needs nobody's word.
-fn stops(history: &History, from: usize, node: NodeId) -> bool {
-    let later = history.events()[from..].iter();
-    let mut ends = later.filter_map(|event| match event.kind {
-        Kind::Down { node: down, graceful } if down == node => Some(graceful),
-        _ => None,
-    });
-    ends.next() == Some(true)
-}
-
 #[cfg(test)]
 mod tests {
     use fencepost::Incarnation;
@@ -119,6 +119,22 @@ mod tests {
         outranked(asked(Script::new(), 4).bad(), 5).check(&ORACLE);
         outranked(asked(Script::new(), 4).booted(1, 2).bad(), 4).check(&ORACLE);
         outranked(asked(Script::new(), 4), 4).stepped_down(1, 5).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_stop_needs_no_command_once_it_was_asked_for() {
+        let stopping = || Script::new().push(Kind::StopAsked { node: node(1) });
+        let ended = Kind::Down { node: node(1), graceful: true };
+        outranked(stopping(), 4).push(ended.clone()).check(&ORACLE);
+        // Killed when it took too long.
+        outranked(stopping(), 4).down(1).check(&ORACLE);
+        // The signal was another's.
+        let other = Script::new().push(Kind::StopAsked { node: node(2) });
+        outranked(other.bad(), 4).check(&ORACLE);
+        // The process was not told yet, or it was the one before; that it ends well is no excuse.
+        let early = outranked(Script::new().bad(), 4).push(Kind::StopAsked { node: node(1) });
+        early.push(ended.clone()).check(&ORACLE);
+        outranked(stopping().booted(1, 2).bad(), 4).push(ended).check(&ORACLE);
     }
 
     #[test]

@@ -19,6 +19,12 @@ pub(super) struct Permission {
     pub until: Instant,
 }
 
+impl Permission {
+    fn permits(&self, token: Token, reading: Instant) -> bool {
+        self.token == token && reading < self.until
+    }
+}
+
 /// The permissions of all nodes at one moment of a history.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
@@ -51,12 +57,17 @@ impl Shares {
         self.held.get(&key(share))
     }
 
-    /// Whether the node may act under that token when its own clock shows `reading`.
-    pub fn permits(&self, node: NodeId, token: Token, reading: Instant) -> bool {
-        let permits = |given: &Permission| {
-            given.share.worker.node == node && given.token == token && reading < given.until
-        };
-        self.held.values().any(permits)
+    /// Whether the worker may act on exactly that share, as assigned under that token, when its own
+    /// clock shows `reading`.
+    pub fn permits(&self, share: &Share, token: Token, reading: Instant) -> bool {
+        let given = self.of(share);
+        given.is_some_and(|given| given.share == *share && given.permits(token, reading))
+    }
+
+    /// Whether the node may act on any share under that token when its own clock shows `reading`.
+    pub fn permits_any(&self, node: NodeId, token: Token, reading: Instant) -> bool {
+        let mut of_node = self.held.values().filter(|given| given.share.worker.node == node);
+        of_node.any(|given| given.permits(token, reading))
     }
 
     /// Every permission for that unit that is valid at `at`, which is no earlier than the last event

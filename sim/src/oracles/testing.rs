@@ -218,12 +218,32 @@ impl Script {
 
     pub fn claim_started(self, number: u32, token: u64, message: u32) -> Self {
         let reading = Instant(self.now.0);
-        let (token, message) = (Token(token), MessageNo(message));
-        self.push(Kind::ClaimStarted { node: node(number), token, message, reading })
+        let (node, token, share, message) = (node(number), Token(token), None, MessageNo(message));
+        self.push(Kind::ClaimStarted { node, token, share, message, reading })
     }
 
+    pub fn worker_claim_started(
+        self,
+        number: u32,
+        unit: u32,
+        token: u64,
+        epoch: u64,
+        message: u32,
+    ) -> Self {
+        let (reading, share) = (Instant(self.now.0), Some(share(number, unit, epoch)));
+        let (node, token, message) = (node(number), Token(token), MessageNo(message));
+        self.push(Kind::ClaimStarted { node, token, share, message, reading })
+    }
+
+    /// By the node whose number the token is.
     pub fn claimed(self, token: u64, message: u32) -> Self {
-        self.push(Kind::Claimed { token: Token(token), message: MessageNo(message) })
+        let number = u32::try_from(token).expect("a node's number");
+        self.claimed_by(number, token, message)
+    }
+
+    fn claimed_by(self, number: u32, token: u64, message: u32) -> Self {
+        let (node, token, message) = (node(number), Token(token), MessageNo(message));
+        self.push(Kind::Claimed { node, token, message })
     }
 
     // -- work: units of the work "w" of 16; a node's nonce is its number
@@ -258,6 +278,19 @@ impl Script {
     ) -> Self {
         let (share, message) = (share(number, unit, epoch), MessageNo(message));
         self.push(Kind::Work(WorkEvent::Claimed { message, token: Token(token), share }))
+    }
+
+    /// Both events of a worker's claim.
+    pub fn worker_claimed(
+        self,
+        number: u32,
+        unit: u32,
+        token: u64,
+        epoch: u64,
+        message: u32,
+    ) -> Self {
+        let script = self.claimed_by(number, token, message);
+        script.share_claimed(number, unit, token, epoch, message)
     }
 
     pub fn send_started(self, number: u32, token: u64, message: u32) -> Self {

@@ -19,6 +19,7 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
     match kind {
         Kind::Booted { node, .. }
         | Kind::Listed { node, .. }
+        | Kind::StopAsked { node }
         | Kind::Down { node, .. }
         | Kind::Paused { node }
         | Kind::Resumed { node }
@@ -30,6 +31,7 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
         | Kind::SteppedDown { node, .. }
         | Kind::Status { node, .. }
         | Kind::ClaimStarted { node, .. }
+        | Kind::ClaimEnded { node, .. }
         | Kind::SendStarted { node, .. }
         | Kind::SendEnded { node, .. }
         | Kind::DiskDamaged { node }
@@ -78,6 +80,7 @@ pub fn text(kind: &Kind) -> String {
         Kind::FaultEnded { line } => format!("fault ended: {line}"),
         Kind::Booted { boot, .. } => format!("process {boot} runs"),
         Kind::Listed { voters, .. } => format!("its voters are n1 to n{voters} from now on"),
+        Kind::StopAsked { .. } => "is told to stop".to_owned(),
         Kind::Down { graceful: true, .. } => "process ended".to_owned(),
         Kind::Down { graceful: false, .. } => "process killed".to_owned(),
         Kind::Paused { .. } => "stands still".to_owned(),
@@ -148,6 +151,9 @@ pub fn text(kind: &Kind) -> String {
         Kind::ClaimStarted { token, message, .. } => {
             format!("asks to claim {message} with token {token}")
         }
+        Kind::ClaimEnded { token, message, how, .. } => {
+            format!("question for {message} with token {token} ended: {how:?}")
+        }
         Kind::SendStarted { token, message, key, .. } => {
             format!("begins to send {message} under key {key} with token {token}")
         }
@@ -164,7 +170,9 @@ pub fn text(kind: &Kind) -> String {
             let boots = boots.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             format!("generation {generation} begins with {boots}; the floor stays {floor}")
         }
-        Kind::Claimed { token, message } => format!("{message} claimed under token {token}"),
+        Kind::Claimed { node, token, message } => {
+            format!("{message} claimed by {node} under token {token}")
+        }
         Kind::Work(event) => event.to_string(),
         Kind::Moved { token, message, from, to, proof } => {
             let proof = proof.map(|proof| format!(", proof: {proof:?}")).unwrap_or_default();

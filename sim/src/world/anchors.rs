@@ -114,7 +114,7 @@ mod tests {
         let mut campaign = anchors.wait(Trigger::Campaign(None), 2);
         let mut own = anchors.wait(Trigger::Campaign(Some(node(2))), 1);
         let (token, message, reading) = (Token(1), MessageNo(1), Instant(0));
-        let claim = Kind::ClaimStarted { node: node(1), token, message, reading };
+        let claim = Kind::ClaimStarted { node: node(1), token, share: None, message, reading };
         let events = [guard(1), floor(true), guard(2), floor(false), claim];
         // One request to each voter is one campaign.
         let asks = [(1, 4), (1, 4), (1, 5), (1, 5), (2, 6)].map(|(from, term)| asks(from, term));

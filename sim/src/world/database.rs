@@ -14,8 +14,9 @@ use fencepost::store::{
     Activated, Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, MessageId, MessageState,
     NewMessage, OrderingKey, Outgoing, Permit, Proof, Roll, Settled, Settlement, Share, StoreError,
 };
-use fencepost::{Boot, Generation, Identity, Token, WallTime};
+use fencepost::{Boot, Generation, Identity, NodeId, Token, WallTime};
 
+use self::books::BookedClaim;
 pub use self::books::{Books, SharedBooks, lock};
 pub use self::jobs::{JobAnswer, JobBooks, JobQuestion};
 pub use self::remote::RemoteStore;
@@ -36,7 +37,7 @@ pub enum Question {
     Sweep { token: Token },
     Enqueue { messages: Vec<NewMessage> },
     Pending { share: Option<Share>, limit: usize },
-    Claim { permit: Permit, attempts: Vec<Attempt>, wall: WallTime },
+    Claim { by: NodeId, permit: Permit, attempts: Vec<Attempt>, wall: WallTime },
     Settle { token: Token, settlements: Vec<(Attempt, Settlement)> },
     Doubts { limit: usize },
     Resolve { token: Token, attempt: Attempt, proof: Proof },
@@ -184,13 +185,13 @@ impl Database {
             Question::Pending { share: Some(share), limit } => {
                 Answer::Pending(books.outbox.pending_of(share, *limit, now)?)
             }
-            Question::Claim { permit, attempts, wall } => {
+            Question::Claim { by, permit, attempts, wall } => {
                 let token = permit.token;
                 let answer = books.outbox.claim(permit, attempts, *wall, now)?;
                 match &answer {
                     Checked::Passed(claims) => {
-                        for (Attempt { id, .. }, claim) in attempts.iter().zip(claims) {
-                            self.claim_answered(books, permit, id, *claim);
+                        for (attempt, claim) in attempts.iter().zip(claims) {
+                            self.claim_answered(books, *by, permit, attempt, *claim);
                         }
                     }
                     Checked::Fenced { floor } => self.fenced(token, *floor),
@@ -245,7 +246,8 @@ impl Database {
     fn swept(&self, books: &mut Books, token: Token, count: u64) {
         let mut seen = 0;
         for (&message, booked) in &mut books.messages {
-            if booked.state == MessageState::Claimed && booked.token < token {
+            let earlier = booked.claim.as_ref().is_some_and(|claim| claim.token < token);
+            if booked.state == MessageState::Claimed && earlier {
                 booked.state = MessageState::InDoubt;
                 seen += 1;
                 let (from, to) = (MessageState::Claimed, MessageState::InDoubt);
@@ -255,17 +257,26 @@ impl Database {
         assert_eq!(seen, count, "a sweep moves what earlier tokens claimed, and only that");
     }
 
-    fn claim_answered(&self, books: &mut Books, permit: &Permit, id: &MessageId, claim: Claim) {
+    /// A second claim that is granted is recorded, too, unless it repeats the first in all that tells
+    /// claims apart: whether it may be granted is for the oracles to say, not for the books.
+    fn claim_answered(
+        &self,
+        books: &mut Books,
+        node: NodeId,
+        permit: &Permit,
+        Attempt { id, number }: &Attempt,
+        claim: Claim,
+    ) {
         let token = permit.token;
         match claim {
             Claim::Granted { .. } => {
                 let message = message_no(id);
                 let booked =
                     books.messages.get_mut(&message).expect("only what was written is claimed");
-                if (booked.state, booked.token) != (MessageState::Claimed, token) {
-                    (booked.state, booked.token) = (MessageState::Claimed, token);
-                    booked.shared = permit.share.is_some();
-                    self.recorder.record(Kind::Claimed { token, message });
+                let claim = BookedClaim { token, share: permit.share.clone(), attempt: *number };
+                if !booked.is_claimed_by(&claim) {
+                    (booked.state, booked.claim) = (MessageState::Claimed, Some(claim));
+                    self.recorder.record(Kind::Claimed { node, token, message });
                     self.claimed_as(message, token, permit.share.as_ref());
                 }
             }

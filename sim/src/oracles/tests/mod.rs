@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use fencepost::election::Role;
 
-use super::testing::{DEDUP, Script};
+use super::testing::{DEDUP, GENERATION, Script};
 use super::*;
 use crate::history::MessageKind::{Heartbeat, HeartbeatAck, VoteRequest};
 use crate::history::MessageState::{Claimed, Delivered, InDoubt, Pending};
@@ -61,7 +61,7 @@ fn a_life(rounds: u32) -> Script {
     for node in 1..=3 {
         script = script.booted(node, 1).started(node, 0, None);
     }
-    script = election(script, 1000, 1, 1);
+    script = election(script.roll_called(GENERATION.number, 0), 1000, 1, 1);
     let mut ms = 1000;
     for message in 1..=rounds {
         ms += ROUND_MS;

@@ -58,7 +58,7 @@ impl Found {
             Kind::ClaimStarted { token, message, .. } => {
                 self.claims.insert((token, message), index);
             }
-            Kind::Claimed { token, message } => {
+            Kind::Claimed { token, message, .. } => {
                 if let Some(asked) = self.claims.remove(&(token, message)) {
                     self.arrow(asked, here, now);
                 }

@@ -80,6 +80,7 @@ impl Group {
             | Kind::End => Self::Faults,
             Kind::Booted { .. }
             | Kind::Listed { .. }
+            | Kind::StopAsked { .. }
             | Kind::Down { .. }
             | Kind::Paused { .. }
             | Kind::Resumed { .. }
@@ -105,6 +106,7 @@ impl Group {
             Kind::Status { .. } => Self::Status,
             Kind::Activated { .. } | Kind::RollCalled { .. } | Kind::Fenced { .. } => Self::Fence,
             Kind::ClaimStarted { .. }
+            | Kind::ClaimEnded { .. }
             | Kind::Claimed { .. }
             | Kind::Moved { .. }
             | Kind::Judged { .. } => Self::Claims,

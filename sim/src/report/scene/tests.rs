@@ -28,7 +28,7 @@ fn who(number: u32) -> Identity {
 
 fn claim(number: u32, token: u64, message: u32) -> Kind {
     let (token, message) = (Token(token), MessageNo(message));
-    Kind::ClaimStarted { node: node(number), token, message, reading: Instant(0) }
+    Kind::ClaimStarted { node: node(number), token, share: None, message, reading: Instant(0) }
 }
 
 fn heartbeat(arrives: [Option<SimTime>; 2]) -> Kind {
@@ -67,7 +67,7 @@ fn arrows_join_what_was_sent_to_what_came_of_it() {
         claim(1, 1, 7),
         claim(1, 1, 8),
         claim(2, 2, 7),
-        Kind::Claimed { token: Token(2), message: MessageNo(7) },
+        Kind::Claimed { node: node(2), token: Token(2), message: MessageNo(7) },
         Kind::Fenced { token: Token(1), floor: Token(2) },
     ]);
     let arrow = |event, to, arrives| Arrow { event, to, arrives };

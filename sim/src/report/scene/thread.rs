@@ -62,6 +62,7 @@ impl Subject {
 fn message(kind: &Kind) -> Option<MessageNo> {
     match kind {
         Kind::ClaimStarted { message, .. }
+        | Kind::ClaimEnded { message, .. }
         | Kind::SendStarted { message, .. }
         | Kind::SendEnded { message, .. }
         | Kind::Claimed { message, .. }

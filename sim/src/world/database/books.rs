@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fencepost::store::{
-    EnqueueError, Enqueued, MessageState, NewMessage, Passed, Ruling, SqliteOutbox, StoreError,
-    Verdict, VerdictError,
+    EnqueueError, Enqueued, MessageState, NewMessage, Passed, Ruling, Share, SqliteOutbox,
+    StoreError, Verdict, VerdictError,
 };
 use fencepost::{Generation, Token, WallTime};
 
@@ -28,15 +28,34 @@ pub struct Books {
 }
 
 /// What the books say of a message.
-#[derive(Clone, Copy)]
 pub(super) struct Booked {
     pub(super) state: MessageState,
-    /// Who claimed it last.
-    pub(super) token: Token,
-    /// Whether that was a worker, under an assignment.
-    pub(super) shared: bool,
+    /// The last claim of it.
+    pub(super) claim: Option<BookedClaim>,
     /// The number of its ordering key.
     key: Option<u32>,
+}
+
+impl Booked {
+    /// Whether it is claimed exactly so, which makes the claim a repetition.
+    pub(super) fn is_claimed_by(&self, claim: &BookedClaim) -> bool {
+        self.state == MessageState::Claimed && self.claim.as_ref() == Some(claim)
+    }
+
+    /// Whether it was a worker, under an assignment, that claimed it last.
+    pub(super) fn is_workers(&self) -> bool {
+        self.claim.as_ref().is_some_and(|claim| claim.share.is_some())
+    }
+}
+
+/// All that tells two claims of one message apart: workers of one leader show the same token.
+#[derive(PartialEq, Eq)]
+pub(super) struct BookedClaim {
+    pub(super) token: Token,
+    /// The assignment, if a worker claimed.
+    pub(super) share: Option<Share>,
+    /// Which attempt at the message it is.
+    pub(super) attempt: u64,
 }
 
 /// The books, reached by the database's own task and by the testbed.
@@ -68,8 +87,8 @@ impl Books {
         for (NewMessage { id, key, .. }, answer) in messages.iter().zip(&answers) {
             if *answer == Enqueued::Added {
                 let (message, key) = (message_no(id), key.as_ref().map(key_no));
-                let (state, token) = (MessageState::Pending, Token::default());
-                self.messages.insert(message, Booked { state, token, shared: false, key });
+                let state = MessageState::Pending;
+                self.messages.insert(message, Booked { state, claim: None, key });
                 recorder.record(Kind::Enqueued { message, key });
             }
         }

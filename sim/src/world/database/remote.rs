@@ -6,10 +6,10 @@ use fencepost::store::{
     Activated, Attempt, BindError, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence,
     NewMessage, Outbox, Outgoing, Permit, Proof, Roll, Settled, Settlement, Share, StoreError,
 };
-use fencepost::{Boot, Generation, Identity, Token, WallTime};
+use fencepost::{Boot, Generation, Identity, NodeId, Token, WallTime};
 
 use super::{Answer, Question, message_no};
-use crate::history::Kind;
+use crate::history::{ClaimEnd, Kind, MessageNo};
 use crate::world::clocks::Clocks;
 use crate::world::recorder::Recorder;
 use crate::world::rpc::Client;
@@ -21,7 +21,7 @@ pub struct RemoteStore {
     /// Where acts that leave the node are recorded.
     pub recorder: Arc<Recorder>,
     /// Whose node.
-    pub node: fencepost::NodeId,
+    pub node: NodeId,
     /// The node's clocks.
     pub clocks: Arc<Clocks>,
 }
@@ -32,6 +32,28 @@ impl RemoteStore {
             Some(Answer::Failed(error)) => Err(error),
             Some(answer) => Ok(answer),
             None => Err(StoreError::Unknown("the database did not answer in time".into())),
+        }
+    }
+}
+
+/// Tells the end of a question for claims, however it comes.
+struct Asking {
+    recorder: Arc<Recorder>,
+    node: NodeId,
+    token: Token,
+    messages: Vec<MessageNo>,
+    how: ClaimEnd,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let Self { node, token, how, .. } = *self;
+        // Of a process that is gone nothing more is told, nor of a run that has failed itself.
+        if std::thread::panicking() || self.recorder.is_down(node) {
+            return;
+        }
+        for &message in &self.messages {
+            self.recorder.record(Kind::ClaimEnded { node, token, message, how });
         }
     }
 }
@@ -47,7 +69,7 @@ macro_rules! expect {
 }
 
 impl Fence for RemoteStore {
-    /// A world has one cluster.
+    /// A world has one cluster, which no process could call otherwise: M2 is for the stores' own tests.
     async fn bind(&self, _: &str) -> Result<(), BindError> {
         Ok(())
     }
@@ -96,16 +118,26 @@ impl Outbox for RemoteStore {
         attempts: &[Attempt],
         wall: WallTime,
     ) -> Result<Checked<Vec<Claim>>, StoreError> {
+        let (node, token) = (self.node, permit.token);
+        let messages = attempts.iter().map(|Attempt { id, .. }| message_no(id)).collect();
         for Attempt { id, .. } in attempts {
             self.recorder.record(Kind::ClaimStarted {
-                node: self.node,
-                token: permit.token,
+                node,
+                token,
+                share: permit.share.clone(),
                 message: message_no(id),
                 reading: self.clocks.reading(self.client.here),
             });
         }
+        let recorder = Arc::clone(&self.recorder);
+        let mut asking = Asking { recorder, node, token, messages, how: ClaimEnd::Cancelled };
         let (permit, attempts) = (permit.clone(), attempts.to_vec());
-        expect!(self.ask(Question::Claim { permit, attempts, wall }).await, Claimed)
+        let answer = self.ask(Question::Claim { by: node, permit, attempts, wall }).await;
+        asking.how = match answer {
+            Err(StoreError::Unknown(_)) => ClaimEnd::Unknown,
+            Ok(_) | Err(StoreError::Unavailable(_)) => ClaimEnd::Answered,
+        };
+        expect!(answer, Claimed)
     }
 
     async fn settle(

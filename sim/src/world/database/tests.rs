@@ -1,14 +1,16 @@
-//! What the database writes into the history about the fence.
+//! What the database writes into the history about the fence and about claims.
 
 use std::sync::Mutex;
 
 use fencepost::Incarnation;
+use fencepost::store::{Epoch, Unit, WorkName};
 use madsim::plugin::simulator;
 use madsim::runtime::Runtime;
 use madsim::time::TimeHandle;
 
 use super::*;
 use crate::faults::plan::node;
+use crate::history::WorkEvent;
 use crate::streams::stream;
 use crate::world::links::Links;
 use crate::world::place::Place;
@@ -17,6 +19,17 @@ use crate::world::timer::Timer;
 
 /// The events that these questions leave behind.
 fn recorded(questions: &[Question]) -> Vec<Kind> {
+    on_database(|database| {
+        for question in questions {
+            database.execute(question).unwrap();
+        }
+        let now = database.clocks.wall(database.server.here);
+        Database::audit(&database.books, &database.recorder, now).unwrap();
+    })
+}
+
+/// The events that are left behind by what is done to an empty database.
+fn on_database(act: impl FnOnce(&Database)) -> Vec<Kind> {
     let runtime = Runtime::new();
     runtime.add_simulator::<Links>();
     runtime.add_simulator::<Clocks>();
@@ -34,11 +47,7 @@ fn recorded(questions: &[Question]) -> Vec<Kind> {
             clocks,
             recorder: Arc::new(Recorder::new(Timer::new(TimeHandle::current()))),
         };
-        for question in questions {
-            database.execute(question).unwrap();
-        }
-        let now = database.clocks.wall(database.server.here);
-        Database::audit(&database.books, &database.recorder, now).unwrap();
+        act(&database);
         let history = database.recorder.take();
         history.events().iter().map(|event| event.kind.clone()).collect()
     })
@@ -78,4 +87,45 @@ fn an_activation_is_recorded_with_its_generation_and_a_refused_one_is_not() {
         .collect();
     let first = Generation::stored(1);
     assert_eq!(found, [(first, Token(1), false), (first, Token(1), true)]);
+}
+
+/// What a store would have to be broken for, so the answers are made up.
+#[test]
+fn a_claim_granted_a_second_time_is_recorded_unless_it_is_the_same_in_all() {
+    let share = |number: u32, epoch| Share {
+        work: WorkName::new("w").unwrap(),
+        unit: Unit(3),
+        of: 16,
+        epoch: Epoch(epoch),
+        worker: Boot { node: node(number), nonce: number.into() },
+    };
+    let by = |number, epoch| Permit { token: Token(4), share: Some(share(number, epoch)) };
+    let claims = [
+        (1, by(1, 1), 1),
+        (1, by(1, 1), 1),                    // a repetition
+        (2, by(2, 2), 1),                    // another worker of the same leader
+        (2, by(2, 2), 2),                    // another attempt
+        (4, Permit::of_holder(Token(4)), 2), // the leader itself
+        (4, Permit::of_holder(Token(4)), 2),
+    ];
+    let found = on_database(|database| {
+        let books = &mut *lock(&database.books);
+        let message = NewMessage::new(message_id(MessageNo(7)), Vec::new());
+        let now = database.clocks.wall(database.server.here);
+        books.enqueue(&[message], now, &database.recorder).unwrap();
+        for (number, permit, attempt) in &claims {
+            let attempt = Attempt { id: message_id(MessageNo(7)), number: *attempt };
+            let granted = Claim::Granted { send_within: None };
+            database.claim_answered(books, node(*number), permit, &attempt, granted);
+        }
+    });
+    let (token, message) = (Token(4), MessageNo(7));
+    let claimed = |number| Kind::Claimed { node: node(number), token, message };
+    let shared = |number, epoch| {
+        let share = share(number, epoch);
+        Kind::Work(WorkEvent::Claimed { message, token, share })
+    };
+    let second = [claimed(2), shared(2, 2)];
+    let expected = [&[claimed(1), shared(1, 1)], &second[..], &second[..], &[claimed(4)]].concat();
+    assert_eq!(found[1..], expected);
 }

@@ -60,7 +60,7 @@ impl Database {
 
     /// Books what has moved because the assignment ended under which it was claimed.
     fn revoked(&self, books: &mut Books, token: Token) -> Result<(), StoreError> {
-        let claimed = books.messages.iter().filter(|(_, booked)| booked.shared);
+        let claimed = books.messages.iter().filter(|(_, booked)| booked.is_workers());
         let claimed = claimed.filter(|(_, booked)| booked.state == MessageState::Claimed);
         let claimed: Vec<MessageNo> = claimed.map(|(message, _)| *message).collect();
         for message in claimed {
