@@ -114,6 +114,7 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
     let setting = Setting {
         voters: plan.voter_nodes().collect(),
         sink: plan.workload.map_or(SinkKind::Plain, |workload| workload.sink),
+        attempts: plan.workload.map_or(1, |workload| workload.handling.attempts),
         leader_within: plan.heal,
         stable: plan.stable,
         delivers: plan.workload.is_some(),

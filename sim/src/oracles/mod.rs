@@ -70,6 +70,8 @@ pub struct Setting {
     pub voters: Vec<NodeId>,
     /// What the sink can do.
     pub sink: SinkKind,
+    /// After so many known failures a message is given up.
+    pub attempts: u32,
     /// How soon after the healing began a stable leader must exist (V1).
     pub leader_within: Duration,
     /// Whether the first leader must stay in spite of the faults (V1).

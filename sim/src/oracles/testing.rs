@@ -46,7 +46,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Three voters with exact clocks, a plain sink, a leader within three seconds.
+    /// Three voters with exact clocks, a plain sink, two attempts, a leader within three seconds.
     pub fn new() -> Self {
         Self::with_voters(3)
     }
@@ -55,6 +55,7 @@ impl Script {
         let setting = Setting {
             voters: (1..=count).map(node).collect(),
             sink: SinkKind::Plain,
+            attempts: 2,
             leader_within: Duration::from_secs(3),
             stable: false,
             delivers: true,
