@@ -175,8 +175,12 @@ impl Run<'_> {
         history
     }
 
-    /// Whether every message has ended, and no job's instant waits for its outcome too long.
+    /// Whether every message has ended, and no job's instant waits for its outcome too long, nor the
+    /// database for the end of a run.
     fn is_settled(&self) -> bool {
+        if self.world.cluster.recorder.holds_back_ends() {
+            return false;
+        }
         self.world.books.as_ref().is_none_or(|books| {
             let mut books = database::lock(books);
             let settled = books.is_settled().expect("SQLite in memory can be read");

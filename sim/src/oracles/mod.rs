@@ -6,7 +6,7 @@
 //! run after every seed.
 //!
 //! Besides the properties: `guards` knows which guard is valid when, `shares` which worker's permission, `claims` which claim stands,
-//! `lists` which voters a node counts by, `story` what happened to a message; `report` collects violations, and `testing` writes histories
+//! `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message; `report` collects violations, and `testing` writes histories
 //! for the tests.
 
 mod claims;
@@ -37,6 +37,7 @@ mod l4_only_the_exact_holder;
 mod lists;
 mod m1_quorums_intersect;
 mod m3_no_return_of_the_superseded;
+mod policies;
 mod report;
 mod s1_one_leader_in_status;
 mod s2_lead_means_lease;
