@@ -7,6 +7,7 @@
 mod detail;
 mod job;
 mod kind;
+mod open_runs;
 mod work;
 
 use std::hash::{Hash, Hasher};
@@ -14,8 +15,9 @@ use std::hash::{Hash, Hasher};
 use xxhash_rust::xxh3::Xxh3;
 
 pub use self::detail::{Arrivals, ClaimEnd, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
-pub use self::job::{ActionEnd, JobEvent, JobNo, JobRun};
+pub use self::job::{ActionEnd, JobEvent, JobNo, JobRun, Look};
 pub use self::kind::Kind;
+pub use self::open_runs::OpenRuns;
 pub use self::work::WorkEvent;
 
 /// True time: nanoseconds since the simulation began. No node can read it.

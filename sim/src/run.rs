@@ -114,6 +114,7 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
     let setting = Setting {
         voters: plan.voter_nodes().collect(),
         sink: plan.workload.map_or(SinkKind::Plain, |workload| workload.sink),
+        attempts: plan.workload.map_or(1, |workload| workload.handling.attempts),
         leader_within: plan.heal,
         stable: plan.stable,
         delivers: plan.workload.is_some(),
@@ -179,8 +180,12 @@ impl Run<'_> {
         history
     }
 
-    /// Whether every message has ended, and no job's instant waits for its outcome too long.
+    /// Whether every message has ended, and no job's instant waits for its outcome too long, nor the
+    /// database for the end of a run.
     fn is_settled(&self) -> bool {
+        if self.world.cluster.recorder.holds_back_ends() {
+            return false;
+        }
         self.world.books.as_ref().is_none_or(|books| {
             let mut books = database::lock(books);
             let settled = books.is_settled().expect("SQLite in memory can be read");

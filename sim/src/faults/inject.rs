@@ -239,7 +239,7 @@ impl Injector {
         down: Duration,
         slow_start: Duration,
     ) {
-        let Cluster { timer, switches, .. } = &*self.cluster;
+        let Cluster { timer, switches, places, recorder, .. } = &*self.cluster;
         running.retain(|place| self.is_up(*place));
         let mut ended = Vec::new();
         if graceful {

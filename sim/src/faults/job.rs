@@ -26,6 +26,10 @@ pub struct PlannedJob {
 }
 
 impl PlannedJob {
+    /// How long a holder may take, when nothing goes wrong, until the action of a run that the
+    /// database has accepted begins, and until it has told the database that one is over.
+    pub const TELLING: Duration = Duration::from_secs(2);
+
     /// The first instant after `time`: computed apart from the product, for the oracles.
     pub fn next_after(&self, time: WallTime) -> WallTime {
         let period = self.period_ms();
@@ -35,6 +39,12 @@ impl PlannedJob {
     /// How many instants there are from `first` to `last`, both of them instants.
     pub fn count(&self, first: WallTime, last: WallTime) -> u64 {
         last.unix_ms.saturating_sub(first.unix_ms) / self.period_ms() + 1
+    }
+
+    /// The last instant until `time`; zero if there is none.
+    pub fn last_until(&self, time: WallTime) -> WallTime {
+        let period = self.period_ms();
+        WallTime { unix_ms: time.unix_ms / period * period }
     }
 
     /// Whether that is one of its instants.

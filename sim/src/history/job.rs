@@ -5,6 +5,8 @@ use std::fmt;
 use fencepost::store::{JobName, SkipReason};
 use fencepost::{Instant, NodeId, Token, WallTime};
 
+use super::SimTime;
+
 /// A job of the plan, by its place there (`j1` is the first).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobNo(pub u32);
@@ -44,6 +46,15 @@ impl fmt::Display for JobRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.job, self.instant.unix_ms)
     }
+}
+
+/// A holder's look at its jobs: what it decides rests on what the database held then.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Look {
+    /// When the database answered.
+    pub at: SimTime,
+    /// What its wall clock showed.
+    pub now: WallTime,
 }
 
 /// How an action ended, as the action itself saw it.
@@ -108,6 +119,8 @@ pub enum JobEvent {
         why: SkipReason,
         /// Under this token.
         token: Token,
+        /// What that was decided by.
+        look: Look,
     },
     /// A run began.
     Began {
@@ -115,6 +128,10 @@ pub enum JobEvent {
         run: JobRun,
         /// Under this token.
         token: Token,
+        /// What that was decided by.
+        look: Look,
+        /// The database's wall clock.
+        now: WallTime,
     },
     /// A run ended.
     Finished {
@@ -124,6 +141,8 @@ pub enum JobEvent {
         token: Token,
         /// Whether its action succeeded.
         done: bool,
+        /// The database's wall clock.
+        now: WallTime,
     },
     /// A run of an earlier token was found without an end.
     Interrupted {
@@ -144,6 +163,8 @@ pub enum JobEvent {
         cursor: WallTime,
         /// The database's wall clock.
         now: WallTime,
+        /// The runs that the database takes for running, by instant, each with its token.
+        running: Vec<(WallTime, Token)>,
     },
 }
 
@@ -181,21 +202,22 @@ impl fmt::Display for JobEvent {
             Self::Registered { job, cursor, token } => {
                 write!(f, "{job} registered at {} under token {token}", cursor.unix_ms)
             }
-            Self::Skipped { job, first, last, count, why, token } => write!(
+            Self::Skipped { job, first, last, count, why, token, look: _ } => write!(
                 f,
                 "{job} skips {} to {}, {count} in all, under token {token}: {why:?}",
                 first.unix_ms, last.unix_ms
             ),
-            Self::Began { run, token } => write!(f, "{run} began under token {token}"),
-            Self::Finished { run, token, done } => {
+            Self::Began { run, token, .. } => write!(f, "{run} began under token {token}"),
+            Self::Finished { run, token, done, .. } => {
                 let how = if *done { "done" } else { "failed" };
                 write!(f, "{run} {how} under token {token}")
             }
             Self::Interrupted { run, of, token } => {
                 write!(f, "{run} of token {of} interrupted under token {token}")
             }
-            Self::Final { job, cursor, now } => {
-                write!(f, "{job} ends with the cursor {} at {}", cursor.unix_ms, now.unix_ms)
+            Self::Final { job, cursor, now, running } => {
+                let (cursor, now, runs) = (cursor.unix_ms, now.unix_ms, running.len());
+                write!(f, "{job} ends with the cursor {cursor} at {now}, {runs} running")
             }
         }
     }

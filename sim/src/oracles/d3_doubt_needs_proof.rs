@@ -5,7 +5,9 @@
 //! * to a fenced sink, after it proved that it lacks the message;
 //! * to a plain sink never,
 //!
-//! unless every earlier send is known to have had no effect.
+//! unless every earlier send is known to have had no effect. And a holder says that its own claim is in
+//! doubt only if it is, because a plain sink's doubts are a person's work; and gives a message up only
+//! after as many known failures as it is told to.
 //!
 //! Guards the fourth layer, by the table of DESIGN section 5. A send counts as unknown until its
 //! end says otherwise, so a sender that dies in the middle leaves doubt as well; an accepted one
@@ -14,11 +16,14 @@
 
 use std::collections::BTreeMap;
 
+use fencepost::Token;
+use fencepost::store::{Epoch, Share, Unit, WorkName};
+
 use super::claims::{Claims, Standing};
 use super::report::Report;
-use super::story::{Send, Story};
+use super::story::{Send, Story, Word};
 use super::{Oracle, Setting, Violation};
-use crate::history::{History, Kind, MessageNo, MessageState, ProofKind};
+use crate::history::{Event, History, Kind, MessageNo, MessageState, ProofKind, WorkEvent};
 
 /// Doubt is never guessed away.
 pub const ORACLE: Oracle = Oracle {
@@ -32,10 +37,14 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let sink = setting.sink;
     let mut report = Report::new(ORACLE.property);
     let mut claims = Claims::default();
+    let mut assigned = Assigned::default();
+    let mut out_of_bound = false;
     let mut stories: BTreeMap<MessageNo, Story> = BTreeMap::new();
     for (index, event) in history.besides_messages() {
         claims.apply(event);
         match event.kind {
+            Kind::ClockRate { within_bound: false, .. } => out_of_bound = true,
+            Kind::Work(ref work) => assigned.apply(work),
             Kind::Claimed { token, message, .. } => {
                 let story = stories.entry(message).or_default();
                 story.first_claimed.get_or_insert(event.at);
@@ -73,7 +82,12 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::Moved { token, message, from, to, proof } => {
                 let story = stories.entry(message).or_default();
                 let allowed = match from {
-                    MessageState::Claimed => story.settles(token, to),
+                    MessageState::Claimed => {
+                        let gives_back = is_given_back(history, index, event);
+                        let revoked = assigned.is_revoked(message, token);
+                        let word = Word { at: event.at, gives_back, out_of_bound, revoked };
+                        story.settles(setting, token, to, word)
+                    }
                     MessageState::InDoubt => {
                         proof.is_some_and(|proof| story.proves(sink, token, to, proof))
                     }
@@ -91,18 +105,56 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                         send.cleared = true;
                         send.disproved |= proof == Some(ProofKind::SinkLacksIt);
                     }
+                    story.released = proof == Some(ProofKind::Deduplicated);
                 } else if proof == Some(ProofKind::NeverSent) {
-                    story.given_back();
+                    story.given_back(token);
                 }
             }
-            // A person vouches that no send had an effect or will have one.
             Kind::Judged { message, to: MessageState::Pending, .. } => {
-                let story = stories.entry(message).or_default();
-                story.sends.iter_mut().for_each(|send| send.disproved = true);
-                story.first_claimed = None;
+                stories.entry(message).or_default().begins_anew();
             }
             _ => {}
         }
     }
     report.done()
+}
+
+/// Whether the claim that moves into doubt here leaves it at once, because nothing was sent: one
+/// transaction, recorded as two changes.
+fn is_given_back(history: &History, index: usize, doubted: &Event) -> bool {
+    let Some(next) = history.events().get(index + 1) else { return false };
+    let Kind::Moved { token, message, .. } = doubted.kind else { return false };
+    let (from, to) = (MessageState::InDoubt, MessageState::Pending);
+    let back = Kind::Moved { token, message, from, to, proof: Some(ProofKind::NeverSent) };
+    (next.at, &next.kind) == (doubted.at, &back)
+}
+
+/// Which assignments are the newest, and under which ones messages were claimed last.
+#[derive(Default)]
+struct Assigned {
+    newest: BTreeMap<(WorkName, Unit), Epoch>,
+    claims: BTreeMap<MessageNo, (Token, Share)>,
+}
+
+impl Assigned {
+    fn apply(&mut self, event: &WorkEvent) {
+        match event {
+            WorkEvent::Assigned { work, assignment } => {
+                self.newest.insert((work.clone(), assignment.unit), assignment.epoch);
+            }
+            WorkEvent::Claimed { message, token, share } => {
+                self.claims.insert(*message, (*token, share.clone()));
+            }
+            WorkEvent::Held { .. } | WorkEvent::Ended { .. } | WorkEvent::Acted { .. } => {}
+        }
+    }
+
+    /// Whether the message was claimed under an assignment that is no longer the newest: whoever
+    /// ended it put the claim in doubt.
+    fn is_revoked(&self, message: MessageNo, token: Token) -> bool {
+        let claim = self.claims.get(&message).filter(|(of, _)| *of == token);
+        claim.is_some_and(|(_, Share { work, unit, epoch, .. })| {
+            self.newest.get(&(work.clone(), *unit)).is_some_and(|newest| newest > epoch)
+        })
+    }
 }

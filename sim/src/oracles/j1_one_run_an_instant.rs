@@ -36,7 +36,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 let until = decided.entry(*job).or_insert(*last);
                 *until = (*until).max(*last);
             }
-            JobEvent::Began { run, token } => {
+            JobEvent::Began { run, token, .. } => {
                 if let Some(before) = accepted.insert(*run, *token) {
                     report.add(index, event, || {
                         format!("{run} began under token {token} after it had under {before}")

@@ -1,21 +1,24 @@
 //! J3: every instant of a job ends in a stated outcome: done, failed, interrupted or skipped; none
-//! is lost, none is stated twice, and what is stated is true.
+//! is lost, none is stated twice, what is stated is true, and it is what the job's policies say (see
+//! `policies`).
 //!
 //! Guards the service. The instants are computed here, from the schedule alone: between the moment
 //! of a job's registration and the end of the run, what the database says must cover each of them
 //! once and in order (sidekiq #6804 and dkron #1210 lost them at a handover). At the end none may
-//! wait for longer than its policies explain, and no run may be left open by a token that is not
-//! the floor.
+//! wait for longer than its policies explain; no run may be left open by a token that is not the
+//! floor, nor by the floor's holder without an action; and what the database takes for running is
+//! what began and did not end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fencepost::{Token, WallTime};
 
+use super::policies::{Case, Span};
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
 use crate::faults::plan::PlannedJob;
-use crate::history::{ActionEnd, History, JobEvent, JobNo, JobRun, Kind};
+use crate::history::{ActionEnd, History, JobEvent, JobNo, JobRun, Kind, Look, OpenRuns, SimTime};
 
 /// No instant is forgotten.
 pub const ORACLE: Oracle = Oracle {
@@ -37,9 +40,38 @@ const TAKING_OVER: Duration = Duration::from_secs(2);
 struct Books {
     cursors: BTreeMap<JobNo, WallTime>,
     /// The runs that have begun and not ended, by the database.
-    open: BTreeMap<JobRun, Token>,
+    open: OpenRuns,
+    /// The run of each job that began last, unless it was interrupted.
+    newest: BTreeMap<JobNo, Newest>,
+    /// When runs of a job ended in the database.
+    ends: BTreeMap<JobNo, Vec<SimTime>>,
     /// How actions ended, as they saw it themselves.
     ended: BTreeMap<(JobRun, Token), ActionEnd>,
+}
+
+/// The run of a job that began last.
+struct Newest {
+    run: JobRun,
+    /// By the database's clock.
+    begun: WallTime,
+    look: Look,
+    ended: Option<(SimTime, WallTime)>,
+}
+
+impl Newest {
+    /// When it ran, as a look saw it. What happened in the very instant of the look was seen, or not.
+    fn spans(&self, look: Look) -> Vec<Span> {
+        // What was decided by one look knows nothing later.
+        let begun = if self.look == look { look.now } else { self.begun };
+        let not_over = Span { begun, until: look.now };
+        match self.ended {
+            Some((at, time)) if at <= look.at => {
+                let over = Span { begun, until: time.min(look.now) };
+                if at < look.at { vec![over] } else { vec![over, not_over] }
+            }
+            _ => vec![not_over],
+        }
+    }
 }
 
 fn check(history: &History, setting: &Setting) -> Vec<Violation> {
@@ -60,26 +92,33 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::End => {
                 let settled = last_guard
                     .is_some_and(|at| Duration::from_nanos(event.at.since(at)) >= TAKING_OVER);
-                let forgotten = |(_, token): &(&JobRun, &Token)| settled && Some(**token) != floor;
-                for (run, token) in books.open.iter().filter(forgotten) {
-                    report.add(index, event, || {
-                        format!("{run} of token {token} still counts as running at the end")
-                    });
+                for (run, open) in books.open.iter().filter(|_| settled) {
+                    let (token, idle) = (open.token, open.idle_for(event.at));
+                    if Some(token) != floor {
+                        report.add(index, event, || {
+                            format!("{run} of token {token} still counts as running at the end")
+                        });
+                    } else if idle > PlannedJob::TELLING {
+                        report.add(index, event, || {
+                            format!("{run} is open at the end, and nobody acted for {idle:?}")
+                        });
+                    }
                 }
                 continue;
             }
             _ => continue,
         };
-        if let Some(flaw) = books.apply(job, setting) {
+        if let Some(flaw) = books.apply(event.at, job, setting) {
             report.add(index, event, || flaw);
         }
+        books.open.apply(event.at, job);
     }
     report.done()
 }
 
 impl Books {
     /// What is wrong with the next event.
-    fn apply(&mut self, job: &JobEvent, setting: &Setting) -> Option<String> {
+    fn apply(&mut self, at: SimTime, job: &JobEvent, setting: &Setting) -> Option<String> {
         match job {
             JobEvent::Registered { job, cursor, .. } => {
                 let planned = planned(setting, *job);
@@ -88,7 +127,7 @@ impl Books {
                 (lost <= *cursor)
                     .then(|| format!("{job} is registered again: {} is lost", ms(lost)))
             }
-            JobEvent::Skipped { job, first, last, count, .. } => {
+            JobEvent::Skipped { job, first, last, count, why, look, .. } => {
                 let planned = planned(setting, *job);
                 let flaw = self.passes(planned, *job, *first);
                 self.cursors.insert(*job, *last);
@@ -99,19 +138,35 @@ impl Books {
                         format!("{job} skips to {}, {count} in all: {counted} are", ms(*last))
                     })
                 })
+                .or_else(|| {
+                    let judge = |case: &Case<'_>| case.skip_flaw(*first, *last, *why);
+                    let flaw = self.judged(planned, *job, *look, judge)?;
+                    let (first, last) = (ms(*first), ms(*last));
+                    Some(format!("{job} skips {first} to {last} by {why:?}, which {flaw}"))
+                })
             }
-            JobEvent::Began { run, token } => {
-                let flaw = self.passes(planned(setting, run.job), run.job, run.instant);
+            JobEvent::Began { run, look, now, .. } => {
+                let planned = planned(setting, run.job);
+                let flaw = self.passes(planned, run.job, run.instant).or_else(|| {
+                    let judge = |case: &Case<'_>| case.run_flaw(run.instant);
+                    let flaw = self.judged(planned, run.job, *look, judge)?;
+                    Some(format!("{run} begins and {flaw}"))
+                });
                 self.cursors.insert(run.job, run.instant);
-                self.open.insert(*run, *token);
+                let newest = Newest { run: *run, begun: *now, look: *look, ended: None };
+                self.newest.insert(run.job, newest);
                 flaw
             }
             JobEvent::Ended { run, token, how, .. } => {
                 self.ended.insert((*run, *token), *how);
                 None
             }
-            JobEvent::Finished { run, token, done } => {
-                if self.open.remove(run) != Some(*token) {
+            JobEvent::Finished { run, token, done, now } => {
+                self.ends.entry(run.job).or_default().push(at);
+                if let Some(newest) = self.newest.get_mut(&run.job).filter(|n| n.run == *run) {
+                    newest.ended = Some((at, *now));
+                }
+                if self.open.token_of(run) != Some(*token) {
                     return Some(format!("{run} is finished under token {token} and did not run"));
                 }
                 let stated = if *done { ActionEnd::Done } else { ActionEnd::Failed };
@@ -119,9 +174,22 @@ impl Books {
                 (how != Some(&stated))
                     .then(|| format!("{run} is stated to have ended {stated:?}, and ended {how:?}"))
             }
-            JobEvent::Interrupted { run, of, .. } => (self.open.remove(run) != Some(*of))
-                .then(|| format!("{run} is interrupted and did not run under token {of}")),
-            JobEvent::Final { job, cursor, now } => {
+            JobEvent::Interrupted { run, of, .. } => {
+                // Nobody knows when it ended.
+                if self.newest.get(&run.job).is_some_and(|newest| newest.run == *run) {
+                    self.newest.remove(&run.job);
+                }
+                (self.open.token_of(run) != Some(*of))
+                    .then(|| format!("{run} is interrupted and did not run under token {of}"))
+            }
+            JobEvent::Final { job, cursor, now, running } => {
+                let open = self.open.iter().filter(|(run, _)| run.job == *job);
+                let open: Vec<_> = open.map(|(run, open)| (run.instant, open.token)).collect();
+                if *running != open {
+                    return Some(format!(
+                        "the database has {running:?} of {job} run, not {open:?}"
+                    ));
+                }
                 let planned = planned(setting, *job);
                 let late = planned.overdue(*cursor, *now).unwrap_or(Duration::ZERO);
                 (late > planned.patience() + SLACK).then(|| {
@@ -131,6 +199,24 @@ impl Books {
             }
             JobEvent::Started { .. } => None,
         }
+    }
+
+    /// What the policies say against an outcome that was decided by that look.
+    fn judged(
+        &self,
+        planned: &PlannedJob,
+        job: JobNo,
+        look: Look,
+        judge: impl Fn(&Case<'_>) -> Option<&'static str>,
+    ) -> Option<&'static str> {
+        let open = self.open.iter().filter(|(run, _)| run.job == job).count();
+        let ends = self.ends.get(&job).into_iter().flatten().rev();
+        let running = open + ends.take_while(|at| **at >= look.at).count();
+        let case = |newest| Case { job: planned, now: look.now, newest, running };
+        let Some(newest) = self.newest.get(&job) else { return judge(&case(None)) };
+        let mut flaws = newest.spans(look).into_iter().map(|span| judge(&case(Some(span))));
+        let first = flaws.next().flatten();
+        if flaws.any(|flaw| flaw.is_none()) { None } else { first }
     }
 
     /// Whether `first` is the next instant after all that were decided.
@@ -154,16 +240,17 @@ fn ms(time: WallTime) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use fencepost::jobs::Overlap;
+    use fencepost::jobs;
+    use fencepost::store::SkipReason::{Misfire, Overlap};
 
     use super::super::testing::Script;
     use super::*;
     use crate::history::ActionEnd::{Cancelled, Done, Failed};
 
-    /// A job that is due every second, registered at 1.5 s, that ran at 2 s.
+    /// A job that is due every second, registered at 1.5 s, that runs at 2 s.
     fn a_run() -> Script {
         Script::new()
-            .job(Overlap::Skip)
+            .job(jobs::Overlap::Skip)
             .activated(1, 1, false)
             .guard(1, 1)
             .job_registered(1, 1_500)
@@ -171,11 +258,14 @@ mod tests {
             .job_started(1, 1, 1, 2_000)
     }
 
+    /// The same, and it is done.
+    fn done() -> Script {
+        a_run().job_ended(1, 1, 1, 2_000, Done).job_finished(1, 1, 2_000, true)
+    }
+
     #[test]
     fn every_instant_once_and_in_order() {
-        a_run()
-            .job_ended(1, 1, 1, 2_000, Done)
-            .job_finished(1, 1, 2_000, true)
+        done()
             .job_skipped(1, 1, 3_000, 5_000)
             .job_began(1, 1, 6_000)
             .job_started(1, 1, 1, 6_000)
@@ -194,14 +284,14 @@ mod tests {
 
     #[test]
     fn a_lost_instant_is_caught() {
-        a_run().bad().job_began(1, 1, 4_000).check(&ORACLE);
-        a_run().bad().job_skipped(1, 1, 4_000, 5_000).check(&ORACLE);
-        a_run().bad().job_registered(1, 5_500).job_began(1, 1, 6_000).check(&ORACLE);
-        a_run().job_registered(1, 2_900).check(&ORACLE);
-        Script::new().job(Overlap::Skip).bad().job_began(1, 1, 2_000).check(&ORACLE);
+        done().bad().job_began(1, 1, 4_000).check(&ORACLE);
+        done().bad().job_skipped(1, 1, 4_000, 5_000).check(&ORACLE);
+        done().bad().job_registered(1, 5_500).job_began(1, 1, 6_000).check(&ORACLE);
+        done().job_registered(1, 2_900).check(&ORACLE);
+        Script::new().job(jobs::Overlap::Skip).bad().job_began(1, 1, 2_000).check(&ORACLE);
         // Grace, period, two runs, and some time to look at it.
-        a_run().job_final(1, 2_000, 3_000 + 2_000 + 1_000 + 2_000 + 4_000).check(&ORACLE);
-        a_run().bad().job_final(1, 2_000, 3_000 + 2_000 + 1_000 + 2_000 + 4_001).check(&ORACLE);
+        done().job_final(1, 2_000, 3_000 + 2_000 + 1_000 + 2_000 + 4_000).check(&ORACLE);
+        done().bad().job_final(1, 2_000, 3_000 + 2_000 + 1_000 + 2_000 + 4_001).check(&ORACLE);
     }
 
     #[test]
@@ -210,11 +300,59 @@ mod tests {
             let (job, token, why) = (JobNo(1), Token(1), fencepost::store::SkipReason::Misfire);
             let at = |unix_ms| WallTime { unix_ms };
             let (first, last) = (at(first), at(last));
-            Kind::Job(JobEvent::Skipped { job, first, last, count, why, token })
+            let look = Look { at: SimTime(0), now: at(9_000) };
+            Kind::Job(JobEvent::Skipped { job, first, last, count, why, token, look })
         };
-        a_run().push(skip(3_000, 5_000, 3)).check(&ORACLE);
-        a_run().bad().push(skip(3_000, 5_000, 2)).check(&ORACLE);
-        a_run().bad().push(skip(3_000, 5_500, 3)).check(&ORACLE);
+        done().push(skip(3_000, 5_000, 3)).check(&ORACLE);
+        done().bad().push(skip(3_000, 5_000, 2)).check(&ORACLE);
+        done().bad().push(skip(3_000, 5_500, 3)).check(&ORACLE);
+    }
+
+    #[test]
+    fn an_outcome_that_is_not_the_policys_is_caught() {
+        let done = || done().at(1);
+        // Its grace is two seconds, and its policies are to skip.
+        done().job_began_by(1, 1, 3_000, 1, 5_000).check(&ORACLE);
+        done().bad().job_began_by(1, 1, 3_000, 1, 5_001).check(&ORACLE);
+        done().bad().job_began_by(1, 1, 3_000, 1, 2_999).check(&ORACLE);
+        done().job_skipped_by(1, 1, 3_000, Misfire, 1, 5_001).check(&ORACLE);
+        done().bad().job_skipped_by(1, 1, 3_000, Misfire, 1, 5_000).check(&ORACLE);
+        // Nothing ran.
+        done().bad().job_skipped_by(1, 1, 3_000, Overlap, 1, 4_000).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_look_knows_of_a_run_what_the_database_knew() {
+        let looked =
+            |script: Script, ms| script.at(200).job_skipped_by(1, 1, 3_000, Overlap, ms, 3_000);
+        // At 100 ms it ends, at 2 s by the database's clock.
+        let ended_at_100 =
+            || a_run().at(100).job_ended(1, 1, 1, 2_000, Done).job_finished(1, 1, 2_000, true);
+        looked(ended_at_100(), 99).check(&ORACLE);
+        // In the instant of its end, it was known or it was not.
+        looked(ended_at_100(), 100).check(&ORACLE);
+        ended_at_100().job_began_by(1, 1, 3_000, 100, 3_000).check(&ORACLE);
+        looked(ended_at_100().bad(), 101).check(&ORACLE);
+        ended_at_100().bad().job_began_by(1, 1, 3_000, 99, 3_000).check(&ORACLE);
+        // Nobody knows when an interrupted one ended.
+        let interrupted = || a_run().activated(2, 2, false).job_interrupted(2, 1, 1, 2_000);
+        interrupted().job_began_by(2, 1, 3_000, 0, 3_000).check(&ORACLE);
+        interrupted().bad().job_skipped_by(2, 1, 3_000, Overlap, 0, 3_000).check(&ORACLE);
+    }
+
+    #[test]
+    fn what_the_database_takes_for_running_is_what_runs() {
+        let ends = |running: &[(u64, u64)]| {
+            let at = |unix_ms| WallTime { unix_ms };
+            let running = running.iter().map(|(instant, of)| (at(*instant), Token(*of))).collect();
+            let (job, cursor, now) = (JobNo(1), at(2_000), at(2_500));
+            Kind::Job(JobEvent::Final { job, cursor, now, running })
+        };
+        a_run().push(ends(&[(2_000, 1)])).check(&ORACLE);
+        a_run().bad().push(ends(&[])).check(&ORACLE);
+        a_run().bad().push(ends(&[(2_000, 2)])).check(&ORACLE);
+        done().push(ends(&[])).check(&ORACLE);
+        done().bad().push(ends(&[(2_000, 1)])).check(&ORACLE);
     }
 
     #[test]
@@ -235,5 +373,19 @@ mod tests {
         let replaced = || a_run().activated(2, 2, false).at(1_000).guard(2, 2);
         replaced().at(2_999).end().check(&ORACLE);
         replaced().at(3_000).bad().end().check(&ORACLE);
+    }
+
+    #[test]
+    fn an_end_that_its_holder_does_not_tell_is_caught() {
+        for how in [Done, Failed, Cancelled] {
+            let ended = || a_run().at(4_000).job_ended(1, 1, 1, 2_000, how);
+            ended().at(6_000).end().check(&ORACLE);
+            ended().at(6_001).bad().end().check(&ORACLE);
+        }
+        // Nor may an accepted run not begin.
+        let accepted = || done().at(4_000).job_began(1, 1, 3_000);
+        accepted().at(6_000).end().check(&ORACLE);
+        accepted().at(6_001).bad().end().check(&ORACLE);
+        accepted().job_started(1, 1, 1, 3_000).at(9_000).end().check(&ORACLE);
     }
 }

@@ -6,7 +6,7 @@
 //! run after every seed.
 //!
 //! Besides the properties: `guards` knows which guard is valid when, `shares` which worker's permission, `claims` which claim stands,
-//! `lists` which voters a node counts by, `story` what happened to a message; `report` collects violations, and `testing` writes histories
+//! `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message; `report` collects violations, and `testing` writes histories
 //! for the tests.
 
 mod claims;
@@ -38,6 +38,7 @@ mod l6_no_honest_clock_suspected;
 mod lists;
 mod m1_quorums_intersect;
 mod m3_no_return_of_the_superseded;
+mod policies;
 mod report;
 mod s1_one_leader_in_status;
 mod s2_lead_means_lease;
@@ -71,6 +72,8 @@ pub struct Setting {
     pub voters: Vec<NodeId>,
     /// What the sink can do.
     pub sink: SinkKind,
+    /// After so many known failures a message is given up.
+    pub attempts: u32,
     /// How soon after the healing began a stable leader must exist (V1).
     pub leader_within: Duration,
     /// Whether the first leader must stay in spite of the faults (V1).

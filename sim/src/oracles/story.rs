@@ -1,9 +1,11 @@
 //! What is known of one message: who claimed it, who tried to send it, how that ended, and so what
 //! may be said and done about it next (the rules of D3).
 
+use std::time::Duration;
+
 use fencepost::{NodeId, Token};
 
-use super::SinkKind;
+use super::{Setting, SinkKind};
 use crate::history::{MessageState, ProofKind, SendOutcome, SimTime};
 
 /// One attempt to send a message.
@@ -33,6 +35,23 @@ pub(super) struct Story {
     /// The latest claim, and how many sends had begun before it.
     pub claim: Option<(Token, usize)>,
     pub sends: Vec<Send>,
+    /// It was released to a deduplicating sink: a window runs for it.
+    pub released: bool,
+    /// How often it went back to wait because the sink refused it for now.
+    failures: u32,
+}
+
+/// What a holder says about a claim of its own, besides where the message goes.
+#[derive(Clone, Copy)]
+pub(super) struct Word {
+    /// Now.
+    pub at: SimTime,
+    /// It says in the same transaction that nothing was sent.
+    pub gives_back: bool,
+    /// It may run faster than the bound on clock rates allows.
+    pub out_of_bound: bool,
+    /// The assignment has ended under which the message was claimed.
+    pub revoked: bool,
 }
 
 impl Story {
@@ -71,8 +90,8 @@ impl Story {
 
     /// Whether `token` can move the message from claimed to `to`: another's claim into doubt only,
     /// its own as its last send ended.
-    pub fn settles(&self, token: Token, to: MessageState) -> bool {
-        let ended = self.sends_of_claim(token).next_back().and_then(|send| send.outcome);
+    pub fn settles(&self, setting: &Setting, token: Token, to: MessageState, word: Word) -> bool {
+        let ended = self.last_outcome(token);
         match to {
             MessageState::Pending => self.never_sent(token),
             MessageState::Delivered => ended == Some(SendOutcome::Accepted),
@@ -80,18 +99,59 @@ impl Story {
             MessageState::Failed => {
                 let certain = !self.sends.iter().any(Send::may_have_had_effect);
                 ended == Some(SendOutcome::Rejected)
-                    || ended.is_some() && self.never_sent(token) && certain
+                    || is_known_failure(ended)
+                        && self.never_sent(token)
+                        && certain
+                        && self.failures + 1 >= setting.attempts
             }
-            MessageState::Claimed | MessageState::InDoubt => true,
+            MessageState::InDoubt => {
+                self.claim.is_none_or(|(claim, _)| claim != token)
+                    || word.revoked
+                    || word.gives_back
+                    || self.is_uncertain(setting.sink, token, word)
+            }
+            MessageState::Claimed => true,
         }
+    }
+
+    fn last_outcome(&self, token: Token) -> Option<SendOutcome> {
+        self.sends_of_claim(token).next_back().and_then(|send| send.outcome)
+    }
+
+    /// Whether the holder of the latest claim has a reason to doubt it: a send that may have had its
+    /// effect and was not accepted, or that a higher stamp overtook; or a window that was over
+    /// before there was one. Doubt without a reason is a person's work for nothing.
+    fn is_uncertain(&self, sink: SinkKind, token: Token, word: Word) -> bool {
+        use SendOutcome::{Fenced, Unknown};
+        let mut sends = self.sends_of_claim(token).peekable();
+        if sends.peek().is_none() {
+            return self.window_may_be_over(sink, word);
+        }
+        sends.any(|send| matches!(send.outcome, None | Some(Unknown | Fenced)))
+    }
+
+    /// Whether a holder can believe that the window is over. Its clock and the database's may both
+    /// be fast: half of it is proof enough that nobody gives up at once.
+    fn window_may_be_over(&self, sink: SinkKind, word: Word) -> bool {
+        let SinkKind::Dedup { window } = sink else { return false };
+        let told = window.saturating_sub(SinkKind::WINDOW_MARGIN);
+        let passed = self.first_claimed.map_or(0, |first| word.at.since(first));
+        self.released && (word.out_of_bound || Duration::from_nanos(passed) * 2 >= told)
     }
 
     /// What is certainly not sent begins its window anew, unless an earlier attempt may have had its
     /// effect.
-    pub fn given_back(&mut self) {
-        if !self.sends.iter().any(Send::may_have_had_effect) {
+    pub fn given_back(&mut self, token: Token) {
+        self.failures += u32::from(is_known_failure(self.last_outcome(token)));
+        if !self.released && !self.sends.iter().any(Send::may_have_had_effect) {
             self.first_claimed = None;
         }
+    }
+
+    /// A person vouches that no send had an effect or will have one.
+    pub fn begins_anew(&mut self) {
+        self.sends.iter_mut().for_each(|send| send.disproved = true);
+        (self.first_claimed, self.released, self.failures) = (None, false, 0);
     }
 
     /// Why a send at `now` is wrong.
@@ -105,4 +165,9 @@ impl Story {
         let passed = self.first_claimed.map_or(0, |first| now.since(first));
         (u128::from(passed) >= window.as_nanos()).then_some("again after the sink's window")
     }
+}
+
+/// Refused for now, or not sent at all: it waits for its next attempt.
+fn is_known_failure(ended: Option<SendOutcome>) -> bool {
+    matches!(ended, Some(SendOutcome::NotNow | SendOutcome::NotSent))
 }

@@ -14,7 +14,7 @@ use fencepost::{Boot, Generation, Identity, Incarnation, Instant, NodeId, Term, 
 use super::{Oracle, Setting, SinkKind};
 use crate::faults::plan::PlannedJob;
 use crate::history::{
-    ActionEnd, Arrivals, History, JobEvent, JobNo, JobRun, Kind, MessageKind, MessageNo,
+    ActionEnd, Arrivals, History, JobEvent, JobNo, JobRun, Kind, Look, MessageKind, MessageNo,
     MessageState, Phase, ProofKind, SendOutcome, SimTime, WorkEvent,
 };
 use crate::scenario::units::Between;
@@ -46,7 +46,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Three voters with exact clocks, a plain sink, a leader within three seconds.
+    /// Three voters with exact clocks, a plain sink, two attempts, a leader within three seconds.
     pub fn new() -> Self {
         Self::with_voters(3)
     }
@@ -55,6 +55,7 @@ impl Script {
         let setting = Setting {
             voters: (1..=count).map(node).collect(),
             sink: SinkKind::Plain,
+            attempts: 2,
             leader_within: Duration::from_secs(3),
             stable: false,
             delivers: true,
@@ -377,21 +378,56 @@ impl Script {
         self.push(Kind::Job(JobEvent::Registered { job, cursor, token }))
     }
 
+    /// As soon as they are late.
     pub fn job_skipped(self, token: u64, job: u32, first: u64, last: u64) -> Self {
         let (count, why) = ((last - first) / 1000 + 1, SkipReason::Misfire);
         let (job, token) = (JobNo(job), Token(token));
+        let look = look(0, last + 2_001);
         let (first, last) = (WallTime { unix_ms: first }, WallTime { unix_ms: last });
-        self.push(Kind::Job(JobEvent::Skipped { job, first, last, count, why, token }))
+        self.push(Kind::Job(JobEvent::Skipped { job, first, last, count, why, token, look }))
     }
 
+    /// One instant, by a look at that moment that showed that time.
+    pub fn job_skipped_by(
+        self,
+        token: u64,
+        job: u32,
+        instant: u64,
+        why: SkipReason,
+        looked_ms: u64,
+        now: u64,
+    ) -> Self {
+        let (job, token, look) = (JobNo(job), Token(token), look(looked_ms, now));
+        let (first, count) = (WallTime { unix_ms: instant }, 1);
+        let last = first;
+        self.push(Kind::Job(JobEvent::Skipped { job, first, last, count, why, token, look }))
+    }
+
+    /// On time.
     pub fn job_began(self, token: u64, job: u32, instant: u64) -> Self {
-        let (run, token) = (run(job, instant), Token(token));
-        self.push(Kind::Job(JobEvent::Began { run, token }))
+        let looked_ms = self.now.0 / MS;
+        self.job_began_by(token, job, instant, looked_ms, instant)
     }
 
+    /// By a look at that moment that showed that time.
+    pub fn job_began_by(
+        self,
+        token: u64,
+        job: u32,
+        instant: u64,
+        looked_ms: u64,
+        now: u64,
+    ) -> Self {
+        let (run, token, look) = (run(job, instant), Token(token), look(looked_ms, now));
+        let now = look.now;
+        self.push(Kind::Job(JobEvent::Began { run, token, look, now }))
+    }
+
+    /// At once by the database's clock.
     pub fn job_finished(self, token: u64, job: u32, instant: u64, done: bool) -> Self {
         let (run, token) = (run(job, instant), Token(token));
-        self.push(Kind::Job(JobEvent::Finished { run, token, done }))
+        let now = run.instant;
+        self.push(Kind::Job(JobEvent::Finished { run, token, done, now }))
     }
 
     pub fn job_interrupted(self, token: u64, of: u64, job: u32, instant: u64) -> Self {
@@ -399,9 +435,11 @@ impl Script {
         self.push(Kind::Job(JobEvent::Interrupted { run, of, token }))
     }
 
+    /// Nothing runs.
     pub fn job_final(self, job: u32, cursor: u64, now: u64) -> Self {
         let (cursor, now) = (WallTime { unix_ms: cursor }, WallTime { unix_ms: now });
-        self.push(Kind::Job(JobEvent::Final { job: JobNo(job), cursor, now }))
+        let (job, running) = (JobNo(job), Vec::new());
+        self.push(Kind::Job(JobEvent::Final { job, cursor, now, running }))
     }
 
     // -- phases and the end
@@ -428,6 +466,10 @@ fn share(number: u32, unit: u32, epoch: u64) -> Share {
     let worker = Boot { node: node(number), nonce: number.into() };
     let work = WorkName::new("w").unwrap();
     Share { work, unit: Unit(unit), of: 16, epoch: Epoch(epoch), worker }
+}
+
+fn look(at_ms: u64, now: u64) -> Look {
+    Look { at: SimTime(at_ms * MS), now: WallTime { unix_ms: now } }
 }
 
 fn run(job: u32, instant: u64) -> JobRun {

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use fencepost::cluster::{NodeEvent, Observer};
 use fencepost::election::{self, Body, Role};
 use fencepost::node::Packet;
-use fencepost::{Identity, NodeId};
+use fencepost::{Identity, NodeId, Token};
 use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::anchors::Anchors;
 use super::timer::Timer;
 use crate::faults::Trigger;
-use crate::history::{Arrivals, History, Kind, MessageKind, SimTime, WorkEvent};
+use crate::faults::plan::PlannedJob;
+use crate::history::{Arrivals, History, Kind, MessageKind, OpenRuns, SimTime, WorkEvent};
 use crate::report::event::text;
 
 /// The most events of one run. A run that goes beyond is stuck in a loop that produces them.
@@ -41,6 +42,9 @@ struct State {
     rejoining: BTreeSet<NodeId>,
     /// Since when the last guard has been held.
     led_since: Option<SimTime>,
+    /// The highest token that was activated.
+    floor: Token,
+    open_runs: OpenRuns,
 }
 
 impl Recorder {
@@ -49,9 +53,14 @@ impl Recorder {
         Self { timer, state: Mutex::default() }
     }
 
+    /// The time of what is recorded now.
+    pub fn now(&self) -> SimTime {
+        SimTime(self.timer.now())
+    }
+
     /// Adds an event that happens now.
     pub fn record(&self, kind: Kind) {
-        let at = SimTime(self.timer.now());
+        let at = self.now();
         let mut state = self.lock();
         match &kind {
             Kind::GuardIssued { holder, .. } => {
@@ -59,7 +68,13 @@ impl Recorder {
                 state.leads = Some(holder.node);
                 state.led_since = Some(at);
             }
-            Kind::Activated { holder, again: false, .. } => state.leads = Some(holder.node),
+            Kind::Activated { token, holder, again, .. } => {
+                state.floor = state.floor.max(*token);
+                if !again {
+                    state.leads = Some(holder.node);
+                }
+            }
+            Kind::Job(event) => state.open_runs.apply(at, event),
             // A deposed leader may notice only after its successor was handed a guard.
             Kind::SteppedDown { node, .. } if state.last_holder == Some(*node) => {
                 state.led_since = None;
@@ -154,6 +169,13 @@ impl Recorder {
     /// Since when the same guard is held, likewise.
     pub fn led_since(&self) -> Option<SimTime> {
         self.lock().led_since
+    }
+
+    /// Whether the holder of the floor lets the database wait too long for the end of a run.
+    pub fn holds_back_ends(&self) -> bool {
+        let (now, state) = (self.now(), self.lock());
+        let mut runs = state.open_runs.iter().map(|(_, run)| run);
+        runs.any(|run| run.token == state.floor && run.idle_for(now) > PlannedJob::TELLING)
     }
 
     /// The node is to have no process, or none for now.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fencepost::NodeId;
@@ -279,6 +279,7 @@ impl Cluster {
             recorder: Arc::clone(&self.recorder),
             node: self.places.node(place),
             clocks: Arc::clone(&self.clocks),
+            look: Mutex::default(),
         }
     }
 

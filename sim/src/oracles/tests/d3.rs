@@ -180,12 +180,81 @@ fn giving_up_takes_the_certainty_that_no_attempt_had_an_effect() {
         let script = script.claimed(token, 7).send_started(1, token, 7);
         script.send_ended(1, token, 7, NotNow)
     };
-    refused(Script::new(), 1).settled(1, 7, Failed).check(&ORACLE);
+    refused(once_refused(), 1).settled(1, 7, Failed).check(&ORACLE);
     Script::new().claimed(1, 7).bad().settled(1, 7, Failed).check(&ORACLE);
+    let twice = |script| {
+        let script = refused(script, 2).settled(2, 7, InDoubt);
+        refused(script.resolved(2, 7, Pending, NeverSent), 2)
+    };
     let released = in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated);
-    refused(released, 2).bad().settled(2, 7, Failed).check(&ORACLE);
+    twice(released).bad().settled(2, 7, Failed).check(&ORACLE);
     let proved = in_doubt(SinkKind::Fenced).resolved(2, 7, Pending, SinkLacksIt);
-    refused(proved, 2).settled(2, 7, Failed).check(&ORACLE);
+    twice(proved).settled(2, 7, Failed).check(&ORACLE);
+}
+
+/// n1 claims message 7 and sends it; the sink refuses it for now, and it waits.
+fn once_refused() -> Script {
+    let script = Script::new().claimed(1, 7).send_started(1, 1, 7).send_ended(1, 1, 7, NotNow);
+    script.settled(1, 7, InDoubt).resolved(1, 7, Pending, NeverSent)
+}
+
+#[test]
+fn giving_up_takes_as_many_known_failures_as_the_holder_is_told() {
+    let refused =
+        |script: Script| script.claimed(1, 7).send_started(1, 1, 7).send_ended(1, 1, 7, NotNow);
+    refused(Script::new()).bad().settled(1, 7, Failed).check(&ORACLE);
+    // What was given back unsent was no failure, and a stamp that was too old is none.
+    let back = Script::new().claimed(1, 7).settled(1, 7, InDoubt);
+    let back = back.resolved(1, 7, Pending, NeverSent);
+    refused(back).bad().settled(1, 7, Failed).check(&ORACLE);
+    let fenced = once_refused().claimed(1, 7).send_started(1, 1, 7).send_ended(1, 1, 7, Fenced);
+    fenced.bad().settled(1, 7, Failed).check(&ORACLE);
+    // A person lets it begin anew.
+    let failed = refused(once_refused()).settled(1, 7, Failed).judged(7, Failed, Pending);
+    refused(failed).bad().settled(1, 7, Failed).check(&ORACLE);
+}
+
+#[test]
+fn a_holder_doubts_only_what_is_in_doubt() {
+    let sent = |outcome| {
+        let script = Script::new().claimed(1, 7).send_started(1, 1, 7);
+        script.send_ended(1, 1, 7, outcome)
+    };
+    for outcome in [NotNow, NotSent, Accepted, Rejected] {
+        sent(outcome).bad().settled(1, 7, InDoubt).check(&ORACLE);
+        sent(outcome).settled(2, 7, InDoubt).check(&ORACLE);
+    }
+    for outcome in [Unknown, Fenced] {
+        sent(outcome).settled(1, 7, InDoubt).check(&ORACLE);
+    }
+    Script::new().claimed(1, 7).bad().settled(1, 7, InDoubt).check(&ORACLE);
+    Script::new().claimed(1, 7).send_started(1, 1, 7).settled(1, 7, InDoubt).check(&ORACLE);
+    // What is given back is, in the same transaction.
+    let script = sent(NotNow).at(1).bad().settled(1, 7, InDoubt).at(2);
+    script.resolved(1, 7, Pending, NeverSent).check(&ORACLE);
+}
+
+#[test]
+fn a_window_that_may_be_over_is_a_doubt() {
+    let window = SinkKind::WINDOW_MARGIN + std::time::Duration::from_secs(8);
+    let sink = SinkKind::Dedup { window };
+    let released = || in_doubt(sink).resolved(2, 7, Pending, Deduplicated).claimed(2, 7);
+    // Four of eight seconds after the first claim, at 1 s.
+    released().at(5_000).settled(2, 7, InDoubt).check(&ORACLE);
+    released().at(4_999).bad().settled(2, 7, InDoubt).check(&ORACLE);
+    let fast = released().clock_out_of_bound(2);
+    fast.at(4_999).settled(2, 7, InDoubt).check(&ORACLE);
+    // No window runs for what was never released.
+    let fresh = Script::new().sink(sink).claimed(1, 7).at(9_000);
+    fresh.bad().settled(1, 7, InDoubt).check(&ORACLE);
+}
+
+#[test]
+fn a_claim_of_an_assignment_that_has_ended_is_in_doubt() {
+    let claimed = || Script::new().assigned(1, 3, 1, 1).claimed(1, 7).share_claimed(1, 3, 1, 1, 7);
+    claimed().assigned(2, 3, 1, 2).settled(1, 7, InDoubt).check(&ORACLE);
+    claimed().bad().settled(1, 7, InDoubt).check(&ORACLE);
+    claimed().assigned(2, 4, 1, 2).bad().settled(1, 7, InDoubt).check(&ORACLE);
 }
 
 #[test]

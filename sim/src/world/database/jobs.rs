@@ -1,7 +1,7 @@
 //! The job runs of the simulated database: the calls of [`JobRuns`], their record in commit order,
 //! and the testbed's own books of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fencepost::store::{
@@ -12,7 +12,7 @@ use fencepost::{Token, WallTime};
 
 use super::{Answer, Books, Database, Question, RemoteStore};
 use crate::faults::plan::PlannedJob;
-use crate::history::{JobEvent, JobNo, JobRun, Kind};
+use crate::history::{JobEvent, JobNo, JobRun, Kind, Look};
 use crate::world::recorder::Recorder;
 
 /// What a node asks of the database: the calls of [`JobRuns`].
@@ -20,7 +20,7 @@ use crate::world::recorder::Recorder;
 pub enum JobQuestion {
     TakeOver { token: Token, jobs: Vec<JobName> },
     States { jobs: Vec<JobName> },
-    Begin { token: Token, job: JobName, from: WallTime, step: Step },
+    Begin { token: Token, job: JobName, from: WallTime, step: Step, look: Look },
     Finish { token: Token, job: JobName, instant: WallTime, end: RunEnd },
 }
 
@@ -35,7 +35,7 @@ impl JobQuestion {
 #[allow(missing_docs)] // the results are the trait's
 pub enum JobAnswer {
     TakenOver(Checked<TakenOver>),
-    States(JobStates),
+    States(Look, JobStates),
     Begun(Checked<Begun>),
     Finished(Checked<Finished>),
 }
@@ -46,7 +46,9 @@ pub struct JobBooks {
     cursors: BTreeMap<JobNo, WallTime>,
     /// The steps that were recorded last: what is said twice is no second one.
     last: BTreeMap<JobNo, (Token, Step)>,
-    running: BTreeSet<(JobRun, Token)>,
+    running: BTreeMap<JobRun, Token>,
+    /// How runs ended, and under which token.
+    ended: BTreeMap<(JobRun, Token), RunEnd>,
 }
 
 impl JobBooks {
@@ -78,12 +80,15 @@ impl Database {
                 }
                 JobAnswer::TakenOver(taken)
             }
-            JobQuestion::States { jobs } => JobAnswer::States(books.outbox.job_states(jobs, now)?),
-            JobQuestion::Begin { token, job, from, step } => {
+            JobQuestion::States { jobs } => {
+                let states = books.outbox.job_states(jobs, now)?;
+                JobAnswer::States(Look { at: self.recorder.now(), now }, states)
+            }
+            JobQuestion::Begin { token, job, from, step, look } => {
                 let begun = books.outbox.begin_run(*token, job, *from, step, now)?;
                 match begun {
                     Checked::Passed(Begun::Recorded) => {
-                        self.begun(&mut books.jobs, *token, JobNo::of(job), *step);
+                        self.begun(&mut books.jobs, *token, JobNo::of(job), *step, *look, now);
                     }
                     Checked::Passed(Begun::Moved { .. } | Begun::TooEarly { .. }) => {}
                     Checked::Fenced { floor } => self.fenced(*token, floor),
@@ -92,13 +97,10 @@ impl Database {
             }
             JobQuestion::Finish { token, job, instant, end } => {
                 let finished = books.outbox.finish_run(*token, job, *instant, end, now)?;
-                let run = JobRun { job: JobNo::of(job), instant: *instant };
                 match finished {
                     Checked::Passed(Finished::Recorded) => {
-                        if books.jobs.running.remove(&(run, *token)) {
-                            let (token, done) = (*token, *end == RunEnd::Done);
-                            self.job(JobEvent::Finished { run, token, done });
-                        }
+                        let run = JobRun { job: JobNo::of(job), instant: *instant };
+                        self.finished(&mut books.jobs, *token, run, end, now);
                     }
                     Checked::Passed(Finished::NotRunning) => {}
                     Checked::Fenced { floor } => self.fenced(*token, floor),
@@ -118,7 +120,7 @@ impl Database {
     ) {
         for (name, Running { instant, token: of }) in interrupted {
             let (run, of) = (JobRun { job: JobNo::of(name), instant: *instant }, *of);
-            assert!(books.running.remove(&(run, of)), "{run}: the database and the books");
+            assert_eq!(books.running.remove(&run), Some(of), "{run}: the database and the books");
             self.job(JobEvent::Interrupted { run, of, token });
         }
         for job in registered.iter().map(JobNo::of) {
@@ -127,18 +129,44 @@ impl Database {
         }
     }
 
-    fn begun(&self, books: &mut JobBooks, token: Token, job: JobNo, step: Step) {
+    /// What is said twice is no second end. Whether anything else that the database took for one is
+    /// true is for the oracles to say.
+    fn finished(
+        &self,
+        books: &mut JobBooks,
+        token: Token,
+        run: JobRun,
+        end: &RunEnd,
+        now: WallTime,
+    ) {
+        let again = books.ended.insert((run, token), end.clone()).as_ref() == Some(end);
+        let ran = books.running.get(&run) == Some(&token) && books.running.remove(&run).is_some();
+        if ran || !again {
+            let done = *end == RunEnd::Done;
+            self.job(JobEvent::Finished { run, token, done, now });
+        }
+    }
+
+    fn begun(
+        &self,
+        books: &mut JobBooks,
+        token: Token,
+        job: JobNo,
+        step: Step,
+        look: Look,
+        now: WallTime,
+    ) {
         if books.last.insert(job, (token, step)) == Some((token, step)) {
             return;
         }
         if let Some(skip) = step.skip {
             let (first, last, count, why) = (skip.first, skip.last, skip.count, skip.why);
-            self.job(JobEvent::Skipped { job, first, last, count, why, token });
+            self.job(JobEvent::Skipped { job, first, last, count, why, token, look });
         }
         if let Some(instant) = step.run {
             let run = JobRun { job, instant };
-            books.running.insert((run, token));
-            self.job(JobEvent::Began { run, token });
+            books.running.insert(run, token);
+            self.job(JobEvent::Began { run, token, look, now });
         }
         let cursor = step.last().expect("a step decides about an instant");
         books.cursors.insert(job, cursor);
@@ -148,7 +176,7 @@ impl Database {
         self.recorder.record(Kind::Job(event));
     }
 
-    /// Records where each job stands, as the database itself says.
+    /// Records where each job stands and what runs of it, as the database itself says.
     ///
     /// # Errors
     /// SQLite says so.
@@ -165,9 +193,12 @@ impl Database {
         // Asked late, so that no clock that was set back is in the way of what is asked for.
         let states = books.outbox.job_states(&names, WallTime { unix_ms: u64::MAX })?;
         for ((job, cursor), state) in kept.into_iter().zip(states.jobs) {
-            let found = state.map(|state| state.cursor);
+            let found = state.as_ref().map(|state| state.cursor);
             assert_eq!(found, Some(cursor), "{job}: the database and the books");
-            recorder.record(Kind::Job(JobEvent::Final { job, cursor, now }));
+            let running = state.map(|state| state.running).unwrap_or_default();
+            let mut running: Vec<_> = running.iter().map(|run| (run.instant, run.token)).collect();
+            running.sort_unstable();
+            recorder.record(Kind::Job(JobEvent::Final { job, cursor, now, running }));
         }
         Ok(())
     }
@@ -203,7 +234,13 @@ impl JobRuns for RemoteStore {
     }
 
     async fn job_states(&self, jobs: &[JobName]) -> Result<JobStates, StoreError> {
-        expect!(self.ask_for_jobs(JobQuestion::States { jobs: jobs.to_vec() }).await, States)
+        match self.ask_for_jobs(JobQuestion::States { jobs: jobs.to_vec() }).await? {
+            JobAnswer::States(look, states) => {
+                *self.look.lock().expect("never held across a panic") = look;
+                Ok(states)
+            }
+            _ => unreachable!("the database answers what it was asked"),
+        }
     }
 
     async fn begin_run(
@@ -214,7 +251,9 @@ impl JobRuns for RemoteStore {
         step: &Step,
     ) -> Result<Checked<Begun>, StoreError> {
         let (job, step) = (job.clone(), *step);
-        expect!(self.ask_for_jobs(JobQuestion::Begin { token, job, from, step }).await, Begun)
+        let look = *self.look.lock().expect("never held across a panic");
+        let question = JobQuestion::Begin { token, job, from, step, look };
+        expect!(self.ask_for_jobs(question).await, Begun)
     }
 
     async fn finish_run(

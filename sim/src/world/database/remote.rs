@@ -1,6 +1,6 @@
 //! The database as a node sees it: far away. What leaves the node is recorded here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fencepost::store::{
     Activated, Attempt, BindError, Checked, Claim, Doubt, EnqueueError, Enqueued, Fence,
@@ -9,7 +9,7 @@ use fencepost::store::{
 use fencepost::{Boot, Generation, Identity, NodeId, Token, WallTime};
 
 use super::{Answer, Question, message_no};
-use crate::history::{ClaimEnd, Kind, MessageNo};
+use crate::history::{ClaimEnd, Kind, Look, MessageNo};
 use crate::world::clocks::Clocks;
 use crate::world::recorder::Recorder;
 use crate::world::rpc::Client;
@@ -24,6 +24,8 @@ pub struct RemoteStore {
     pub node: NodeId,
     /// The node's clocks.
     pub clocks: Arc<Clocks>,
+    /// The last look at the jobs that was answered.
+    pub look: Mutex<Look>,
 }
 
 impl RemoteStore {
