@@ -139,6 +139,11 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         let id = &claimed.message.id;
         match sent {
             Ok(()) => Settlement::Delivered,
+            // Perhaps the word of somebody on the way to a recipient that has it already: see `retry`.
+            Err(SendError::Rejected(reason)) if claimed.send_by.is_some() => {
+                reach!("rejected_while_in_doubt");
+                self.retry(claimed, reason)
+            }
             Err(SendError::Rejected(reason)) => {
                 warn!(%id, reason, "the recipient refuses the message");
                 Settlement::Failed { reason }
@@ -159,7 +164,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         }
     }
 
-    /// A known failure: the message waits, or is a dead letter.
+    /// A failure without an effect: the message waits, or is a dead letter.
     fn retry(&self, claimed: &Claimed, reason: String) -> Settlement {
         let Outgoing { id, failures, .. } = &claimed.message;
         let attempts = failures + 1;

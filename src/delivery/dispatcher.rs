@@ -35,9 +35,10 @@ pub struct DispatcherConfig {
     pub batch: usize,
     /// How long to wait before a store or sink that did not answer is asked again.
     pub retry: Duration,
-    /// How long a message waits that its sink refused for now.
+    /// How long a message waits that its sink refused for now, or that is sent again after an unknown
+    /// outcome.
     pub backoff: Backoff,
-    /// After so many such refusals a message is a dead letter.
+    /// After so many such attempts a message is a dead letter, if it is known that none had an effect.
     pub attempts_max: u64,
 }
 

@@ -17,11 +17,12 @@ mod unfenced;
 mod verdicts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     Assignments, Attempt, Checked, Claim, Enqueued, Entry, FenceRow, JobName, MessageId,
-    NewMessage, Passed, Permit, Settled, Settlement, SqliteOutbox, SqliteStore, Store, StoreError,
-    Verdict, VerdictError,
+    NewMessage, Passed, Permit, Proof, Settled, Settlement, SqliteOutbox, SqliteStore, Store,
+    StoreError, Verdict, VerdictError,
 };
 use crate::id::{Boot, Generation, Identity, Incarnation, Token};
 use crate::store::{Activated, BindError};
@@ -130,8 +131,10 @@ for_every_store! {
         every_settlement_leads_somewhere two_words_about_one_attempt a_retry_waits
         a_sweep_takes_only_earlier_tokens many_claim_at_once;
     doubts: proofs_move_and_parking_stays a_window_that_is_over_parks
-        a_window_runs_on_from_the_first_claim reasons_of_any_text_are_kept;
-    order: one_of_a_key_at_a_time a_failed_one_does_not_block a_batch_of_one_key;
+        a_window_runs_on_from_the_first_claim what_is_sent_again_rests_first
+        no_pause_outlasts_the_window what_is_given_up_is_a_dead_letter
+        reasons_of_any_text_are_kept;
+    order: one_of_a_key_at_a_time nobody_overtakes_one_that_rests a_failed_one_does_not_block a_batch_of_one_key;
     jobs: an_instant_runs_once a_deposed_holders_run_is_interrupted;
     verdicts: a_person_settles_what_is_parked a_dead_letter_is_requeued
         verdicts_that_do_not_fit_are_refused;
@@ -202,6 +205,9 @@ pub(super) async fn settle(
         Checked::Fenced { floor } => Checked::Fenced { floor },
     }
 }
+
+/// A proof for a sink without the message, to be sent again at once.
+pub(super) const LACKS: Proof = Proof::SinkLacksIt { after: Duration::ZERO };
 
 pub(super) fn in_doubt(reason: &str) -> Settlement {
     Settlement::InDoubt { reason: reason.into() }

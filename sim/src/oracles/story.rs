@@ -46,11 +46,11 @@ impl Story {
     }
 
     /// Whether the holder of the latest claim, and no other, says that it sent nothing but what was
-    /// refused, for now or for its stamp, and is right.
+    /// refused, whatever for, and is right.
     fn never_sent(&self, token: Token) -> bool {
         let nothing = |send: &Send| {
-            use SendOutcome::{Fenced, NotNow, NotSent};
-            matches!(send.outcome, Some(NotSent | NotNow | Fenced))
+            use SendOutcome::{Fenced, NotNow, NotSent, Rejected};
+            matches!(send.outcome, Some(NotSent | NotNow | Fenced | Rejected))
         };
         self.claim.is_some_and(|(claim, _)| claim == token)
             && self.sends_of_claim(token).all(nothing)
@@ -60,7 +60,9 @@ impl Story {
     pub fn proves(&self, sink: SinkKind, token: Token, to: MessageState, proof: ProofKind) -> bool {
         match (proof, to) {
             (ProofKind::SinkHasIt, MessageState::Delivered)
-            | (ProofKind::SinkLacksIt, MessageState::Pending) => sink == SinkKind::Fenced,
+            | (ProofKind::SinkLacksIt, MessageState::Pending | MessageState::Failed) => {
+                sink == SinkKind::Fenced
+            }
             (ProofKind::Deduplicated, MessageState::Pending) => {
                 matches!(sink, SinkKind::Dedup { .. })
             }
@@ -79,8 +81,7 @@ impl Story {
             // Refused for good, or given up: then no attempt may have had an effect.
             MessageState::Failed => {
                 let certain = !self.sends.iter().any(Send::may_have_had_effect);
-                ended == Some(SendOutcome::Rejected)
-                    || ended.is_some() && self.never_sent(token) && certain
+                ended.is_some() && self.never_sent(token) && certain
             }
             MessageState::Claimed | MessageState::InDoubt => true,
         }

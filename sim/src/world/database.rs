@@ -215,7 +215,9 @@ impl Database {
                 let answer = books.outbox.resolve(*token, attempt, proof, now)?;
                 let kind = match proof {
                     Proof::SinkHasIt => Some(ProofKind::SinkHasIt),
-                    Proof::SinkLacksIt => Some(ProofKind::SinkLacksIt),
+                    Proof::SinkLacksIt { .. } | Proof::GivenUp { .. } => {
+                        Some(ProofKind::SinkLacksIt)
+                    }
                     Proof::Deduplicated { .. } => Some(ProofKind::Deduplicated),
                     Proof::Park { .. } => None,
                 };

@@ -59,7 +59,7 @@ pub(super) const PENDING: &str = concat!(
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
     ORDER BY seq LIMIT $1"
 );
-pub(super) const DOUBTS: &str = "SELECT id, attempts, token, reason FROM fencepost.outbox
+pub(super) const DOUBTS: &str = "SELECT id, attempts, token, failures, reason FROM fencepost.outbox
     WHERE state = 4 AND NOT parked ORDER BY seq LIMIT $1";
 
 impl Outbox for PostgresStore {
@@ -179,7 +179,8 @@ impl Outbox for PostgresStore {
         let doubts = rows(&self.session().await?, DOUBTS, &[&at_most(limit)]).await?;
         let read = |row: &Row| {
             let attempt = Attempt { id: id(row, 0)?, number: count(row, 1)? };
-            Ok(Doubt { attempt, token: as_token(get(row, 2)?), reason: get(row, 3)? })
+            let (token, failures) = (as_token(get(row, 2)?), count(row, 3)?);
+            Ok(Doubt { attempt, token, failures, reason: get(row, 4)? })
         };
         doubts.iter().map(read).collect()
     }

@@ -17,7 +17,7 @@ pub(super) const PENDING: &str = "SELECT id, attempts + 1, failures, bytes
         SELECT 1 FROM outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
     ORDER BY mine.seq LIMIT ?1";
-pub(super) const DOUBTS: &str = "SELECT id, attempts, token, reason FROM outbox
+pub(super) const DOUBTS: &str = "SELECT id, attempts, token, failures, reason FROM outbox
     WHERE state = 4 AND parked = 0 ORDER BY seq LIMIT ?1";
 
 impl SqliteOutbox {
@@ -64,7 +64,8 @@ impl SqliteOutbox {
     pub fn doubts(&mut self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
         self.list(DOUBTS, [at_most(limit)], |row| {
             let attempt = Attempt { id: id(row, 0)?, number: count(row, 1)? };
-            Ok(Doubt { attempt, token: token(row, 2)?, reason: row.get(3)? })
+            let (token, failures) = (token(row, 2)?, count(row, 3)?);
+            Ok(Doubt { attempt, token, failures, reason: row.get(4)? })
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::{
-    Assigned, Assignment, Change, Epoch, Lot, MAX_UNITS, MessageState, Proof, Share, Unit, WorkName,
+    Assigned, Assignment, Change, Epoch, Lot, MAX_UNITS, MessageState, Share, Unit, WorkName,
 };
 
 pub(in crate::store) fn work() -> WorkName {
@@ -178,7 +178,7 @@ pub(super) async fn what_the_worker_before_has_claimed_is_in_doubt(store: &impl 
     assert_eq!(late, Checked::Passed(Settled::Refused { state }));
     assert_eq!(claim_as(store, &permit(5, 0, 1, 1, n1())).await, NOT_ASSIGNED);
     // Resolved, it is the new worker's.
-    let resolved = store.resolve(Token(5), &attempt("m", 1), Proof::SinkLacksIt).await;
+    let resolved = store.resolve(Token(5), &attempt("m", 1), LACKS).await;
     assert_eq!(resolved, Ok(Checked::Passed(Settled::Now(MessageState::Pending))));
     assert_eq!(claim_as(store, &permit(5, 0, 1, 2, n2())).await, GRANTED);
     assert_eq!(store.entry_of("m").await.unwrap().worker, Some(n2().node));

@@ -93,6 +93,9 @@ fn a_proof_must_be_one_that_the_sink_can_give_and_fit_the_new_state() {
     wrong(DEDUP, Pending, SinkLacksIt);
     wrong(DEDUP, Delivered, SinkHasIt);
     wrong(DEDUP, Delivered, Deduplicated);
+    wrong(DEDUP, Failed, Deduplicated);
+    wrong(DEDUP, Failed, SinkLacksIt);
+    wrong(SinkKind::Fenced, Failed, SinkHasIt);
     wrong(SinkKind::Fenced, Pending, Deduplicated);
     wrong(SinkKind::Fenced, Pending, SinkHasIt);
     wrong(Plain, Delivered, SinkHasIt);
@@ -184,8 +187,23 @@ fn giving_up_takes_the_certainty_that_no_attempt_had_an_effect() {
     Script::new().claimed(1, 7).bad().settled(1, 7, Failed).check(&ORACLE);
     let released = in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated);
     refused(released, 2).bad().settled(2, 7, Failed).check(&ORACLE);
+    in_doubt(SinkKind::Fenced).resolved(2, 7, Failed, SinkLacksIt).check(&ORACLE);
     let proved = in_doubt(SinkKind::Fenced).resolved(2, 7, Pending, SinkLacksIt);
     refused(proved, 2).settled(2, 7, Failed).check(&ORACLE);
+}
+
+/// Somebody on the way to the recipient may have said no; an earlier attempt may have come through.
+#[test]
+fn a_rejection_says_nothing_about_an_earlier_attempt() {
+    let rejected = |script: Script, token| {
+        let script = script.claimed(token, 7).send_started(1, token, 7);
+        script.send_ended(1, token, 7, Rejected)
+    };
+    rejected(Script::new(), 1).settled(1, 7, Failed).check(&ORACLE);
+    let released = || in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated);
+    rejected(released(), 2).bad().settled(2, 7, Failed).check(&ORACLE);
+    let again = rejected(released(), 2).settled(2, 7, InDoubt).resolved(2, 7, Pending, NeverSent);
+    again.claimed(2, 7).send_started(2, 2, 7).check(&ORACLE);
 }
 
 #[test]

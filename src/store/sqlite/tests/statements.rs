@@ -45,7 +45,7 @@ fn no_statement_is_compiled_anew() {
         claim(&mut outbox, 5, 10);
         settle(&mut outbox, 5, &in_doubt("?"));
         outbox.doubts(9).unwrap();
-        resolve(&mut outbox, 5, &Proof::SinkLacksIt, 10);
+        resolve(&mut outbox, 5, &LACKS, 10);
         outbox.pending(9, LATER).unwrap();
         outbox.sweep(Token(5), at(10)).unwrap();
         outbox.roll().unwrap();
