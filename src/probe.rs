@@ -123,6 +123,7 @@ mod simulated {
         ("activation_failed", "the store refused to raise the floor and changed nothing"),
         ("claim_failed", "the store refused a claim and changed nothing"),
         ("settle_failed", "the store refused a settlement and changed nothing"),
+        ("left_claim_in_doubt", "a share began with claims of a run that was cut short"),
         ("batch_cut_short", "what was claimed and not sent was given back"),
         ("retry_scheduled", "a message that was refused for now waits before it is sent again"),
         ("dead_letter", "a message failed too often and was given up"),

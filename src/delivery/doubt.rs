@@ -17,9 +17,12 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     pub(super) async fn settle_doubts(&self, session: &mut Session<C>) -> Result<bool, Ended> {
         session.guard.check()?;
         let doubts = match self.store.doubts(DOUBTS_AT_ONCE).await {
-            Ok(doubts) => doubts,
+            Ok(doubts) => {
+                self.store_trouble.answered(self.clock.now());
+                doubts
+            }
             Err(error) => {
-                debug!(%error, "cannot look for doubts");
+                self.store_failed("cannot look for doubts", &error);
                 return Ok(true);
             }
         };
@@ -51,7 +54,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 Err(session.lost())
             }
             Err(SinkError::Unavailable(error)) => {
-                debug!(error, "cannot fence the sink yet");
+                self.sink_failed("cannot fence it yet", &error);
                 Ok(false)
             }
         }
@@ -73,7 +76,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 Ok(false) => Ok(Some(self.lacking(session, doubt))),
                 Err(SinkError::Fenced { .. }) => Err(session.lost()),
                 Err(SinkError::Unavailable(error)) => {
-                    debug!(id = %doubt.attempt.id, error, "cannot ask the sink yet");
+                    self.sink_failed("cannot ask it about a doubt yet", &error);
                     Ok(None)
                 }
             },
@@ -120,7 +123,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     debug!(id = %attempt.id, ?state, "no doubt left to settle");
                     return Ok(());
                 }
-                Err(error) => debug!(id = %attempt.id, %error, "resolution unanswered"),
+                Err(error) => self.store_failed("cannot settle a doubt yet", &error),
             }
             session.guard.check()?;
             self.pause(session).await;

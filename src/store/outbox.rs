@@ -210,6 +210,12 @@ pub trait Outbox: Send + Sync + 'static {
         wall: WallTime,
     ) -> impl Future<Output = Result<Checked<Vec<Claim>>, StoreError>> + Send;
 
+    /// The attempts that are claimed under exactly this permit, whether it still counts or not.
+    fn claimed_under(
+        &self,
+        permit: &Permit,
+    ) -> impl Future<Output = Result<Vec<Attempt>, StoreError>> + Send;
+
     /// Says what became of attempts that are claimed under `token`.
     fn settle(
         &self,

@@ -119,7 +119,8 @@ for_every_store! {
         epochs_rise_and_a_change_names_the_one_before only_the_floor_assigns
         impossible_changes_are_refused a_worker_claims_under_exactly_its_newest_assignment
         a_worker_sees_and_claims_only_what_is_in_its_lots
-        what_the_worker_before_has_claimed_is_in_doubt claims_of_other_units_stand
+        what_the_worker_before_has_claimed_is_in_doubt
+        what_is_claimed_under_a_permit_is_found claims_of_other_units_stand
         two_claimers_of_one_token_are_two a_deposed_leaders_assignments_count_no_more
         another_number_of_units_ends_all_that_was_assigned
         what_is_assigned_at_once_is_assigned_once;

@@ -36,6 +36,7 @@ pub enum Question {
     Sweep { token: Token },
     Enqueue { messages: Vec<NewMessage> },
     Pending { share: Option<Share>, limit: usize },
+    ClaimedUnder { permit: Permit },
     Claim { permit: Permit, attempts: Vec<Attempt>, wall: WallTime },
     Settle { token: Token, settlements: Vec<(Attempt, Settlement)> },
     Doubts { limit: usize },
@@ -48,7 +49,9 @@ impl Question {
     /// Whether its answer acknowledges a commit.
     fn writes(&self) -> bool {
         match self {
-            Self::Roll | Self::Pending { .. } | Self::Doubts { .. } => false,
+            Self::Roll | Self::Pending { .. } | Self::ClaimedUnder { .. } | Self::Doubts { .. } => {
+                false
+            }
             Self::Jobs(question) => question.writes(),
             Self::Work(question) => question.writes(),
             _ => true,
@@ -64,6 +67,7 @@ pub enum Answer {
     Swept(Checked<u64>),
     Enqueued(Result<Vec<Enqueued>, EnqueueError>),
     Pending(Vec<Outgoing>),
+    ClaimedUnder(Vec<Attempt>),
     Claimed(Checked<Vec<Claim>>),
     Settled(Checked<Vec<Settled>>),
     Resolved(Checked<Settled>),
@@ -196,6 +200,9 @@ impl Database {
                     Checked::Fenced { floor } => self.fenced(token, *floor),
                 }
                 Answer::Claimed(answer)
+            }
+            Question::ClaimedUnder { permit } => {
+                Answer::ClaimedUnder(books.outbox.claimed_under(permit)?)
             }
             Question::Settle { token, settlements } => {
                 let answer = books.outbox.settle(*token, settlements, now)?;

@@ -195,6 +195,28 @@ pub(super) async fn claims_of_other_units_stand(store: &impl Subject) {
     assert_eq!(settled, Checked::Passed(Settled::Now(MessageState::Delivered)));
 }
 
+/// Claims of a run that was cut short, which no sweep takes before the next leader: whoever begins anew
+/// under the same assignment finds them, and no others.
+pub(super) async fn what_is_claimed_under_a_permit_is_found(store: &impl Subject) {
+    prepared(store).await;
+    assign(store, 5, 1, &[change(0, 0, n1())]).await;
+    let mine = permit(5, 0, 1, 1, n1());
+    let left = async |permit: &Permit| store.claimed_under(permit).await.unwrap();
+    assert_eq!(left(&mine).await, []);
+    assert_eq!(claim_as(store, &mine).await, GRANTED);
+    add(store, &["n"]).await;
+    let first = claim_next(store, 5, "n").await;
+    assert_eq!(left(&mine).await, [attempt("m", 1)]);
+    assert_eq!(left(&Permit::of_holder(Token(5))).await, [first]);
+    assert_eq!(left(&Permit::of_holder(Token(4))).await, []);
+    assert_eq!(left(&permit(5, 0, 1, 2, n1())).await, []);
+    assert_eq!(left(&permit(4, 0, 1, 1, n1())).await, []);
+    let other = Share { work: WorkName::new("other").unwrap(), ..mine.share.clone().unwrap() };
+    assert_eq!(left(&Permit { token: Token(5), share: Some(other) }).await, []);
+    settle(store, 5, &attempt("m", 1), in_doubt("cut short")).await;
+    assert_eq!(left(&mine).await, []);
+}
+
 pub(super) async fn two_claimers_of_one_token_are_two(store: &impl Subject) {
     prepared(store).await;
     assign(store, 5, 1, &[change(0, 0, n1())]).await;

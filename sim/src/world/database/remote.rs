@@ -108,6 +108,11 @@ impl Outbox for RemoteStore {
         expect!(self.ask(Question::Claim { permit, attempts, wall }).await, Claimed)
     }
 
+    async fn claimed_under(&self, permit: &Permit) -> Result<Vec<Attempt>, StoreError> {
+        let permit = permit.clone();
+        expect!(self.ask(Question::ClaimedUnder { permit }).await, ClaimedUnder)
+    }
+
     async fn settle(
         &self,
         token: Token,

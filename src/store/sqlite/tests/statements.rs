@@ -31,6 +31,7 @@ fn looking_for_work_uses_the_partial_indexes() {
         (rows::IS_BEHIND, "outbox_keys"),
         (read::DOUBTS, "outbox_doubts"),
         (SWEEP, "outbox_claimed"),
+        (read::CLAIMED_UNDER, "outbox_claimed"),
     ];
     for (sql, index) in queries {
         let plan = plan_of(&outbox, sql);
