@@ -113,7 +113,7 @@ fn evidence(entry: &Entry, trail: &[Passed]) -> String {
     say("stands", Some(stands(entry)));
     say("reason", entry.reason.clone());
     say("attempts", Some(entry.attempts.to_string()));
-    say("refused for now", Some(format!("{} times", entry.failures)));
+    say("failed attempts", Some(entry.failures.to_string()));
     let worker = entry.worker.map_or(String::new(), |node| format!(", worker {node}"));
     say("last claimed by", entry.token.map(|token| format!("token {token}{worker}")));
     say("enqueued", Some(date(entry.enqueued)));

@@ -4,7 +4,7 @@
 //! any `coordinator` that says who leads. `status` is what a node believes; `guard` is the permission
 //! to act, `holder` counts who has it; `activation` turns a lease into a guard by raising the store's
 //! fence; `select` and `watch` are ways to wait; `crew` is the work that is attached; `observe` tells
-//! the world outside what happened; `mail` is what components of different nodes say to each other;
+//! the world outside what happened, and `trouble` what goes wrong again and again; `mail` is what components of different nodes say to each other;
 //! `watched` is the cell that all of them are published through.
 
 mod activation;
@@ -12,6 +12,8 @@ mod coordinator;
 mod crew;
 mod guard;
 mod holder;
+#[cfg(test)]
+pub(crate) mod lines;
 mod mail;
 mod observe;
 mod select;
@@ -21,6 +23,7 @@ mod status;
 mod supervise;
 #[cfg(all(test, madsim))]
 pub(crate) mod testing;
+mod trouble;
 mod watch;
 mod watched;
 
@@ -39,5 +42,6 @@ pub use shared::Stopped;
 pub use status::ClusterStatus;
 pub(crate) use supervise::AbortOnDrop;
 pub use supervise::STOP_LIMIT;
+pub(crate) use trouble::Trouble;
 pub use watch::StatusWatch;
 pub use watched::Watched;

@@ -219,55 +219,18 @@ impl Observer for LogObserver {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
     use std::sync::Arc;
 
-    use tracing::field::{Field, Visit};
-    use tracing::span::{Attributes, Id, Record};
-    use tracing::{Event as Line, Metadata, Subscriber};
-
+    use super::super::lines;
     use super::*;
-
-    /// Keeps what is logged.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<String>>>);
-
-    struct Text(String);
-
-    impl Visit for Text {
-        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-            self.0 += &format!("{field}={value:?} ");
-        }
-    }
-
-    impl Subscriber for Lines {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
-        }
-        fn record(&self, _: &Id, _: &Record<'_>) {}
-        fn record_follows_from(&self, _: &Id, _: &Id) {}
-        fn event(&self, line: &Line<'_>) {
-            let mut text = Text(String::new());
-            line.record(&mut text);
-            self.0.lock().unwrap().push(text.0);
-        }
-        fn enter(&self, _: &Id) {}
-        fn exit(&self, _: &Id) {}
-    }
 
     fn names(names: &[&str]) -> Vec<NodeId> {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
     fn logged(observe: impl FnOnce(&LogObserver)) -> Vec<String> {
-        let lines = Lines::default();
         let observer = LogObserver::new(names(&["n1", "n2", "n3"]));
-        tracing::subscriber::with_default(lines.clone(), || observe(&observer));
-        let lines = lines.0.lock().unwrap();
-        lines.clone()
+        lines::logged(|| observe(&observer))
     }
 
     fn clash(peer: &str) -> NodeEvent {

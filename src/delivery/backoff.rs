@@ -1,13 +1,14 @@
-//! How long a message waits that its sink refused for now.
+//! How long a message waits after an attempt that failed: its sink refused it for now, or nobody knows
+//! the outcome and a proof allows another.
 //!
 //! Without jitter: one leader sends one message after the other, so there is no crowd to spread.
 
 use std::time::Duration;
 
-/// Twice as long after each refusal, up to a limit.
+/// Twice as long after each failure, up to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// After the first refusal.
+    /// After the first failure.
     pub first: Duration,
     /// At most.
     pub max: Duration,
@@ -20,7 +21,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// How long to wait after a refusal that `earlier` others came before.
+    /// How long to wait after a failure that `earlier` others came before.
     pub fn after(&self, earlier: u64) -> Duration {
         let doublings = u32::try_from(earlier).unwrap_or(u32::MAX);
         let factor = 2_u32.checked_pow(doublings);

@@ -48,7 +48,11 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             return self.send_then_mark(session, messages).await;
         }
         let mut unsent = self.claim(session, messages).await?;
-        self.send_claimed(session, &mut unsent).await
+        let sent = self.send_claimed(session, &mut unsent).await;
+        if std::mem::take(&mut session.unreached) {
+            self.rest(session, self.config.retry).await;
+        }
+        sent
     }
 
     /// Sends what is claimed, and says what became of each, whatever comes in between.
@@ -121,6 +125,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 outcomes.push((attempt, Settlement::InDoubt { reason }));
                 return Err(session.lost());
             }
+            session.unreached |= matches!(sent, Err(SendError::NotSent(_)));
             let settlement = self.settlement(&claimed, sent);
             session.doubts |= settlement.target() == MessageState::InDoubt;
             let waits =
@@ -139,11 +144,20 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         let id = &claimed.message.id;
         match sent {
             Ok(()) => Settlement::Delivered,
+            // Perhaps the word of somebody on the way to a recipient that has it already: see `retry`.
+            Err(SendError::Rejected(reason)) if claimed.send_by.is_some() => {
+                reach!("rejected_while_in_doubt");
+                self.retry(claimed, reason)
+            }
             Err(SendError::Rejected(reason)) => {
                 warn!(%id, reason, "the recipient refuses the message");
                 Settlement::Failed { reason }
             }
-            Err(SendError::NotSent(reason)) => self.retry(claimed, reason),
+            // No word of the sink's, and no failure of the message's: it never got that far.
+            Err(SendError::NotSent(reason)) => {
+                self.sink_failed("a message was not sent", &reason);
+                Settlement::GivenBack { reason }
+            }
             Err(SendError::NotNow(reason)) => {
                 reach!("send_refused_for_now");
                 self.retry(claimed, reason)
@@ -159,7 +173,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         }
     }
 
-    /// A known failure: the message waits, or is a dead letter.
+    /// A failure without an effect: the message waits, or is a dead letter.
     fn retry(&self, claimed: &Claimed, reason: String) -> Settlement {
         let Outgoing { id, failures, .. } = &claimed.message;
         let attempts = failures + 1;
@@ -178,11 +192,16 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     }
 
     async fn sink_is_ready(&self) -> bool {
-        let ready = self.sink.ready().await;
-        if let Err(error) = &ready {
-            debug!(%error, "the sink is not ready");
+        match self.sink.ready().await {
+            Ok(()) => {
+                self.sink_trouble.answered(self.clock.now());
+                true
+            }
+            Err(error) => {
+                self.sink_failed("it is not ready", &error);
+                false
+            }
         }
-        ready.is_ok()
     }
 
     /// Claims the messages, and leaves out those that there is nothing to claim of any more.
@@ -217,7 +236,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     if mutant!(AmbiguousWriteReplayed) {
                         session.unanswered = messages.to_vec();
                     }
-                    debug!(%error, "claim unanswered");
+                    self.store_failed("a claim is unanswered", &error);
                 }
             }
             self.pause(session).await;
@@ -253,7 +272,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                         StoreError::Unknown(_) => reach!("settle_outcome_unknown"),
                         StoreError::Unavailable(_) => reach!("settle_failed"),
                     }
-                    debug!(%error, "settlement unanswered");
+                    self.store_failed("a settlement is unanswered", &error);
                 }
             }
             session.guard.check()?;

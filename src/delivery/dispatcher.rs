@@ -4,18 +4,19 @@
 //! to the store are repeated until it answers, because said twice they happen once; a send is never
 //! repeated, its message is in doubt (see `doubt`).
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::backoff::Backoff;
 use super::permission::{Ended, Permission};
 use super::sink::{Promise, Sink, Stamp};
-use crate::cluster::{ClusterStatus, Leadership, Watched};
+use crate::cluster::{ClusterStatus, Leadership, Trouble, Watched};
 use crate::id::Token;
-use crate::probe::mutant;
-use crate::store::{Checked, Outgoing, Store};
+use crate::probe::{mutant, reach};
+use crate::store::{Checked, Outgoing, Settlement, Store, StoreError};
 use crate::time::{Clock, Instant};
 use crate::work::WorkGuard;
 
@@ -35,9 +36,10 @@ pub struct DispatcherConfig {
     pub batch: usize,
     /// How long to wait before a store or sink that did not answer is asked again.
     pub retry: Duration,
-    /// How long a message waits that its sink refused for now.
+    /// How long a message waits that its sink refused for now, or that is sent again after an unknown
+    /// outcome.
     pub backoff: Backoff,
-    /// After so many such refusals a message is a dead letter.
+    /// After so many such attempts a message is a dead letter, if it is known that none had an effect.
     pub attempts_max: u64,
 }
 
@@ -60,6 +62,9 @@ pub struct Dispatcher<S, K, C: Clock> {
     pub(super) sink: Arc<K>,
     pub(super) clock: C,
     pub(super) config: DispatcherConfig,
+    /// What the log hears of a store and a sink that fail.
+    pub(super) store_trouble: Trouble,
+    pub(super) sink_trouble: Trouble,
     guard: Arc<Watched<Option<Leadership<C>>>>,
     /// Read by nothing but a planted bug: status is no permission.
     pub(super) status: Arc<Watched<ClusterStatus>>,
@@ -78,11 +83,22 @@ pub(super) struct Session<C> {
     sweep_at: Instant,
     /// Whether there may be doubts to settle.
     pub(super) doubts: bool,
+    /// Whether a message could not be sent at all: then there is a pause before the next look.
+    pub(super) unreached: bool,
     /// Claims without an answer. Read by nothing but a planted bug, under the next token.
     pub(super) unanswered: Vec<Outgoing>,
 }
 
 impl<C: Clock> Session<C> {
+    fn new(
+        guard: Permission<C>,
+        sweep_at: Instant,
+        doubts: bool,
+        unanswered: Vec<Outgoing>,
+    ) -> Self {
+        Self { guard, round: 0, sweep_at, doubts, unreached: false, unanswered }
+    }
+
     pub(super) fn token(&self) -> Token {
         self.guard.token()
     }
@@ -108,7 +124,20 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         status: Arc<Watched<ClusterStatus>>,
         stop: Arc<Watched<bool>>,
     ) -> Self {
-        Self { store, sink, clock, config, guard, status, stop, shared: None }
+        let store_trouble = Trouble::of("delivery", "the store");
+        let sink_trouble = Trouble::of("delivery", "the sink");
+        Self {
+            store,
+            sink,
+            clock,
+            config,
+            store_trouble,
+            sink_trouble,
+            guard,
+            status,
+            stop,
+            shared: None,
+        }
     }
 
     /// The same dispatcher, but messages are delivered by workers, each its share. A permission to
@@ -136,7 +165,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     let unanswered = earlier.map(|session| session.unanswered).unwrap_or_default();
                     let sweep_at = self.clock.now() + self.shared.unwrap_or_default();
                     let guard = Permission::Holder(guard);
-                    Session { guard, round: 0, sweep_at, doubts: true, unanswered }
+                    Session::new(guard, sweep_at, true, unanswered)
                 }
             };
             if let Err(lost) = self.lead(&mut current).await {
@@ -196,12 +225,40 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         let guard = Permission::Worker(guard);
         // A worker sweeps nothing.
         let sweep_at = self.clock.now();
-        let mut session =
-            Session { guard, round: 0, sweep_at, doubts: false, unanswered: Vec::new() };
-        while !self.stopping() && session.guard.check().is_ok() {
-            if let Err(ended) = self.deliver_pending(&mut session).await {
-                return debug!(%ended, "a share is delivered no longer");
+        let mut session = Session::new(guard, sweep_at, false, Vec::new());
+        if let Err(ended) = self.deliver_alone(&mut session).await {
+            debug!(%ended, "a share is delivered no longer");
+        }
+    }
+
+    async fn deliver_alone(&self, session: &mut Session<C>) -> Result<(), Ended> {
+        self.doubt_what_was_left(session).await?;
+        while !self.stopping() {
+            session.guard.check()?;
+            self.deliver_pending(session).await?;
+        }
+        Ok(())
+    }
+
+    /// A run of this share that was cut short under the same assignment may have left claims, which no
+    /// sweep takes: their token is the newest. Nobody acts on them any more, because a share begins
+    /// only when nothing goes on about it. Each is put in doubt by the number of its attempt, so that
+    /// a call that arrives late touches nothing that is claimed from now on.
+    async fn doubt_what_was_left(&self, session: &Session<C>) -> Result<(), Ended> {
+        loop {
+            session.guard.check()?;
+            match self.store.claimed_under(&session.guard.permit()).await {
+                Ok(left) if left.is_empty() => return Ok(()),
+                Ok(left) => {
+                    reach!("left_claim_in_doubt");
+                    warn!(token = %session.token(), left = left.len(), "claims without a sender");
+                    let reason = "its sender was cut short; outcome unknown";
+                    let doubt = |attempt| (attempt, Settlement::InDoubt { reason: reason.into() });
+                    return self.settle(session, left.into_iter().map(doubt).collect()).await;
+                }
+                Err(error) => self.store_failed("cannot look for claims", &error),
             }
+            self.pause(session).await;
         }
     }
 
@@ -216,10 +273,16 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             Some(share) => self.store.pending_of(share, limit).await,
             None => self.store.pending(limit).await,
         };
-        let found = found.unwrap_or_else(|error| {
-            debug!(%error, "cannot look for messages");
-            Vec::new()
-        });
+        let found = match found {
+            Ok(found) => {
+                self.store_trouble.answered(self.clock.now());
+                found
+            }
+            Err(error) => {
+                self.store_failed("cannot look for messages", &error);
+                Vec::new()
+            }
+        };
         if found.is_empty() {
             self.rest(session, self.config.poll).await;
         }
@@ -255,10 +318,18 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     return Ok(());
                 }
                 Ok(Checked::Fenced { .. }) => return Err(session.lost()),
-                Err(error) => debug!(%error, "cannot sweep yet"),
+                Err(error) => self.store_failed("cannot sweep yet", &error),
             }
             self.pause(session).await;
         }
+    }
+
+    pub(super) fn store_failed(&self, what: &str, error: &StoreError) {
+        self.store_trouble.failed(self.clock.now(), what, error);
+    }
+
+    pub(super) fn sink_failed(&self, what: &str, error: &impl Display) {
+        self.sink_trouble.failed(self.clock.now(), what, error);
     }
 
     /// Waits before a call that must be answered is repeated; not past the end of the guard.

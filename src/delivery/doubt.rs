@@ -1,6 +1,6 @@
 //! Doubts: messages that may or may not have been sent, settled by the proof that the sink can give.
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::dispatcher::{Dispatcher, Session};
 use super::permission::Ended;
@@ -17,9 +17,12 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     pub(super) async fn settle_doubts(&self, session: &mut Session<C>) -> Result<bool, Ended> {
         session.guard.check()?;
         let doubts = match self.store.doubts(DOUBTS_AT_ONCE).await {
-            Ok(doubts) => doubts,
+            Ok(doubts) => {
+                self.store_trouble.answered(self.clock.now());
+                doubts
+            }
             Err(error) => {
-                debug!(%error, "cannot look for doubts");
+                self.store_failed("cannot look for doubts", &error);
                 return Ok(true);
             }
         };
@@ -51,7 +54,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 Err(session.lost())
             }
             Err(SinkError::Unavailable(error)) => {
-                debug!(error, "cannot fence the sink yet");
+                self.sink_failed("cannot fence it yet", &error);
                 Ok(false)
             }
         }
@@ -60,21 +63,39 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     /// The proof that the sink can give about one doubt; `None` if it has to be asked again.
     async fn prove(&self, session: &Session<C>, doubt: &Doubt) -> Result<Option<Proof>, Ended> {
         match self.sink.promise() {
-            Promise::Deduplicates { window } => Ok(Some(Proof::Deduplicated { window })),
+            Promise::Deduplicates { window } => {
+                let after = self.config.backoff.after(doubt.failures);
+                Ok(Some(Proof::Deduplicated { window, after }))
+            }
             Promise::Plain => {
                 let reason = format!("{}; the sink cannot tell", doubt.reason);
                 Ok(Some(Proof::Park { reason }))
             }
             Promise::Fenced => match self.sink.has(&doubt.attempt.id, session.stamp()).await {
                 Ok(true) => Ok(Some(Proof::SinkHasIt)),
-                Ok(false) => Ok(Some(Proof::SinkLacksIt)),
+                Ok(false) => Ok(Some(self.lacking(session, doubt))),
                 Err(SinkError::Fenced { .. }) => Err(session.lost()),
                 Err(SinkError::Unavailable(error)) => {
-                    debug!(id = %doubt.attempt.id, error, "cannot ask the sink yet");
+                    self.sink_failed("cannot ask it about a doubt yet", &error);
                     Ok(None)
                 }
             },
         }
+    }
+
+    /// What comes of a doubt about a message that the sink does not have: it is tried again after a
+    /// pause, or once too often is a dead letter. What an earlier leader claimed was perhaps never
+    /// sent, which is no reason to give up.
+    fn lacking(&self, session: &Session<C>, doubt: &Doubt) -> Proof {
+        let Doubt { attempt: Attempt { id, .. }, token, failures, reason } = doubt;
+        let attempts = failures + 1;
+        if attempts >= self.config.attempts_max && *token == session.token() {
+            warn!(%id, attempts, reason, "given up");
+            return Proof::GivenUp {
+                reason: format!("gave up after {attempts} attempts: {reason}"),
+            };
+        }
+        Proof::SinkLacksIt { after: self.config.backoff.after(*failures) }
     }
 
     /// Settles a doubt in the store, until the store has answered.
@@ -90,6 +111,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     match state {
                         MessageState::Pending => reach!("in_doubt_resent"),
                         MessageState::Delivered => reach!("in_doubt_proved_delivered"),
+                        MessageState::Failed => reach!("dead_letter"),
                         _ => reach!("in_doubt_parked"),
                     }
                     info!(id = %attempt.id, state = state.name(), ?proof, "doubt settled");
@@ -101,7 +123,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     debug!(id = %attempt.id, ?state, "no doubt left to settle");
                     return Ok(());
                 }
-                Err(error) => debug!(id = %attempt.id, %error, "resolution unanswered"),
+                Err(error) => self.store_failed("cannot settle a doubt yet", &error),
             }
             session.guard.check()?;
             self.pause(session).await;

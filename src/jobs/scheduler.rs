@@ -16,7 +16,9 @@ use tracing::{debug, info, warn};
 use super::decide::{Decision, decide};
 use super::job::{Job, JobContext, Jobs};
 use super::run::Runs;
-use crate::cluster::{AlreadyAttached, ClusterService, Leadership, LeadershipLost, Watched};
+use crate::cluster::{
+    AlreadyAttached, ClusterService, Leadership, LeadershipLost, Trouble, Watched,
+};
 use crate::probe::{holds, reach};
 use crate::store::{
     Begun, Checked, JobName, JobRuns, JobState, JobStates, RunSpan, Running, Step, StoreError,
@@ -39,6 +41,8 @@ pub struct Scheduler<S, C: Clock> {
     clock: C,
     jobs: Jobs<C>,
     names: Vec<JobName>,
+    /// What the log hears of a store that fails.
+    trouble: Trouble,
     guard: Arc<Watched<Option<Leadership<C>>>>,
     stop: Arc<Watched<bool>>,
 }
@@ -53,7 +57,8 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
         stop: Arc<Watched<bool>>,
     ) -> Self {
         let names = jobs.iter().map(|job| job.name().clone()).collect();
-        Self { store, clock, jobs, names, guard, stop }
+        let trouble = Trouble::of("jobs", "the store");
+        Self { store, clock, jobs, names, trouble, guard, stop }
     }
 
     /// Runs until the stop signal; then begins nothing more, and returns when no action runs.
@@ -85,9 +90,12 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
             guard.check()?;
             let ended = runs.count_ended();
             let rest = match self.store.job_states(&self.names).await {
-                Ok(states) => self.look(guard, runs, states).await?,
+                Ok(states) => {
+                    self.trouble.answered(self.clock.now());
+                    self.look(guard, runs, states).await?
+                }
                 Err(error) => {
-                    debug!(%error, "cannot look at the jobs");
+                    self.failed("cannot look at the jobs", &error);
                     RETRY
                 }
             };
@@ -119,7 +127,7 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
                     return Ok(());
                 }
                 Ok(Checked::Fenced { .. }) => return Err(lost),
-                Err(error) => debug!(%error, "cannot take the jobs over yet"),
+                Err(error) => self.failed("cannot take the jobs over yet", &error),
             }
             self.pause(guard).await;
         }
@@ -187,7 +195,7 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
                     if let StoreError::Unknown(_) = &error {
                         reach!("job_begin_outcome_unknown");
                     }
-                    debug!(job = %job.name(), %error, "a beginning is unanswered");
+                    self.failed("the beginning of a run is unanswered", &error);
                 }
             }
             if self.stopping() {
@@ -230,6 +238,10 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
         let action = Box::pin(async move { job.act(given).await });
         runs.start(action, context, Arc::clone(&self.store), self.clock.clone(), RETRY);
         Ok(())
+    }
+
+    fn failed(&self, what: &str, error: &StoreError) {
+        self.trouble.failed(self.clock.now(), what, error);
     }
 
     /// Waits before a call that must be answered is repeated; not past the end of the guard.

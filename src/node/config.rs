@@ -68,9 +68,9 @@ pub struct Delivery {
     pub poll: Duration,
     /// How many messages to claim, send and settle together.
     pub batch: usize,
-    /// How long a message waits that the sink refused for now.
+    /// How long a message waits after an attempt that failed.
     pub backoff: Backoff,
-    /// After so many such refusals it is a dead letter.
+    /// After so many such attempts it is a dead letter.
     pub attempts: u64,
     /// In how many units the outbox is shared among all nodes; if none, the leader delivers.
     pub spread: Option<u32>,

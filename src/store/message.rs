@@ -80,7 +80,8 @@ pub struct Outgoing {
     pub id: MessageId,
     /// The number that the next attempt to deliver it has.
     pub attempt: u64,
-    /// How many attempts the sink has refused for now since it was enqueued, or requeued.
+    /// How many attempts have failed since it was enqueued, or requeued: the sink refused them for
+    /// now, or their outcome was unknown and a proof allows another.
     pub failures: u64,
     /// What is to be delivered.
     pub payload: Arc<[u8]>,

@@ -1,7 +1,7 @@
 //! The outbox: messages in, and the transactions by which a holder delivers them.
 //!
 //! States of a message: pending → claimed(token) → delivered | failed | in doubt; and from in doubt
-//! only by [`Proof`] to delivered or pending again. What is certainly not sent goes from claimed
+//! only by [`Proof`] to delivered, failed or pending again. What is certainly not sent goes from claimed
 //! through doubt to pending within one transaction: the holder's own word is the proof.
 //!
 //! **Order.** A message with a key can be claimed only if no earlier one of that key is pending,
@@ -125,14 +125,25 @@ pub enum Proof {
     /// The sink, fenced with the resolver's stamp, has the message: it becomes delivered.
     SinkHasIt,
     /// The sink, fenced with the resolver's stamp, does not have it, and what is still on its way
-    /// will be refused: it becomes pending.
-    SinkLacksIt,
+    /// will be refused: it becomes pending, one more failure counted.
+    SinkLacksIt {
+        /// It is not to be claimed before this long after the transaction.
+        after: Duration,
+    },
+    /// The same, once too often: it becomes failed.
+    GivenUp {
+        /// Why.
+        reason: String,
+    },
     /// The sink drops a second effect under the same key within `window` of the first attempt that
-    /// may have had one: it becomes pending if that window is still open, and may then be claimed
-    /// only while it is.
+    /// may have had one: it becomes pending if that window is still open, one more failure counted,
+    /// and may then be claimed only while it is.
     Deduplicated {
         /// The sink's window, less a margin for the last attempt to arrive.
         window: Duration,
+        /// It is not to be claimed before this long after the transaction, or the end of the window,
+        /// which parks it.
+        after: Duration,
     },
     /// There is no proof to be had: it stays in doubt, for a person to settle.
     Park {
@@ -161,6 +172,8 @@ pub struct Doubt {
     pub attempt: Attempt,
     /// Who claimed it last.
     pub token: Token,
+    /// How often an attempt has failed before, as [`Outgoing::failures`] counts.
+    pub failures: u64,
     /// What is known.
     pub reason: String,
 }
@@ -204,6 +217,12 @@ pub trait Outbox: Send + Sync + 'static {
         attempts: &[Attempt],
         wall: WallTime,
     ) -> impl Future<Output = Result<Checked<Vec<Claim>>, StoreError>> + Send;
+
+    /// The attempts that are claimed under exactly this permit, whether it still counts or not.
+    fn claimed_under(
+        &self,
+        permit: &Permit,
+    ) -> impl Future<Output = Result<Vec<Attempt>, StoreError>> + Send;
 
     /// Says what became of attempts that are claimed under `token`.
     fn settle(

@@ -45,13 +45,14 @@ pub struct Entry {
     pub reason: Option<String>,
     /// How often it was claimed.
     pub attempts: u64,
-    /// How many attempts the sink has refused for now since it was enqueued, or requeued.
+    /// How many attempts have failed since it was enqueued, or requeued: the sink refused them for
+    /// now, or their outcome was unknown and a proof allowed another.
     pub failures: u64,
     /// When it was enqueued.
     pub enqueued: WallTime,
     /// Since when an attempt may have had an effect: the first claim that was not given back.
     pub first_claimed: Option<WallTime>,
-    /// Before when it is not claimed again, if it was refused for now.
+    /// Before when it is not claimed again, if an attempt has failed.
     pub not_before: Option<WallTime>,
     /// Until when it may be sent again to a deduplicating sink, if it was released to one.
     pub send_until: Option<WallTime>,

@@ -27,7 +27,7 @@ pub(super) struct Row {
     pub(super) worker: Option<NodeId>,
     /// How often it was claimed: the number of the last attempt.
     pub(super) attempts: u64,
-    /// How often the sink has refused it for now.
+    /// How often the sink has refused it for now, or its outcome was unknown and it was sent again.
     pub(super) failures: u64,
     /// Not to be claimed before.
     pub(super) not_before: Option<WallTime>,
@@ -164,8 +164,7 @@ pub(super) fn settle(
         }
         Settlement::Retry { reason, after } => {
             row.reason = Some(reason.clone());
-            row.failures += 1;
-            row.not_before = Some(later(now, *after));
+            count_failure(&mut row, *after, now);
             had_no_effect(&mut row);
         }
         Settlement::GivenBack { reason } => {
@@ -174,6 +173,14 @@ pub(super) fn settle(
         }
     }
     Decision::write(Settled::Now(target), row)
+}
+
+/// One more failure, after which the message waits. Not past the end of its window, which parks it: what
+/// stands behind it should not wait for longer.
+fn count_failure(row: &mut Row, after: Duration, now: WallTime) {
+    let due = later(now, after);
+    row.failures += 1;
+    row.not_before = Some(row.send_until.map_or(due, |end| due.min(end)));
 }
 
 /// The last attempt had no effect. If a window runs, for an earlier one that may have had one, it
@@ -199,17 +206,21 @@ pub(super) fn resolve(
     let meant = |row: &Row| row.state == MessageState::InDoubt && row.attempts == attempt.number;
     let Some(row) = found.filter(meant) else { return Decision::unchanged(refused) };
     let stays = Settled::Now(MessageState::InDoubt);
-    let (state, send_until) = match proof {
-        Proof::SinkHasIt => (MessageState::Delivered, row.send_until),
+    let row = match proof {
+        Proof::SinkHasIt => Row { state: MessageState::Delivered, ..row },
         // No attempt so far had an effect or will have one: no window is running.
-        Proof::SinkLacksIt => (MessageState::Pending, None),
+        Proof::SinkLacksIt { after } => sent_again(row, None, *after, now),
+        Proof::GivenUp { reason } => {
+            let (state, failures) = (MessageState::Failed, row.failures + 1);
+            Row { state, failures, send_until: None, reason: Some(reason.clone()), ..row }
+        }
         Proof::Deduplicated { .. } | Proof::Park { .. } if row.parked => {
             return Decision::unchanged(stays);
         }
-        Proof::Deduplicated { window } => {
+        Proof::Deduplicated { window, after } => {
             match row.first_claimed.map(|first| later(first, *window)) {
-                Some(end) if now < end => (MessageState::Pending, Some(end)),
-                _ if mutant!(WindowIgnored) => (MessageState::Pending, None),
+                Some(end) if now < end => sent_again(row, Some(end), *after, now),
+                _ if mutant!(WindowIgnored) => sent_again(row, None, *after, now),
                 _ => return Decision::write(stays, window_over(row, now)),
             }
         }
@@ -218,8 +229,16 @@ pub(super) fn resolve(
             return Decision::write(stays, Row { parked: true, reason, changed: now, ..row });
         }
     };
-    let row = Row { state, parked: false, send_until, changed: now, ..row };
-    Decision::write(Settled::Now(state), row)
+    let row = Row { parked: false, changed: now, ..row };
+    Decision::write(Settled::Now(row.state), row)
+}
+
+/// Out of doubt, to be sent again after a pause. Without one, a sink that answers nothing of use would
+/// be asked again as fast as the network allows.
+fn sent_again(row: Row, send_until: Option<WallTime>, after: Duration, now: WallTime) -> Row {
+    let mut row = Row { state: MessageState::Pending, send_until, ..row };
+    count_failure(&mut row, after, now);
+    row
 }
 
 /// What a person's verdict comes to: the row to write, and the line of the audit trail.

@@ -17,11 +17,12 @@ mod unfenced;
 mod verdicts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     Assignments, Attempt, Checked, Claim, Enqueued, Entry, FenceRow, JobName, MessageId,
-    NewMessage, Passed, Permit, Settled, Settlement, SqliteOutbox, SqliteStore, Store, StoreError,
-    Verdict, VerdictError,
+    NewMessage, Passed, Permit, Proof, Settled, Settlement, SqliteOutbox, SqliteStore, Store,
+    StoreError, Verdict, VerdictError,
 };
 use crate::id::{Boot, Generation, Identity, Incarnation, Token};
 use crate::store::{Activated, BindError};
@@ -118,7 +119,8 @@ for_every_store! {
         epochs_rise_and_a_change_names_the_one_before only_the_floor_assigns
         impossible_changes_are_refused a_worker_claims_under_exactly_its_newest_assignment
         a_worker_sees_and_claims_only_what_is_in_its_lots
-        what_the_worker_before_has_claimed_is_in_doubt claims_of_other_units_stand
+        what_the_worker_before_has_claimed_is_in_doubt
+        what_is_claimed_under_a_permit_is_found claims_of_other_units_stand
         two_claimers_of_one_token_are_two a_deposed_leaders_assignments_count_no_more
         another_number_of_units_ends_all_that_was_assigned
         what_is_assigned_at_once_is_assigned_once;
@@ -131,8 +133,10 @@ for_every_store! {
         every_settlement_leads_somewhere two_words_about_one_attempt a_retry_waits
         a_sweep_takes_only_earlier_tokens many_claim_at_once;
     doubts: proofs_move_and_parking_stays a_window_that_is_over_parks
-        a_window_runs_on_from_the_first_claim reasons_of_any_text_are_kept;
-    order: one_of_a_key_at_a_time a_failed_one_does_not_block a_batch_of_one_key;
+        a_window_runs_on_from_the_first_claim what_is_sent_again_rests_first
+        no_pause_outlasts_the_window what_is_given_up_is_a_dead_letter
+        reasons_of_any_text_are_kept;
+    order: one_of_a_key_at_a_time nobody_overtakes_one_that_rests a_failed_one_does_not_block a_batch_of_one_key;
     jobs: an_instant_runs_once a_deposed_holders_run_is_interrupted;
     verdicts: a_person_settles_what_is_parked a_dead_letter_is_requeued
         verdicts_that_do_not_fit_are_refused;
@@ -203,6 +207,9 @@ pub(super) async fn settle(
         Checked::Fenced { floor } => Checked::Fenced { floor },
     }
 }
+
+/// A proof for a sink without the message, to be sent again at once.
+pub(super) const LACKS: Proof = Proof::SinkLacksIt { after: Duration::ZERO };
 
 pub(super) fn in_doubt(reason: &str) -> Settlement {
     Settlement::InDoubt { reason: reason.into() }

@@ -70,6 +70,10 @@ impl Outbox for Unfenced {
         refuse()
     }
 
+    async fn claimed_under(&self, _: &Permit) -> Result<Vec<Attempt>, StoreError> {
+        refuse()
+    }
+
     async fn settle(
         &self,
         _: Token,

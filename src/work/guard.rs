@@ -48,6 +48,13 @@ pub struct WorkGuard<C = SystemClock> {
 }
 
 impl<C: Clock> WorkGuard<C> {
+    /// A permission that nobody gave, for tests of what is done under one.
+    #[cfg(all(test, madsim))]
+    pub(crate) fn for_a_test(share: Share, token: Token, until: Instant, clock: C) -> Self {
+        let lasts = Arc::new(Watched::new(Lasts { until, ended: false }));
+        Self { share, token, lasts, clock, holder: Holder::first() }
+    }
+
     /// The work.
     pub fn work(&self) -> &WorkName {
         &self.share.work

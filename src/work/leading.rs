@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::distributor::{Distributor, Order};
 use super::message::{WorkBody, WorkMessage};
 use super::service::Work;
-use crate::cluster::{Leadership, LeadershipLost, Post};
+use crate::cluster::{Leadership, LeadershipLost, Post, Trouble};
 use crate::id::NodeId;
 use crate::store::{Assigned, Assignment, Assignments, Change, Checked, StoreError};
 use crate::time::{Clock, Instant};
@@ -28,6 +28,8 @@ pub(super) struct Leading<S, C> {
     pub(super) post: Post<C>,
     pub(super) work: Work,
     pub(super) store: Arc<S>,
+    /// What the log hears of a store that fails.
+    pub(super) trouble: Trouble,
     /// Questions of workers.
     pub(super) questions: mpsc::Receiver<(NodeId, WorkBody)>,
 }
@@ -103,11 +105,12 @@ impl<S: Assignments, C: Clock> Leading<S, C> {
                 answer = answered(&mut writing), if writing.is_some() && !asleep => match answer {
                     Ok(Checked::Passed(assigned)) => {
                         writing = None;
+                        self.trouble.answered(clock.now());
                         distributor.assigned(clock.now(), &assigned.list, &mut orders);
                     }
                     Ok(Checked::Fenced { .. }) => return Err(LeadershipLost { token }),
                     Err(error) => {
-                        debug!(%error, work = %self.work.name, "assignment unanswered");
+                        self.trouble.failed(clock.now(), "an assignment is unanswered", &error);
                         again_at = Some(clock.now() + RETRY);
                     }
                 },
@@ -125,6 +128,9 @@ impl<S: Assignments, C: Clock> Leading<S, C> {
                     }
                     if now >= tick_at {
                         tick_at = now + every;
+                        if writing.is_none() {
+                            self.trouble.answered(now);
+                        }
                         distributor.tick(now, &mut orders);
                     }
                 }
@@ -138,13 +144,17 @@ impl<S: Assignments, C: Clock> Leading<S, C> {
             guard.check()?;
             match self.store.assignments(&self.work.name).await {
                 Ok(stored) => {
+                    self.trouble.answered(self.post.clock.now());
                     if ![0, self.work.units].contains(&stored.units) {
                         let (before, now) = (stored.units, self.work.units);
                         warn!(work = %self.work.name, before, now, "another number of units");
                     }
                     return Ok(stored);
                 }
-                Err(error) => debug!(%error, work = %self.work.name, "cannot distribute yet"),
+                Err(error) => {
+                    let now = self.post.clock.now();
+                    self.trouble.failed(now, "cannot distribute yet", &error);
+                }
             }
             tokio::select! {
                 biased;

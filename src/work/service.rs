@@ -10,7 +10,7 @@ use super::acting::Acting;
 use super::guard::WorkGuard;
 use super::leading::Leading;
 use super::message::{WorkBody, WorkMessage};
-use crate::cluster::{AlreadyAttached, ClusterService, Letter};
+use crate::cluster::{AlreadyAttached, ClusterService, Letter, Trouble};
 use crate::id::NodeId;
 use crate::store::{Assignments, Fence, MAX_UNITS, WorkName};
 use crate::time::Clock;
@@ -83,8 +83,9 @@ impl<S: Fence + Assignments, C: Clock> ClusterService<S, C> {
             let (to_leader, questions) = mpsc::channel(QUEUE_LEN);
             let (to_worker, answers) = mpsc::channel(QUEUE_LEN);
             let units = work.units;
+            let trouble = Trouble::of("work", "the store");
             let leading =
-                Leading { post: post.clone(), work: work.clone(), store, questions }.run();
+                Leading { post: post.clone(), work: work.clone(), store, trouble, questions }.run();
             let acting = Acting { post, work, answers, run }.work();
             let sorting = async {
                 while let Some(letter) = letters.recv().await {

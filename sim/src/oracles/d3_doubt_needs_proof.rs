@@ -7,17 +7,17 @@
 //!
 //! unless every earlier send is known to have had no effect. And a holder says that its own claim is in
 //! doubt only if it is, because a plain sink's doubts are a person's work; and gives a message up only
-//! after as many known failures as it is told to.
+//! after as many failures as it is told to, of which none had an effect.
 //!
 //! Guards the fourth layer, by the table of DESIGN section 5. A send counts as unknown until its
 //! end says otherwise, so a sender that dies in the middle leaves doubt as well; an accepted one
 //! counts like an unknown one, because sending it again takes the same proof. Late sends beyond the
 //! bound on clocks (see `claims`) are no decisions to send again; D1 watches what becomes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fencepost::Token;
 use fencepost::store::{Epoch, Share, Unit, WorkName};
+use fencepost::{Boot, Token};
 
 use super::claims::{Claims, Standing};
 use super::report::Report;
@@ -89,7 +89,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                         story.settles(setting, token, to, word)
                     }
                     MessageState::InDoubt => {
-                        proof.is_some_and(|proof| story.proves(sink, token, to, proof))
+                        proof.is_some_and(|proof| story.proves(setting, token, to, proof))
                     }
                     // Which other changes there are is D4's business.
                     _ => true,
@@ -100,14 +100,12 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                         let proof = proof.map_or("no proof".into(), |proof| format!("{proof:?}"));
                         format!("{message} went from {from} to {to} under token {token} by {proof}")
                     });
-                } else if from == MessageState::InDoubt && proof != Some(ProofKind::NeverSent) {
-                    for send in &mut story.sends {
-                        send.cleared = true;
-                        send.disproved |= proof == Some(ProofKind::SinkLacksIt);
-                    }
-                    story.released = proof == Some(ProofKind::Deduplicated);
-                } else if proof == Some(ProofKind::NeverSent) {
-                    story.given_back(token);
+                    continue;
+                }
+                match proof {
+                    Some(ProofKind::NeverSent) => story.given_back(token),
+                    Some(proof) => story.sent_again(proof),
+                    None => {}
                 }
             }
             Kind::Judged { message, to: MessageState::Pending, .. } => {
@@ -129,10 +127,12 @@ fn is_given_back(history: &History, index: usize, doubted: &Event) -> bool {
     (next.at, &next.kind) == (doubted.at, &back)
 }
 
-/// Which assignments are the newest, and under which ones messages were claimed last.
+/// Which assignments are the newest, which shares have ended at least once, and under which ones messages
+/// were claimed last.
 #[derive(Default)]
 struct Assigned {
     newest: BTreeMap<(WorkName, Unit), Epoch>,
+    ended: BTreeSet<(WorkName, Unit, Epoch, Boot)>,
     claims: BTreeMap<MessageNo, (Token, Share)>,
 }
 
@@ -145,16 +145,23 @@ impl Assigned {
             WorkEvent::Claimed { message, token, share } => {
                 self.claims.insert(*message, (*token, share.clone()));
             }
-            WorkEvent::Held { .. } | WorkEvent::Ended { .. } | WorkEvent::Acted { .. } => {}
+            WorkEvent::Ended { share } => drop(self.ended.insert(key(share))),
+            WorkEvent::Held { .. } | WorkEvent::Acted { .. } => {}
         }
     }
 
     /// Whether the message was claimed under an assignment that is no longer the newest: whoever
-    /// ended it put the claim in doubt.
+    /// ended it put the claim in doubt. Or by a run of a share that was cut short: the next run of the
+    /// same share does.
     fn is_revoked(&self, message: MessageNo, token: Token) -> bool {
         let claim = self.claims.get(&message).filter(|(of, _)| *of == token);
-        claim.is_some_and(|(_, Share { work, unit, epoch, .. })| {
-            self.newest.get(&(work.clone(), *unit)).is_some_and(|newest| newest > epoch)
+        claim.is_some_and(|(_, share)| {
+            let newest = self.newest.get(&(share.work.clone(), share.unit));
+            newest.is_some_and(|newest| *newest > share.epoch) || self.ended.contains(&key(share))
         })
     }
+}
+
+fn key(share: &Share) -> (WorkName, Unit, Epoch, Boot) {
+    (share.work.clone(), share.unit, share.epoch, share.worker)
 }

@@ -1,5 +1,5 @@
 //! D4: a message changes its state only as DESIGN section 5 says: pending → claimed → delivered,
-//! failed or in doubt; and out of doubt, by proof, to delivered or pending.
+//! failed or in doubt; and out of doubt, by proof, to delivered, failed or pending.
 //!
 //! Guards the fourth layer: whoever reads the outbox may rely on it that nothing else happens, such as
 //! a delivered message that is claimed again. One more way leads into doubt: a message that was
@@ -35,7 +35,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::Moved { message, from, to, proof, .. } => {
                 let known = match (from, to, proof.is_some()) {
                     (Claimed, Delivered | Failed | InDoubt, false)
-                    | (InDoubt, Delivered | Pending, true) => true,
+                    | (InDoubt, Delivered | Failed | Pending, true) => true,
                     (Pending, InDoubt, false) => deduplicates,
                     _ => false,
                 };
@@ -82,6 +82,7 @@ mod tests {
         }
         let doubtful = || claimed().settled(2, 7, InDoubt);
         doubtful().resolved(2, 7, Delivered, SinkHasIt).ends_as(7, Delivered).check(&ORACLE);
+        doubtful().resolved(2, 7, Failed, SinkLacksIt).ends_as(7, Failed).check(&ORACLE);
         for proof in [SinkLacksIt, Deduplicated, NeverSent] {
             let again = doubtful().resolved(2, 7, Pending, proof).claimed(2, 7);
             again.settled(2, 7, Delivered).ends_as(7, Delivered).check(&ORACLE);
@@ -116,12 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn only_proof_leads_out_of_doubt_and_never_to_failed() {
+    fn only_proof_leads_out_of_doubt() {
         let doubtful = || claimed().settled(2, 7, InDoubt);
         for to in [Delivered, Failed, Pending] {
             doubtful().bad().moved(2, 7, InDoubt, to, None).check(&ORACLE);
         }
-        doubtful().bad().resolved(2, 7, Failed, SinkLacksIt).check(&ORACLE);
+        doubtful().bad().resolved(2, 7, Claimed, SinkLacksIt).check(&ORACLE);
     }
 
     #[test]

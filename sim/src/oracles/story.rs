@@ -37,7 +37,7 @@ pub(super) struct Story {
     pub sends: Vec<Send>,
     /// It was released to a deduplicating sink: a window runs for it.
     pub released: bool,
-    /// How often it went back to wait because the sink refused it for now.
+    /// How often it went back to wait: refused for now, or out of doubt to be sent again.
     failures: u32,
 }
 
@@ -65,23 +65,36 @@ impl Story {
     }
 
     /// Whether the holder of the latest claim, and no other, says that it sent nothing but what was
-    /// refused, for now or for its stamp, and is right.
+    /// refused, whatever for, and is right.
     fn never_sent(&self, token: Token) -> bool {
         let nothing = |send: &Send| {
-            use SendOutcome::{Fenced, NotNow, NotSent};
-            matches!(send.outcome, Some(NotSent | NotNow | Fenced))
+            use SendOutcome::{Fenced, NotNow, NotSent, Rejected};
+            matches!(send.outcome, Some(NotSent | NotNow | Fenced | Rejected))
         };
         self.claim.is_some_and(|(claim, _)| claim == token)
             && self.sends_of_claim(token).all(nothing)
     }
 
     /// Whether `proof` can take the message from doubt to `to`.
-    pub fn proves(&self, sink: SinkKind, token: Token, to: MessageState, proof: ProofKind) -> bool {
+    pub fn proves(
+        &self,
+        setting: &Setting,
+        token: Token,
+        to: MessageState,
+        proof: ProofKind,
+    ) -> bool {
+        let fenced = setting.sink == SinkKind::Fenced;
         match (proof, to) {
             (ProofKind::SinkHasIt, MessageState::Delivered)
-            | (ProofKind::SinkLacksIt, MessageState::Pending) => sink == SinkKind::Fenced,
+            | (ProofKind::SinkLacksIt, MessageState::Pending) => fenced,
+            // Given up, by the holder whose own attempt was the last: another's may not even have
+            // begun to send.
+            (ProofKind::SinkLacksIt, MessageState::Failed) => {
+                let own = self.claim.is_some_and(|(claim, _)| claim == token);
+                fenced && own && self.gives_up(setting)
+            }
             (ProofKind::Deduplicated, MessageState::Pending) => {
-                matches!(sink, SinkKind::Dedup { .. })
+                matches!(setting.sink, SinkKind::Dedup { .. })
             }
             (ProofKind::NeverSent, MessageState::Pending) => self.never_sent(token),
             _ => false,
@@ -98,11 +111,12 @@ impl Story {
             // Refused for good, or given up: then no attempt may have had an effect.
             MessageState::Failed => {
                 let certain = !self.sends.iter().any(Send::may_have_had_effect);
-                ended == Some(SendOutcome::Rejected)
-                    || is_known_failure(ended)
-                        && self.never_sent(token)
-                        && certain
-                        && self.failures + 1 >= setting.attempts
+                let known = match ended {
+                    Some(SendOutcome::Rejected) => true,
+                    Some(SendOutcome::NotNow) => self.gives_up(setting),
+                    _ => false,
+                };
+                known && self.never_sent(token) && certain
             }
             MessageState::InDoubt => {
                 self.claim.is_none_or(|(claim, _)| claim != token)
@@ -139,10 +153,28 @@ impl Story {
         self.released && (word.out_of_bound || Duration::from_nanos(passed) * 2 >= told)
     }
 
+    /// Whether one more failure is as many as the holder is told to give up after.
+    fn gives_up(&self, setting: &Setting) -> bool {
+        self.failures + 1 >= setting.attempts
+    }
+
+    /// A proof took it out of doubt: what was sent before allows another send.
+    pub fn sent_again(&mut self, proof: ProofKind) {
+        for send in &mut self.sends {
+            send.cleared = true;
+            send.disproved |= proof == ProofKind::SinkLacksIt;
+        }
+        self.released = proof == ProofKind::Deduplicated;
+        self.failures += 1;
+    }
+
     /// What is certainly not sent begins its window anew, unless an earlier attempt may have had its
     /// effect.
     pub fn given_back(&mut self, token: Token) {
-        self.failures += u32::from(is_known_failure(self.last_outcome(token)));
+        use SendOutcome::{NotNow, Rejected};
+        // In an open window a rejection proves nothing, and waits like a refusal.
+        let refused = matches!(self.last_outcome(token), Some(NotNow | Rejected));
+        self.failures += u32::from(refused);
         if !self.released && !self.sends.iter().any(Send::may_have_had_effect) {
             self.first_claimed = None;
         }
@@ -165,9 +197,4 @@ impl Story {
         let passed = self.first_claimed.map_or(0, |first| now.since(first));
         (u128::from(passed) >= window.as_nanos()).then_some("again after the sink's window")
     }
-}
-
-/// Refused for now, or not sent at all: it waits for its next attempt.
-fn is_known_failure(ended: Option<SendOutcome>) -> bool {
-    matches!(ended, Some(SendOutcome::NotNow | SendOutcome::NotSent))
 }

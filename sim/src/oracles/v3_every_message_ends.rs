@@ -4,14 +4,15 @@
 //! Liveness of the service, and of the recipient's view (DESIGN section 6). A plain sink cannot be
 //! asked, so there doubt remains, parked for a person. A deduplicating sink leaves doubt only when
 //! its window was over, parked as well; a fenced sink never. What stands behind a parked message of
-//! its ordering key waits for the same person.
+//! its ordering key waits for the same person. What a deduplicating sink rejects after an attempt that
+//! may have had its effect is tried for as long as its window lasts, which can be longer than a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::report::Report;
 use super::{Oracle, Setting, SinkKind, Violation};
-use crate::history::{History, Kind, MessageNo, MessageState, ProofKind, SimTime};
+use crate::history::{History, Kind, MessageNo, MessageState, ProofKind, SendOutcome, SimTime};
 
 /// No message is forgotten.
 pub const ORACLE: Oracle = Oracle {
@@ -27,6 +28,9 @@ const WINDOW_PRECISION: Duration = Duration::from_millis(1);
 /// How long a leader may take to park what it finds in doubt. A run can end in the middle of it.
 const PARKING_MAX: Duration = Duration::from_secs(2);
 
+/// How long a message may wait that is due, at most.
+const REST_MAX: Duration = Duration::from_secs(2);
+
 #[derive(Default)]
 struct Fate {
     enqueued: bool,
@@ -34,6 +38,8 @@ struct Fate {
     first_claimed: Option<SimTime>,
     /// It was released to be sent again.
     released: bool,
+    /// How the last send ended.
+    ended: Option<SendOutcome>,
     /// When it last came in doubt.
     doubted: SimTime,
     /// It was said where it stands at the end.
@@ -49,7 +55,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut end = None;
     let mut last_guard = SimTime(0);
     // Messages end in the order in which they were written.
-    let mut parked_keys = BTreeSet::new();
+    let mut waiting_keys = BTreeSet::new();
     for (index, event) in history.besides_messages() {
         match event.kind {
             // What comes in while the nodes are being shut down is not theirs to deliver.
@@ -59,6 +65,9 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             }
             Kind::Claimed { message, .. } => {
                 messages.entry(message).or_default().first_claimed.get_or_insert(event.at);
+            }
+            Kind::SendEnded { message, outcome, .. } => {
+                messages.entry(message).or_default().ended = Some(outcome);
             }
             // A window begins with the first claim that may have led to an effect.
             Kind::Moved { message, proof: Some(ProofKind::NeverSent), .. } => {
@@ -81,9 +90,11 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::Final { message, state, parked } => {
                 let fate = messages.entry(message).or_default();
                 fate.told = true;
-                let waits = fate.key.is_some_and(|key| parked_keys.contains(&key));
-                if parked {
-                    parked_keys.extend(fate.key);
+                let waits = fate.key.is_some_and(|key| waiting_keys.contains(&key))
+                    || state == MessageState::Pending
+                        && fate.is_tried_until_its_window_ends(setting.sink, event.at);
+                if parked || state == MessageState::Pending && waits {
+                    waiting_keys.extend(fate.key);
                 }
                 let flaw = match state {
                     MessageState::Delivered | MessageState::Failed => None,
@@ -113,6 +124,16 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
 }
 
 impl Fate {
+    /// Whether it was released, and rejected since, and the sink's window is still open.
+    fn is_tried_until_its_window_ends(&self, sink: SinkKind, now: SimTime) -> bool {
+        let SinkKind::Dedup { window } = sink else { return false };
+        let open_for = self.first_claimed.map_or(0, |first| now.since(first));
+        let window = window.saturating_sub(SinkKind::WINDOW_MARGIN);
+        self.released
+            && self.ended == Some(SendOutcome::Rejected)
+            && Duration::from_nanos(open_for) < window + REST_MAX
+    }
+
     /// Why the message should not have ended in doubt.
     fn doubt_flaw(
         &self,

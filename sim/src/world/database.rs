@@ -37,6 +37,7 @@ pub enum Question {
     Sweep { token: Token },
     Enqueue { messages: Vec<NewMessage> },
     Pending { share: Option<Share>, limit: usize },
+    ClaimedUnder { permit: Permit },
     Claim { by: NodeId, permit: Permit, attempts: Vec<Attempt>, wall: WallTime },
     Settle { token: Token, settlements: Vec<(Attempt, Settlement)> },
     Doubts { limit: usize },
@@ -49,7 +50,9 @@ impl Question {
     /// Whether its answer acknowledges a commit.
     fn writes(&self) -> bool {
         match self {
-            Self::Roll | Self::Pending { .. } | Self::Doubts { .. } => false,
+            Self::Roll | Self::Pending { .. } | Self::ClaimedUnder { .. } | Self::Doubts { .. } => {
+                false
+            }
             Self::Jobs(question) => question.writes(),
             Self::Work(question) => question.writes(),
             _ => true,
@@ -65,6 +68,7 @@ pub enum Answer {
     Swept(Checked<u64>),
     Enqueued(Result<Vec<Enqueued>, EnqueueError>),
     Pending(Vec<Outgoing>),
+    ClaimedUnder(Vec<Attempt>),
     Claimed(Checked<Vec<Claim>>),
     Settled(Checked<Vec<Settled>>),
     Resolved(Checked<Settled>),
@@ -198,6 +202,9 @@ impl Database {
                 }
                 Answer::Claimed(answer)
             }
+            Question::ClaimedUnder { permit } => {
+                Answer::ClaimedUnder(books.outbox.claimed_under(permit)?)
+            }
             Question::Settle { token, settlements } => {
                 let answer = books.outbox.settle(*token, settlements, now)?;
                 match &answer {
@@ -216,7 +223,9 @@ impl Database {
                 let answer = books.outbox.resolve(*token, attempt, proof, now)?;
                 let kind = match proof {
                     Proof::SinkHasIt => Some(ProofKind::SinkHasIt),
-                    Proof::SinkLacksIt => Some(ProofKind::SinkLacksIt),
+                    Proof::SinkLacksIt { .. } | Proof::GivenUp { .. } => {
+                        Some(ProofKind::SinkLacksIt)
+                    }
                     Proof::Deduplicated { .. } => Some(ProofKind::Deduplicated),
                     Proof::Park { .. } => None,
                 };

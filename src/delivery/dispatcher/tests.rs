@@ -1,18 +1,43 @@
 //! What a leader does about each word of its sink, message by message: a retry, a dead letter, a doubt and
-//! its proof, and that nothing is claimed for a sink that is away.
+//! its proof, and that nothing is claimed for a sink that is away; and what a worker does first.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use super::*;
-use crate::cluster::testing::{Said, World, say};
+use crate::cluster::lines::Lines;
+use crate::cluster::testing::{Said, Simulated, World, say};
 use crate::delivery::{SendError, SinkError};
-use crate::store::{Entry, MessageId, MessageState, NewMessage, SqliteOutbox, SqliteStore};
+use crate::id::{Boot, Generation, Identity, Incarnation};
+use crate::store::{
+    Assignments, Attempt, Change, Entry, Epoch, Fence, MessageId, MessageState, NewMessage, Outbox,
+    Permit, Share, SqliteOutbox, SqliteStore, Unit, WorkName,
+};
 
-/// Says what it is told to, and then yes; writes down what it is asked.
+/// What the sink does about one send.
+struct Word {
+    takes: Duration,
+    says: Result<(), SendError>,
+    /// How often it is not ready after that.
+    then_away: u32,
+}
+
+impl From<SendError> for Word {
+    fn from(error: SendError) -> Self {
+        Self { takes: Duration::ZERO, says: Err(error), then_away: 0 }
+    }
+}
+
+/// The sink has it after so long.
+fn taken(takes: Duration) -> Word {
+    Word { takes, says: Ok(()), then_away: 0 }
+}
+
+/// Does what it is told to, and then says yes; writes down what it is asked.
 struct Scripted {
+    clock: Simulated,
     promise: Promise,
-    words: Mutex<VecDeque<Result<(), SendError>>>,
+    words: Mutex<VecDeque<Word>>,
     away: Mutex<u32>,
     has: bool,
     said: Said,
@@ -34,7 +59,11 @@ impl Sink for Scripted {
 
     async fn send(&self, message: &Outgoing, stamp: Stamp) -> Result<(), SendError> {
         say(&self.said, format!("send {} {stamp}", message.id));
-        self.words.lock().unwrap().pop_front().unwrap_or(Ok(()))
+        let word = self.words.lock().unwrap().pop_front();
+        let Word { takes, says, then_away } = word.unwrap_or_else(|| taken(Duration::ZERO));
+        self.clock.sleep(takes).await;
+        *self.away.lock().unwrap() += then_away;
+        says
     }
 
     async fn fence(&self, stamp: Stamp) -> Result<(), SinkError> {
@@ -52,6 +81,57 @@ fn id(name: &str) -> MessageId {
     MessageId::new(name).unwrap()
 }
 
+/// Messages, a sink, and a node that may lead.
+struct Trial {
+    world: World<SqliteStore>,
+    sink: Scripted,
+    config: DispatcherConfig,
+}
+
+impl Trial {
+    async fn of(promise: Promise, messages: &[&str]) -> Self {
+        let world = World::over(|clock| {
+            SqliteStore::new(SqliteOutbox::in_memory().unwrap(), move || clock.wall())
+        });
+        let messages: Vec<_> =
+            messages.iter().map(|name| NewMessage::new(id(name), *b"hello")).collect();
+        world.service.store().enqueue(&messages).await.unwrap();
+        let (clock, said) = (world.service.clock().clone(), Arc::clone(&world.said));
+        let (words, away) = Default::default();
+        let sink = Scripted { clock, promise, words, away, has: false, said };
+        let config = DispatcherConfig { attempts_max: 3, ..DispatcherConfig::default() };
+        Self { world, sink, config }
+    }
+
+    fn words(mut self, words: impl IntoIterator<Item = impl Into<Word>>) -> Self {
+        self.sink.words = Mutex::new(words.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Leads with token 5 for so long.
+    async fn leads(self, lasting: Duration) -> World<SqliteStore> {
+        let Self { world, sink, config } = self;
+        world.service.deliver(Arc::new(sink), config).unwrap();
+        world.lead(5);
+        tokio::time::sleep(lasting).await;
+        world
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+
+async fn entry_of(world: &World<SqliteStore>, name: &str) -> Entry {
+    let id = id(name);
+    world.service.store().with(move |outbox, _| outbox.entry(&id)).await.unwrap().unwrap()
+}
+
+fn sends_of(name: &str, said: &[String]) -> usize {
+    let begins = format!("send {name} ");
+    said.iter().filter(|word| word.starts_with(&begins)).count()
+}
+
 /// Enqueues one message, leads with token 5, and looks half a minute later: what the sink was
 /// asked, and where the message stands.
 async fn delivers(
@@ -60,21 +140,14 @@ async fn delivers(
     away: u32,
     words: impl IntoIterator<Item = SendError>,
 ) -> (Vec<String>, Entry) {
-    let world = World::over(|clock| {
-        SqliteStore::new(SqliteOutbox::in_memory().unwrap(), move || clock.wall())
-    });
-    let said = Arc::clone(&world.said);
-    let words = Mutex::new(words.into_iter().map(Err).collect());
-    let sink = Scripted { promise, words, away: Mutex::new(away), has, said };
-    let config = DispatcherConfig { attempts_max: 3, ..DispatcherConfig::default() };
-    let store = Arc::clone(world.service.store());
-    let message = NewMessage::new(id("m"), *b"hello");
-    crate::store::Outbox::enqueue(&*store, &[message]).await.unwrap();
-    world.service.deliver(Arc::new(sink), config).unwrap();
-    world.lead(5);
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    let entry = store.with(|outbox, _| outbox.entry(&id("m"))).await.unwrap().unwrap();
-    (world.said(), entry)
+    let mut trial = Trial::of(promise, &["m"]).await.words(words);
+    (trial.sink.has, trial.sink.away) = (has, Mutex::new(away));
+    let world = trial.leads(HALF_A_MINUTE).await;
+    (world.said(), entry_of(&world, "m").await)
+}
+
+fn unknown() -> SendError {
+    SendError::Unknown("timeout".into())
 }
 
 fn not_now() -> SendError {
@@ -84,10 +157,10 @@ fn not_now() -> SendError {
 #[tokio::test]
 async fn a_refusal_for_now_is_repeated_so_often_and_then_given_up() {
     let (said, entry) = delivers(Promise::Fenced, false, 0, [not_now(), not_now()]).await;
-    assert_eq!(said.iter().filter(|word| word.starts_with("send m ")).count(), 3, "{said:?}");
+    assert_eq!(sends_of("m", &said), 3, "{said:?}");
     assert_eq!((entry.state, entry.failures), (MessageState::Delivered, 2));
     let (said, entry) = delivers(Promise::Fenced, false, 0, [(); 9].map(|()| not_now())).await;
-    assert_eq!(said.iter().filter(|word| word.starts_with("send m ")).count(), 3, "{said:?}");
+    assert_eq!(sends_of("m", &said), 3, "{said:?}");
     assert_eq!(entry.state, MessageState::Failed);
     assert_eq!(entry.reason.as_deref(), Some("gave up after 3 attempts: busy"));
 }
@@ -104,15 +177,15 @@ async fn nothing_is_claimed_while_the_sink_is_away() {
 /// anything by its word.
 #[tokio::test]
 async fn a_doubt_is_settled_by_what_the_sink_can_do() {
-    let unknown = || [SendError::Unknown("timeout".into())];
+    let unknown = || [unknown()];
     let (said, entry) = delivers(Promise::Fenced, true, 0, unknown()).await;
     assert_eq!(said, ["send m 5.0", "fence 5.1", "has m 5.1"]);
     assert_eq!(entry.state, MessageState::Delivered);
     let (said, entry) = delivers(Promise::Fenced, false, 0, unknown()).await;
     assert_eq!(said, ["send m 5.0", "fence 5.1", "has m 5.1", "send m 5.1"]);
     assert_eq!(entry.state, MessageState::Delivered);
-    let window = Duration::from_secs(60);
-    let (said, entry) = delivers(Promise::Deduplicates { window }, false, 0, unknown()).await;
+    let (said, entry) =
+        delivers(Promise::Deduplicates { window: MINUTE }, false, 0, unknown()).await;
     assert_eq!(said, ["send m 5.0", "send m 5.0"]);
     assert_eq!(entry.state, MessageState::Delivered);
     let (said, entry) = delivers(Promise::Plain, false, 0, unknown()).await;
@@ -130,4 +203,185 @@ async fn a_message_that_is_rejected_is_not_sent_again() {
         (entry.state, entry.reason.as_deref()),
         (MessageState::Failed, Some("no such recipient"))
     );
+}
+
+/// An overloaded sink that answers nothing of use is not asked as fast as it fails.
+#[tokio::test]
+async fn what_is_sent_again_after_an_unknown_outcome_waits_ever_longer() {
+    let trial = Trial::of(Promise::Fenced, &["m"]).await.words([(); 50].map(|()| unknown()));
+    let config = DispatcherConfig { attempts_max: 6, ..trial.config.clone() };
+    let world = Trial { config, ..trial }.leads(HALF_A_MINUTE).await;
+    // After 0.5, 1, 2, 4 and 8 seconds, and then no more.
+    assert_eq!(sends_of("m", &world.said()), 6, "{:?}", world.said());
+    let entry = entry_of(&world, "m").await;
+    assert_eq!((entry.state, entry.failures), (MessageState::Failed, 6));
+    assert_eq!(entry.reason.as_deref(), Some("gave up after 6 attempts: timeout"));
+
+    // Without a proof that the sink lacks it, only the end of the window ends it.
+    let promise = Promise::Deduplicates { window: Duration::from_secs(10) };
+    let (said, entry) = delivers(promise, false, 0, [(); 50].map(|()| unknown())).await;
+    assert_eq!(sends_of("m", &said), 5, "{said:?}");
+    assert_eq!((entry.state, entry.parked), (MessageState::InDoubt, true));
+}
+
+/// It may never have been sent, which is no failure of the message's.
+#[tokio::test]
+async fn what_an_earlier_leader_has_claimed_is_not_given_up() {
+    let trial = Trial::of(Promise::Fenced, &["m"]).await;
+    claimed_before(trial.world.service.store(), "m").await;
+    let config = DispatcherConfig { attempts_max: 1, ..trial.config.clone() };
+    let world = Trial { config, ..trial }.leads(HALF_A_SECOND * 2).await;
+    assert_eq!(world.said(), ["fence 5.1", "has m 5.1", "send m 5.1"]);
+    assert_eq!(entry_of(&world, "m").await.state, MessageState::Delivered);
+}
+
+/// The holder of token 4 claims a message, and is not heard of again.
+async fn claimed_before(store: &SqliteStore, name: &str) {
+    let holder = Identity { node: "n2".parse().unwrap(), incarnation: Incarnation::FIRST };
+    store.activate(Generation::NONE, Token(4), holder).await.unwrap();
+    let attempt = Attempt { id: id(name), number: 1 };
+    let wall = crate::time::WallTime { unix_ms: 1 };
+    store.claim(&Permit::of_holder(Token(4)), &[attempt], wall).await.unwrap();
+    let state = store
+        .with({
+            let id = id(name);
+            move |outbox, _| outbox.state_of(&id)
+        })
+        .await;
+    assert_eq!(state, Ok(Some(MessageState::Claimed)));
+}
+
+/// A gateway may say no to a message that came through before.
+#[tokio::test]
+async fn a_rejection_after_an_unknown_outcome_proves_nothing() {
+    let rejected = [(); 20].map(|()| SendError::Rejected("forbidden".into()));
+    let words = || [unknown()].into_iter().chain(rejected.clone());
+    let promise = Promise::Deduplicates { window: Duration::from_secs(10) };
+    let (said, entry) = delivers(promise, false, 0, words()).await;
+    assert_eq!((entry.state, entry.parked), (MessageState::InDoubt, true));
+    assert_eq!(sends_of("m", &said), 5, "{said:?}");
+    let reason = "forbidden; the deduplication window is over";
+    assert_eq!(entry.reason.as_deref(), Some(reason));
+    // A fenced sink has proved by then that it has nothing.
+    let (said, entry) = delivers(Promise::Fenced, false, 0, words()).await;
+    assert_eq!((sends_of("m", &said), entry.state), (2, MessageState::Failed));
+}
+
+/// Nothing left the node: that is no failure of the message's, however often.
+#[tokio::test]
+async fn what_was_not_sent_is_tried_again_after_a_pause_and_never_given_up() {
+    let not_sent = [(); 20].map(|()| SendError::NotSent("no connection".into()));
+    let lines = Lines::default();
+    let logs = tracing::subscriber::set_default(lines.clone());
+    let trial = Trial::of(Promise::Plain, &["m"]).await.words(not_sent);
+    let world = trial.leads(HALF_A_SECOND).await;
+    // Every 100 ms.
+    assert_eq!(sends_of("m", &world.said()), 5, "{:?}", world.said());
+    tokio::time::sleep(HALF_A_MINUTE).await;
+    let entry = entry_of(&world, "m").await;
+    assert_eq!((entry.state, entry.failures), (MessageState::Delivered, 0));
+    assert_eq!(sends_of("m", &world.said()), 21);
+    drop(logs);
+    let warned = lines.all().iter().filter(|line| line.contains("no connection")).count();
+    assert_eq!(warned, 5, "1, 2, 4, 8, 16: {:?}", lines.all());
+}
+
+/// The stamp of another's term is no round of this leader's.
+#[tokio::test]
+async fn rounds_go_on_under_one_token() {
+    let fenced = |token, round| SendError::Fenced { highest: Stamp { token: Token(token), round } };
+    let trial = Trial::of(Promise::Fenced, &["m"]).await.words([unknown(), fenced(6, 0)]);
+    let said = trial.leads(HALF_A_MINUTE).await.said();
+    let begins = ["send m 5.0", "fence 5.1", "has m 5.1", "send m 5.1", "fence 5.2"];
+    assert_eq!(said[..5], begins);
+    // Only a worker learns rounds from its sink: the holder makes them.
+    let trial = Trial::of(Promise::Fenced, &["m"]).await.words([fenced(5, 9)]);
+    let said = trial.leads(HALF_A_MINUTE).await.said();
+    assert_eq!(said[..2], ["send m 5.0", "fence 5.1"]);
+    assert!(!said.iter().any(|word| word.contains("5.9")), "{said:?}");
+}
+
+#[tokio::test]
+async fn what_is_overdue_when_its_turn_comes_is_not_sent() {
+    let promise = Promise::Deduplicates { window: Duration::from_secs(2) };
+    let words = [unknown().into(), unknown().into(), taken(Duration::from_secs(3))];
+    let trial = Trial::of(promise, &["a", "b"]).await.words(words);
+    let world = trial.leads(HALF_A_MINUTE).await;
+    let said = world.said();
+    assert_eq!((sends_of("a", &said), sends_of("b", &said)), (2, 1), "{said:?}");
+    let overdue = entry_of(&world, "b").await;
+    assert_eq!((overdue.state, overdue.parked), (MessageState::InDoubt, true));
+}
+
+#[tokio::test]
+async fn the_rest_of_a_batch_is_given_back_when_the_sink_goes_away() {
+    let word = Word { then_away: 3, ..taken(Duration::ZERO) };
+    let trial = Trial::of(Promise::Fenced, &["a", "b"]).await.words([word]);
+    let world = trial.leads(HALF_A_MINUTE).await;
+    assert_eq!(world.said(), ["send a 5.0", "send b 5.0"]);
+    let (first, rest) = (entry_of(&world, "a").await, entry_of(&world, "b").await);
+    assert_eq!((first.state, first.attempts), (MessageState::Delivered, 1));
+    assert_eq!((rest.state, rest.attempts), (MessageState::Delivered, 2));
+}
+
+/// A crash in the middle of a batch leaves in doubt what was not settled.
+#[tokio::test]
+async fn an_outcome_waits_for_the_rest_of_its_batch_but_not_for_long() {
+    let rejected = || SendError::Rejected("no such recipient".into());
+    let ways = [
+        (taken(Duration::from_millis(10)), MessageState::Claimed),
+        (taken(Duration::from_millis(100)), MessageState::Delivered),
+        (rejected().into(), MessageState::Failed),
+    ];
+    for (word, state) in ways {
+        let words = [word, taken(MINUTE)];
+        let world = Trial::of(Promise::Fenced, &["a", "b"]).await.words(words);
+        let world = world.leads(HALF_A_SECOND).await;
+        assert_eq!(world.said(), ["send a 5.0", "send b 5.0"]);
+        assert_eq!(entry_of(&world, "a").await.state, state);
+    }
+}
+
+/// Each doubt about a plain sink is a person's work.
+#[tokio::test]
+async fn no_more_is_claimed_at_once_than_may_be_in_doubt() {
+    for (promise, expected) in [(Promise::Plain, 1), (Promise::Fenced, 3)] {
+        let trial = Trial::of(promise, &["a", "b", "c"]).await.words([taken(MINUTE)]);
+        let world = trial.leads(HALF_A_SECOND).await;
+        assert_eq!(world.said().len(), 1);
+        let store = world.service.store();
+        let claimed = store.with(|outbox, _| outbox.counts()).await.unwrap();
+        assert_eq!(claimed.of(MessageState::Claimed), expected);
+    }
+}
+
+/// Its token is the newest, so no sweep takes it, and what stands behind it would wait for the next
+/// leader.
+#[tokio::test]
+async fn a_share_begins_with_what_an_earlier_run_of_it_has_left_claimed() {
+    let Trial { world, sink, config } = Trial::of(Promise::Fenced, &["m"]).await;
+    let store = Arc::clone(world.service.store());
+    let worker = Boot { node: "n1".parse().unwrap(), nonce: 1 };
+    let holder = Identity { node: worker.node, incarnation: Incarnation::FIRST };
+    store.activate(Generation::NONE, Token(5), holder).await.unwrap();
+    let work = WorkName::new("outbox").unwrap();
+    let change = Change { unit: Unit(0), after: Epoch(0), worker };
+    store.assign(Token(5), &work, 1, &[change]).await.unwrap();
+    let share = Share { work, unit: Unit(0), of: 1, epoch: Epoch(1), worker };
+    let permit = Permit { token: Token(5), share: Some(share.clone()) };
+    let clock = world.service.clock().clone();
+    let left = Attempt { id: id("m"), number: 1 };
+    store.claim(&permit, &[left], clock.wall()).await.unwrap();
+    store.enqueue(&[NewMessage::new(id("n"), *b"hello")]).await.unwrap();
+
+    let guard = WorkGuard::for_a_test(share, Token(5), clock.now() + MINUTE, clock.clone());
+    let (status, stop) = (Arc::clone(&world.status), Arc::new(Watched::new(false)));
+    let courier =
+        Dispatcher::new(store, Arc::new(sink), clock, config, Arc::default(), status, stop);
+    let delivering = courier.deliver_share(guard);
+    tokio::time::timeout(HALF_A_SECOND, delivering).await.unwrap_err();
+    let left = entry_of(&world, "m").await;
+    assert_eq!((left.state, left.parked, left.attempts), (MessageState::InDoubt, false, 1));
+    assert_eq!(left.reason.as_deref(), Some("its sender was cut short; outcome unknown"));
+    assert_eq!(world.said(), ["send n 5.0"]);
 }

@@ -74,8 +74,13 @@ pub(super) const PENDING: &str = concat!(
     ) AS counted
     WHERE nth = 1 OR total <= $4 ORDER BY seq"
 );
-pub(super) const DOUBTS: &str = "SELECT id, attempts, token, reason FROM fencepost.outbox
+pub(super) const DOUBTS: &str = "SELECT id, attempts, token, failures, reason FROM fencepost.outbox
     WHERE state = 4 AND NOT parked ORDER BY seq LIMIT $1";
+/// Without a work and an epoch: claims of the token's holder itself.
+pub(super) const CLAIMED_UNDER: &str = "SELECT id, attempts FROM fencepost.outbox
+    WHERE state = 1 AND token = $1 AND share_epoch IS NOT DISTINCT FROM $3
+    AND share_work IS NOT DISTINCT FROM (SELECT no FROM fencepost.work WHERE name = $2)
+    ORDER BY seq";
 
 impl Outbox for PostgresStore {
     async fn enqueue(&self, messages: &[NewMessage]) -> Result<Vec<Enqueued>, EnqueueError> {
@@ -173,6 +178,16 @@ impl Outbox for PostgresStore {
         .await
     }
 
+    async fn claimed_under(&self, permit: &Permit) -> Result<Vec<Attempt>, StoreError> {
+        let share = permit.share.as_ref();
+        let work = share.map(|share| share.work.as_str());
+        let epoch = share.map(|share| number(share.epoch.0));
+        let which: Params<'_> = &[&signed(permit.token), &work, &epoch];
+        let claimed = rows(&self.session().await?, CLAIMED_UNDER, which).await?;
+        let read = |row: &Row| Ok(Attempt { id: id(row, 0)?, number: count(row, 1)? });
+        claimed.iter().map(read).collect()
+    }
+
     async fn settle(
         &self,
         token: Token,
@@ -194,7 +209,8 @@ impl Outbox for PostgresStore {
         let doubts = rows(self.session().await?, DOUBTS, &[&at_most(limit)]).await?;
         let read = |row: &Row| {
             let attempt = Attempt { id: id(row, 0)?, number: count(row, 1)? };
-            Ok(Doubt { attempt, token: as_token(get(row, 2)?), reason: get(row, 3)? })
+            let (token, failures) = (as_token(get(row, 2)?), count(row, 3)?);
+            Ok(Doubt { attempt, token, failures, reason: get(row, 4)? })
         };
         doubts.iter().map(read).collect()
     }

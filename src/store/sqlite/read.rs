@@ -1,14 +1,14 @@
 //! What the SQLite store tells holders without changing anything. Needs no token and no transaction:
 //! each is one statement, which sees the state of one moment.
 
-use rusqlite::{Params, Row};
+use rusqlite::{Params, Row, params};
 
 use super::SqliteOutbox;
 use super::outbox::STATE;
-use super::rows::{count, holds_up, id, millis, state, token};
+use super::rows::{count, holds_up, id, millis, number, signed, state, token};
 use super::transaction::unavailable;
 use crate::store::{
-    Attempt, Doubt, MAX_LOOK_LEN, MessageId, MessageState, Outgoing, Share, StoreError,
+    Attempt, Doubt, MAX_LOOK_LEN, MessageId, MessageState, Outgoing, Permit, Share, StoreError,
 };
 use crate::time::WallTime;
 
@@ -19,8 +19,12 @@ pub(super) const PENDING: &str = "SELECT id, attempts + 1, failures, bytes
         SELECT 1 FROM outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
     ORDER BY mine.seq LIMIT ?1";
-pub(super) const DOUBTS: &str = "SELECT id, attempts, token, reason FROM outbox
+pub(super) const DOUBTS: &str = "SELECT id, attempts, token, failures, reason FROM outbox
     WHERE state = 4 AND parked = 0 ORDER BY seq LIMIT ?1";
+/// Without a work and an epoch: claims of the token's holder itself.
+pub(super) const CLAIMED_UNDER: &str = "SELECT id, attempts FROM outbox
+    WHERE state = 1 AND token = ?1 AND share_epoch IS ?3
+    AND share_work IS (SELECT no FROM work WHERE name = ?2) ORDER BY seq";
 
 impl SqliteOutbox {
     /// The oldest messages that may be claimed now, at most `limit`, and at most one of a key. Fewer if
@@ -74,7 +78,24 @@ impl SqliteOutbox {
     pub fn doubts(&mut self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
         self.list(DOUBTS, [at_most(limit)], |row| {
             let attempt = Attempt { id: id(row, 0)?, number: count(row, 1)? };
-            Ok(Doubt { attempt, token: token(row, 2)?, reason: row.get(3)? })
+            let (token, failures) = (token(row, 2)?, count(row, 3)?);
+            Ok(Doubt { attempt, token, failures, reason: row.get(4)? })
+        })
+    }
+
+    /// The attempts that are claimed under exactly this permit, whether it still counts or not.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn claimed_under(&mut self, permit: &Permit) -> Result<Vec<Attempt>, StoreError> {
+        let share = permit.share.as_ref();
+        let which = params![
+            signed(permit.token),
+            share.map(|share| share.work.as_str()),
+            share.map(|share| number(share.epoch.0)),
+        ];
+        self.list(CLAIMED_UNDER, which, |row| {
+            Ok(Attempt { id: id(row, 0)?, number: count(row, 1)? })
         })
     }
 

@@ -126,6 +126,11 @@ impl Outbox for SqliteStore {
         self.with(move |outbox, now| outbox.claim(&permit, &attempts, wall, now)).await
     }
 
+    async fn claimed_under(&self, permit: &Permit) -> Result<Vec<Attempt>, StoreError> {
+        let permit = permit.clone();
+        self.with(move |outbox, _| outbox.claimed_under(&permit)).await
+    }
+
     async fn settle(
         &self,
         token: Token,

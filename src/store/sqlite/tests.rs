@@ -152,5 +152,12 @@ fn only_entry(outbox: &mut SqliteOutbox) -> Entry {
 const GRANTED: Checked<Claim> = Checked::Passed(Claim::Granted { send_within: None });
 const DOUBTFUL: Checked<Settled> = Checked::Passed(Settled::Now(MessageState::InDoubt));
 
+/// A proof for a sink without the message, to be sent again at once.
+const LACKS: Proof = Proof::SinkLacksIt { after: Duration::ZERO };
+
+/// A window of a hundred milliseconds, within which a message is sent again at once.
+const WINDOW: Proof =
+    Proof::Deduplicated { window: Duration::from_millis(100), after: Duration::ZERO };
+
 /// When everything is due.
 const LATER: WallTime = WallTime { unix_ms: 1 << 40 };

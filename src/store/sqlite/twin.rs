@@ -83,9 +83,13 @@ fn ops() -> impl Strategy<Value = Vec<(u64, Op)>> {
     ];
     let proof = prop_oneof![
         Just(Proof::SinkHasIt),
-        Just(Proof::SinkLacksIt),
+        (0..30u64).prop_map(|ms| Proof::SinkLacksIt { after: Duration::from_millis(ms) }),
+        Just(Proof::GivenUp { reason: "too often".into() }),
         Just(Proof::Park { reason: "the sink cannot tell".into() }),
-        (0..100u64).prop_map(|ms| Proof::Deduplicated { window: Duration::from_millis(ms) }),
+        (0..100u64, 0..30u64).prop_map(|(window, after)| Proof::Deduplicated {
+            window: Duration::from_millis(window),
+            after: Duration::from_millis(after),
+        }),
     ];
     let ruling = prop_oneof![
         Just(Ruling::Delivered),
@@ -192,7 +196,8 @@ fn may_follow(op: &Op, old: &Entry, new: &Entry) -> bool {
         (old, new) if old == new => true,
         (Pending, Claimed) | (Claimed, Delivered | Failed | InDoubt | Pending) => !judged,
         (InDoubt, Pending | Delivered) => true,
-        (InDoubt, Failed) | (Failed, Pending) => judged,
+        (InDoubt, Failed) => judged || matches!(op, Op::Resolve(.., Proof::GivenUp { .. }, _)),
+        (Failed, Pending) => judged,
         (Pending, InDoubt) => new.parked,
         _ => false,
     }
@@ -239,6 +244,7 @@ proptest! {
         let doubt = |e: &Entry| (e.state == InDoubt && !e.parked).then(|| Doubt {
             attempt: Attempt { id: e.id.clone(), number: e.attempts },
             token: e.token.unwrap(),
+            failures: e.failures,
             reason: e.reason.clone().unwrap(),
         });
         prop_assert_eq!(outbox.doubts(9).unwrap(), rows.iter().filter_map(doubt).collect::<Vec<_>>());

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::{
-    Assigned, Assignment, Change, Epoch, Lot, MAX_UNITS, MessageState, Proof, Share, Unit, WorkName,
+    Assigned, Assignment, Change, Epoch, Lot, MAX_UNITS, MessageState, Share, Unit, WorkName,
 };
 
 pub(in crate::store) fn work() -> WorkName {
@@ -178,7 +178,7 @@ pub(super) async fn what_the_worker_before_has_claimed_is_in_doubt(store: &impl 
     assert_eq!(late, Checked::Passed(Settled::Refused { state }));
     assert_eq!(claim_as(store, &permit(5, 0, 1, 1, n1())).await, NOT_ASSIGNED);
     // Resolved, it is the new worker's.
-    let resolved = store.resolve(Token(5), &attempt("m", 1), Proof::SinkLacksIt).await;
+    let resolved = store.resolve(Token(5), &attempt("m", 1), LACKS).await;
     assert_eq!(resolved, Ok(Checked::Passed(Settled::Now(MessageState::Pending))));
     assert_eq!(claim_as(store, &permit(5, 0, 1, 2, n2())).await, GRANTED);
     assert_eq!(store.entry_of("m").await.unwrap().worker, Some(n2().node));
@@ -193,6 +193,28 @@ pub(super) async fn claims_of_other_units_stand(store: &impl Subject) {
     assert_eq!(store.entry_of("m").await.unwrap().state, MessageState::Claimed);
     let settled = settle(store, 5, &attempt("m", 1), Settlement::Delivered).await;
     assert_eq!(settled, Checked::Passed(Settled::Now(MessageState::Delivered)));
+}
+
+/// Claims of a run that was cut short, which no sweep takes before the next leader: whoever begins anew
+/// under the same assignment finds them, and no others.
+pub(super) async fn what_is_claimed_under_a_permit_is_found(store: &impl Subject) {
+    prepared(store).await;
+    assign(store, 5, 1, &[change(0, 0, n1())]).await;
+    let mine = permit(5, 0, 1, 1, n1());
+    let left = async |permit: &Permit| store.claimed_under(permit).await.unwrap();
+    assert_eq!(left(&mine).await, []);
+    assert_eq!(claim_as(store, &mine).await, GRANTED);
+    add(store, &["n"]).await;
+    let first = claim_next(store, 5, "n").await;
+    assert_eq!(left(&mine).await, [attempt("m", 1)]);
+    assert_eq!(left(&Permit::of_holder(Token(5))).await, [first]);
+    assert_eq!(left(&Permit::of_holder(Token(4))).await, []);
+    assert_eq!(left(&permit(5, 0, 1, 2, n1())).await, []);
+    assert_eq!(left(&permit(4, 0, 1, 1, n1())).await, []);
+    let other = Share { work: WorkName::new("other").unwrap(), ..mine.share.clone().unwrap() };
+    assert_eq!(left(&Permit { token: Token(5), share: Some(other) }).await, []);
+    settle(store, 5, &attempt("m", 1), in_doubt("cut short")).await;
+    assert_eq!(left(&mine).await, []);
 }
 
 pub(super) async fn two_claimers_of_one_token_are_two(store: &impl Subject) {

@@ -43,8 +43,9 @@ fn op() -> impl Strategy<Value = Op> {
     ];
     let proof = prop_oneof![
         Just(Proof::SinkHasIt),
-        Just(Proof::SinkLacksIt),
-        due.prop_map(|window| Proof::Deduplicated { window }),
+        due.clone().prop_map(|after| Proof::SinkLacksIt { after }),
+        Just(Proof::GivenUp { reason: reason() }),
+        (due.clone(), due).prop_map(|(window, after)| Proof::Deduplicated { window, after }),
         Just(Proof::Park { reason: "?".into() }),
     ];
     let ruling = prop_oneof![

@@ -36,6 +36,19 @@ pub(super) async fn one_of_a_key_at_a_time(store: &impl Subject) {
     }
 }
 
+/// Waiting for another attempt, it is still the first.
+pub(super) async fn nobody_overtakes_one_that_rests(store: &impl Subject) {
+    add_keyed(store, &[("a1", "a"), ("a2", "a")]).await;
+    raise(store, 5).await;
+    let first = claim_next(store, 5, "a1").await;
+    settle(store, 5, &first, in_doubt("?")).await;
+    let rests = Proof::SinkLacksIt { after: Duration::from_secs(3600) };
+    store.resolve(Token(5), &first, rests).await.unwrap();
+    assert_eq!(pending(store).await, [""; 0]);
+    let early = claim(store, 5, &[attempt("a2", 1)]).await;
+    assert_eq!(early, Ok(Checked::Passed(vec![OUT_OF_TURN])));
+}
+
 pub(super) async fn a_failed_one_does_not_block(store: &impl Subject) {
     add_keyed(store, &[("a1", "a"), ("a2", "a")]).await;
     raise(store, 5).await;

@@ -33,6 +33,8 @@ async fn without_a_store_nothing_is_kept_or_found() {
     let claimed =
         Unfenced.claim(&Permit::of_holder(Token(5)), std::slice::from_ref(&attempt), wall).await;
     assert_eq!(claimed, Err(no.clone()));
+    let left = Unfenced.claimed_under(&Permit::of_holder(Token(5))).await;
+    assert_eq!(left, Err(no.clone()));
     let settled = Unfenced.settle(Token(5), &[(attempt.clone(), Settlement::Delivered)]).await;
     assert_eq!(settled, Err(no.clone()));
     assert_eq!(Unfenced.doubts(9).await, Err(no.clone()));

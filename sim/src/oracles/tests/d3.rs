@@ -93,6 +93,9 @@ fn a_proof_must_be_one_that_the_sink_can_give_and_fit_the_new_state() {
     wrong(DEDUP, Pending, SinkLacksIt);
     wrong(DEDUP, Delivered, SinkHasIt);
     wrong(DEDUP, Delivered, Deduplicated);
+    wrong(DEDUP, Failed, Deduplicated);
+    wrong(DEDUP, Failed, SinkLacksIt);
+    wrong(SinkKind::Fenced, Failed, SinkHasIt);
     wrong(SinkKind::Fenced, Pending, Deduplicated);
     wrong(SinkKind::Fenced, Pending, SinkHasIt);
     wrong(Plain, Delivered, SinkHasIt);
@@ -189,7 +192,19 @@ fn giving_up_takes_the_certainty_that_no_attempt_had_an_effect() {
     let released = in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated);
     twice(released).bad().settled(2, 7, Failed).check(&ORACLE);
     let proved = in_doubt(SinkKind::Fenced).resolved(2, 7, Pending, SinkLacksIt);
-    twice(proved).settled(2, 7, Failed).check(&ORACLE);
+    refused(proved, 2).settled(2, 7, Failed).check(&ORACLE);
+    let unknown = |script: Script| {
+        let script = script.claimed(2, 7).send_started(2, 2, 7).send_ended(2, 2, 7, Unknown);
+        script.settled(2, 7, InDoubt)
+    };
+    let proved = in_doubt(SinkKind::Fenced).resolved(2, 7, Pending, SinkLacksIt);
+    unknown(proved).resolved(2, 7, Failed, SinkLacksIt).check(&ORACLE);
+    // Too soon; and what another one claimed may never have been sent.
+    let fresh = Script::new().sink(SinkKind::Fenced);
+    unknown(fresh).bad().resolved(2, 7, Failed, SinkLacksIt).check(&ORACLE);
+    let again = in_doubt(SinkKind::Fenced).resolved(2, 7, Pending, SinkLacksIt).claimed(2, 7);
+    let taken = again.send_started(2, 2, 7).settled(3, 7, InDoubt);
+    taken.bad().resolved(3, 7, Failed, SinkLacksIt).check(&ORACLE);
 }
 
 /// n1 claims message 7 and sends it; the sink refuses it for now, and it waits.
@@ -255,6 +270,20 @@ fn a_claim_of_an_assignment_that_has_ended_is_in_doubt() {
     claimed().assigned(2, 3, 1, 2).settled(1, 7, InDoubt).check(&ORACLE);
     claimed().bad().settled(1, 7, InDoubt).check(&ORACLE);
     claimed().assigned(2, 4, 1, 2).bad().settled(1, 7, InDoubt).check(&ORACLE);
+}
+
+/// Somebody on the way to the recipient may have said no; an earlier attempt may have come through.
+#[test]
+fn a_rejection_says_nothing_about_an_earlier_attempt() {
+    let rejected = |script: Script, token| {
+        let script = script.claimed(token, 7).send_started(1, token, 7);
+        script.send_ended(1, token, 7, Rejected)
+    };
+    rejected(Script::new(), 1).settled(1, 7, Failed).check(&ORACLE);
+    let released = || in_doubt(DEDUP).resolved(2, 7, Pending, Deduplicated);
+    rejected(released(), 2).bad().settled(2, 7, Failed).check(&ORACLE);
+    let again = rejected(released(), 2).settled(2, 7, InDoubt).resolved(2, 7, Pending, NeverSent);
+    again.claimed(2, 7).send_started(2, 2, 7).check(&ORACLE);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::history::MessageState::{Claimed, Delivered, Failed, InDoubt, Pending};
-use crate::history::ProofKind::NeverSent;
+use crate::history::ProofKind::{Deduplicated, NeverSent};
+use crate::history::SendOutcome::{NotNow, Rejected};
 use crate::oracles::SinkKind;
 use crate::oracles::testing::{DEDUP, Script};
 use crate::oracles::v3_every_message_ends::ORACLE;
@@ -91,4 +92,21 @@ fn a_window_begins_with_the_first_claim_that_may_have_led_to_an_effect() {
     };
     claimed_again().at(8999).ends_parked(1).end().check(&ORACLE);
     claimed_again().at(8998).bad().ends_parked(1).end().check(&ORACLE);
+}
+
+/// Nobody knows whether the first attempt had its effect, so that no rejection ends it.
+#[test]
+fn what_is_rejected_in_an_open_window_is_still_being_tried() {
+    let sink = SinkKind::Dedup { window: Duration::from_secs(15) };
+    let sent_again = |outcome| {
+        let script = Script::new().sink(sink).of_key(1, 1).of_key(2, 1).at(1000).claimed(1, 1);
+        let script = script.settled(1, 1, InDoubt).resolved(1, 1, Pending, Deduplicated);
+        script.claimed(1, 1).send_started(1, 1, 1).send_ended(1, 1, 1, outcome)
+    };
+    let rejected = || sent_again(Rejected).at(5000);
+    rejected().ends_as(1, Pending).ends_as(2, Pending).end().check(&ORACLE);
+    let late = rejected().at(8000).bad().ends_as(1, Pending).bad().ends_as(2, Pending);
+    late.end().check(&ORACLE);
+    let busy = sent_again(NotNow).at(5000).bad().ends_as(1, Pending).bad().ends_as(2, Pending);
+    busy.end().check(&ORACLE);
 }

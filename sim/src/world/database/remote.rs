@@ -142,6 +142,11 @@ impl Outbox for RemoteStore {
         expect!(answer, Claimed)
     }
 
+    async fn claimed_under(&self, permit: &Permit) -> Result<Vec<Attempt>, StoreError> {
+        let permit = permit.clone();
+        expect!(self.ask(Question::ClaimedUnder { permit }).await, ClaimedUnder)
+    }
+
     async fn settle(
         &self,
         token: Token,

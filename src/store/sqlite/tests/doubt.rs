@@ -16,12 +16,13 @@ fn claims_of_the_deposed_are_in_doubt_and_say_so() {
     let doubt = Doubt {
         attempt: Attempt { id: message("m"), number: 1 },
         token: Token(5),
+        failures: 0,
         reason: "claimed by 5, whose holder was deposed; outcome unknown".into(),
     };
     assert_eq!(outbox.doubts(9), Ok(vec![doubt]));
     let pending = now_at(MessageState::Pending);
-    assert_eq!(resolve(&mut outbox, 6, &Proof::SinkLacksIt, 14), pending);
-    let again = resolve(&mut outbox, 6, &Proof::SinkLacksIt, 14);
+    assert_eq!(resolve(&mut outbox, 6, &LACKS, 14), pending);
+    let again = resolve(&mut outbox, 6, &LACKS, 14);
     assert_eq!(again, refused(Some(MessageState::Pending)));
     assert_eq!(claim(&mut outbox, 6, 15), GRANTED);
     assert_eq!(only_entry(&mut outbox).attempts, 2);
@@ -49,12 +50,12 @@ fn a_late_word_about_an_earlier_attempt_changes_nothing() {
         settle(&mut outbox, 5, &in_doubt("timeout"));
         if current(&mut outbox, "m").number == 1 {
             let pending = now_at(MessageState::Pending);
-            assert_eq!(resolve(&mut outbox, 5, &Proof::SinkLacksIt, 11), pending);
+            assert_eq!(resolve(&mut outbox, 5, &LACKS, 11), pending);
         }
     }
-    let late = outbox.resolve(Token(5), &first, &Proof::SinkLacksIt, at(12));
+    let late = outbox.resolve(Token(5), &first, &LACKS, at(12));
     assert_eq!(late, Ok(refused(Some(MessageState::InDoubt))));
-    resolve(&mut outbox, 5, &Proof::SinkLacksIt, 13);
+    resolve(&mut outbox, 5, &LACKS, 13);
     let late = claim_one(&mut outbox, Token(5), &first, at(14));
     assert_eq!(late, Ok(no_claim(Some(MessageState::Pending))));
     claim(&mut outbox, 5, 15);
@@ -65,11 +66,10 @@ fn a_late_word_about_an_earlier_attempt_changes_nothing() {
 #[test]
 fn a_deduplication_window_counts_from_the_first_claim() {
     let mut outbox = outbox();
-    let window = Proof::Deduplicated { window: Duration::from_millis(100) };
     for now in [1_000, 1_060] {
         claim(&mut outbox, 5, now);
         settle(&mut outbox, 5, &in_doubt("timeout"));
-        assert_eq!(resolve(&mut outbox, 5, &window, now), now_at(MessageState::Pending));
+        assert_eq!(resolve(&mut outbox, 5, &WINDOW, now), now_at(MessageState::Pending));
     }
     let granted = Checked::Passed(Claim::Granted { send_within: Some(Duration::from_millis(1)) });
     assert_eq!(claim(&mut outbox, 5, 1_099), granted);
@@ -77,14 +77,14 @@ fn a_deduplication_window_counts_from_the_first_claim() {
     assert_eq!(claim(&mut outbox, 5, 1_200), late, "whoever has the claim may be sending");
     settle(&mut outbox, 5, &in_doubt("timeout"));
     for _ in 0..2 {
-        assert_eq!(resolve(&mut outbox, 5, &window, 1_100), DOUBTFUL);
+        assert_eq!(resolve(&mut outbox, 5, &WINDOW, 1_100), DOUBTFUL);
     }
     assert_eq!(outbox.doubts(9), Ok(vec![]), "it is parked");
     let entry = only_entry(&mut outbox);
     assert!(entry.parked);
     assert_eq!(entry.reason.as_deref(), Some("timeout; the deduplication window is over"));
     assert_eq!(
-        resolve(&mut outbox, 5, &window, 1_001),
+        resolve(&mut outbox, 5, &WINDOW, 1_001),
         DOUBTFUL,
         "a stepped clock unparks nothing"
     );
@@ -98,7 +98,7 @@ fn a_released_message_is_parked_when_its_window_ends_before_it_is_claimed() {
     let mut outbox = outbox();
     claim(&mut outbox, 5, 1_000);
     settle(&mut outbox, 5, &in_doubt("timeout"));
-    resolve(&mut outbox, 5, &Proof::Deduplicated { window: Duration::from_millis(100) }, 1_001);
+    resolve(&mut outbox, 5, &WINDOW, 1_001);
     let over = no_claim(Some(MessageState::InDoubt));
     for _ in 0..2 {
         assert_eq!(claim(&mut outbox, 5, 1_100), over);

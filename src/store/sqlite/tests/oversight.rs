@@ -62,7 +62,7 @@ fn what_is_sent_again_begins_anew() {
     for now in [10, 1_000] {
         claim(&mut outbox, 5, now);
         settle(&mut outbox, 5, &in_doubt("timeout"));
-        resolve(&mut outbox, 5, &Proof::Deduplicated { window: Duration::from_millis(100) }, now);
+        resolve(&mut outbox, 5, &WINDOW, now);
     }
     judge(&mut outbox, Ruling::Resend).unwrap();
     assert_eq!(claim(&mut outbox, 5, 2_000), GRANTED, "no window runs");
@@ -110,7 +110,7 @@ fn what_a_leader_may_settle_takes_the_number_of_its_attempt() {
     assert_eq!(other, Err(VerdictError::OtherAttempt { attempts: 1 }));
     assert!(outbox.judge(&verdict(Ruling::Delivered, Some(1)), at(50)).is_ok());
     // The leader's own proof comes too late then.
-    let late = resolve(&mut outbox, 5, &Proof::SinkLacksIt, 51);
+    let late = resolve(&mut outbox, 5, &LACKS, 51);
     assert_eq!(late, refused(Some(MessageState::Delivered)));
 }
 

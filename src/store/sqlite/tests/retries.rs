@@ -30,12 +30,11 @@ fn a_message_that_was_refused_for_now_waits_and_counts_its_failures() {
 #[test]
 fn a_window_begins_with_the_first_attempt_that_may_have_had_an_effect() {
     let mut outbox = outbox();
-    let window = Proof::Deduplicated { window: Duration::from_millis(100) };
     claim(&mut outbox, 5, 10);
     settle(&mut outbox, 5, &retry(0));
     claim(&mut outbox, 5, 1_000);
     settle(&mut outbox, 5, &in_doubt("timeout"));
-    assert_eq!(resolve(&mut outbox, 5, &window, 1_050), now_at(MessageState::Pending));
+    assert_eq!(resolve(&mut outbox, 5, &WINDOW, 1_050), now_at(MessageState::Pending));
     // From then on a refusal stops no clock.
     claim(&mut outbox, 5, 1_060);
     settle(&mut outbox, 5, &retry(0));

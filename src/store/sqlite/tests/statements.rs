@@ -31,6 +31,7 @@ fn looking_for_work_uses_the_partial_indexes() {
         (rows::IS_BEHIND, "outbox_keys"),
         (read::DOUBTS, "outbox_doubts"),
         (SWEEP, "outbox_claimed"),
+        (read::CLAIMED_UNDER, "outbox_claimed"),
     ];
     for (sql, index) in queries {
         let plan = plan_of(&outbox, sql);
@@ -45,7 +46,7 @@ fn no_statement_is_compiled_anew() {
         claim(&mut outbox, 5, 10);
         settle(&mut outbox, 5, &in_doubt("?"));
         outbox.doubts(9).unwrap();
-        resolve(&mut outbox, 5, &Proof::SinkLacksIt, 10);
+        resolve(&mut outbox, 5, &LACKS, 10);
         outbox.pending(9, LATER).unwrap();
         outbox.sweep(Token(5), at(10)).unwrap();
         outbox.roll().unwrap();

@@ -199,8 +199,7 @@ impl Twin {
             Settlement::GivenBack { reason } => (Pending, Some(reason)),
             Settlement::Retry { reason, after } => {
                 if open {
-                    row.failures += 1;
-                    row.not_before = Some(at(now + u64::try_from(after.as_millis()).unwrap()));
+                    rest(row, after, now);
                 }
                 (Pending, Some(reason))
             }
@@ -230,17 +229,25 @@ impl Twin {
         let before = row.clone();
         match proof {
             Proof::SinkHasIt => row.state = Delivered,
-            Proof::SinkLacksIt => {
+            Proof::SinkLacksIt { after } => {
                 row.state = Pending;
                 row.send_until = None;
+                rest(row, *after, now);
+            }
+            Proof::GivenUp { reason } => {
+                row.state = Failed;
+                row.failures += 1;
+                row.send_until = None;
+                row.reason = Some(reason.clone());
             }
             Proof::Deduplicated { .. } | Proof::Park { .. } if row.parked => {}
-            Proof::Deduplicated { window } => {
+            Proof::Deduplicated { window, after } => {
                 let first = row.first_claimed.expect("what is in doubt was claimed").unix_ms;
                 let until = first + u64::try_from(window.as_millis()).unwrap();
                 if now < until {
                     row.state = Pending;
                     row.send_until = Some(at(until));
+                    rest(row, *after, now);
                 } else {
                     window_over(row);
                 }
@@ -285,6 +292,15 @@ impl Twin {
         }
         Some(to)
     }
+}
+
+fn rest(entry: &mut Entry, after: Duration, now: u64) {
+    entry.failures += 1;
+    let due = at(now + u64::try_from(after.as_millis()).unwrap());
+    entry.not_before = match entry.send_until {
+        Some(until) if until < due => Some(until),
+        _ => Some(due),
+    };
 }
 
 fn window_over(entry: &mut Entry) {
