@@ -127,7 +127,7 @@ mod simulated {
         ("batch_cut_short", "what was claimed and not sent was given back"),
         ("retry_scheduled", "a message that was refused for now waits before it is sent again"),
         ("dead_letter", "a message failed too often and was given up"),
-        ("rejected_while_in_doubt", "a message was rejected that an earlier send may have brought"),
+        ("rejected_in_window", "a message was rejected that an earlier send may have brought"),
         ("send_refused_for_now", "a sink refused a send for now, without an effect"),
         ("job_begin_rejected_stale_token", "a deposed holder was not allowed to begin a run"),
         ("job_begin_outcome_unknown", "the answer to the beginning of a run never came"),

@@ -146,7 +146,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             Ok(()) => Settlement::Delivered,
             // Perhaps the word of somebody on the way to a recipient that has it already: see `retry`.
             Err(SendError::Rejected(reason)) if claimed.send_by.is_some() => {
-                reach!("rejected_while_in_doubt");
+                reach!("rejected_in_window");
                 self.retry(claimed, reason)
             }
             Err(SendError::Rejected(reason)) => {

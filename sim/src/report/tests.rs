@@ -86,7 +86,8 @@ fn no_line_is_wider_than_the_screen() {
     }
     fits(&total.screen(Paint::OFF));
     fits(&Total::default().screen(Paint::OFF));
-    assert!(total.screen(Paint::OFF).lines().count() <= SCREEN_LINES, "it fits a screen");
+    let screen = total.screen(Paint::OFF);
+    assert!(screen.lines().count() <= SCREEN_LINES, "it fits a screen: {screen}");
     let sentence = "n1 sent m17 under token 3 and n2 sent it under token 4 ".repeat(6);
     fits(&failure("rolling", Some(Mutant::NoFenceCheck), &failing(&sentence), None, Paint::OFF));
 }

@@ -95,9 +95,12 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// A number in at most six columns: `1234`, `123.4k`, `12.3M`.
+/// A number in at most five columns: `1234`, `123k`, `12.3M`.
 pub fn short(number: u64) -> String {
-    let scaled = |unit: u64, name| format!("{}.{}{name}", number / unit, number % unit * 10 / unit);
+    let scaled = |unit: u64, name| match number / unit {
+        whole @ 100.. => format!("{whole}{name}"),
+        whole => format!("{whole}.{}{name}", number % unit * 10 / unit),
+    };
     match number {
         0..10_000 => number.to_string(),
         10_000..1_000_000 => scaled(1_000, 'k'),
@@ -144,7 +147,7 @@ mod tests {
         for (number, says) in [
             (9_999, "9999"),
             (10_000, "10.0k"),
-            (999_999, "999.9k"),
+            (999_999, "999k"),
             (12_345_678, "12.3M"),
             (u64::from(u32::MAX), "4.2G"),
         ] {

@@ -183,7 +183,7 @@ impl Outbox for PostgresStore {
         let work = share.map(|share| share.work.as_str());
         let epoch = share.map(|share| number(share.epoch.0));
         let which: Params<'_> = &[&signed(permit.token), &work, &epoch];
-        let claimed = rows(&self.session().await?, CLAIMED_UNDER, which).await?;
+        let claimed = rows(self.session().await?, CLAIMED_UNDER, which).await?;
         let read = |row: &Row| Ok(Attempt { id: id(row, 0)?, number: count(row, 1)? });
         claimed.iter().map(read).collect()
     }
