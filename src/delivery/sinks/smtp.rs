@@ -179,8 +179,9 @@ impl Sink for SmtpSink {
         let limit = self.config.timeout;
         match timeout(limit, self.announce(&mut connection, &letter)).await {
             Ok(announced) => announced?,
+            // A server that is there: perhaps it is this letter that it does not get over, so it counts.
             Err(_) => {
-                return Err(SendError::NotSent(format!("the server was silent for {limit:?}")));
+                return Err(SendError::NotNow(format!("the server was silent for {limit:?}")));
             }
         }
         match timeout(limit, connection.message(&letter)).await {
@@ -207,7 +208,7 @@ fn said(answer: Result<Response, Error>, expected: Severity) -> Result<(), SendE
         Ok(response) if response.code().severity == expected => Ok(()),
         Ok(response) => {
             let why = format!("the server answered {} out of turn", response.code());
-            Err(SendError::NotSent(why))
+            Err(SendError::NotNow(why))
         }
         Err(error) => {
             let why = error.to_string();
