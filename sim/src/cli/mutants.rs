@@ -68,7 +68,10 @@ pub fn mutants(arguments: &MutantsArguments) -> miette::Result<Exit> {
             }
         }
     }
-    problems += search.run(&mutants, &mut kept, paint)?;
+    // What no scenario shows, because it breaks nothing, would be searched for in vain for as long as allowed.
+    let shown = hunts.iter().filter(|(_, subjects)| !subjects.is_empty());
+    let shown: Vec<Mutant> = shown.map(|(mutant, _)| *mutant).collect();
+    problems += search.run(&shown, &mut kept, paint)?;
     problems += kept.compare(paint);
     if problems > 0 {
         say_line(&paint.bad(&format!("\n{problems} hunts went wrong")));

@@ -1,5 +1,6 @@
 //! Injecting the faults of a plan into the running world, and ending all of them.
 
+mod clocks;
 mod links;
 mod machines;
 mod services;
@@ -12,18 +13,16 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fencepost::NodeId;
 use fencepost::cluster::STOP_LIMIT;
-use fencepost::{Instant, NodeId};
 use madsim::net::NetSim;
 use madsim::runtime::Handle;
-use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tokio::sync::oneshot;
 
 use super::plan::{DiskMode, Fault, Harm, Links, Noise, PlannedFault, Target, Transport};
 use crate::history::{Kind, SimTime};
 use crate::streams::stream;
-use crate::world::clocks::{STOPPED, first_reading};
 use crate::world::operator::Operator;
 use crate::world::place::Place;
 use crate::world::timer::nanos;
@@ -328,51 +327,6 @@ impl Injector {
         }
     }
 
-    /// Half of all processes come back where they were. The others find a monotonic clock that began
-    /// at another moment: their machine was started anew, or they were moved to another one, with
-    /// their disk if it was kept.
-    fn find_machine(&self, place: Place) {
-        let reading = {
-            let mut found = self.machines_found.lock().expect("never held across a panic");
-            let random = &mut found[place.0];
-            // Both are always drawn, so that one start does not re-roll the next.
-            let (moves, reading) = (random.random_bool(0.5), first_reading(random));
-            if !moves {
-                return;
-            }
-            reading
-        };
-        let ppm = self.cluster.clocks.begin_anew(place, reading);
-        self.tell_clock(place, reading, ppm);
-    }
-
-    fn tell_clock(&self, place: Place, reading: Instant, ppm: i32) {
-        let node = self.cluster.places.node(place);
-        let within_bound = ppm.unsigned_abs() <= self.cluster.timing.max_drift_ppm;
-        self.cluster.recorder.record(Kind::ClockRate { node, reading, ppm, within_bound });
-    }
-
-    async fn rate(&self, node: NodeId, ppm: i32, lasts: Duration) {
-        let place = self.place(node);
-        self.change_rates(place, |rates| rates.push(ppm));
-        self.wait(lasts).await;
-        self.change_rates(place, |rates| {
-            let mine = rates.iter().position(|rate| *rate == ppm).expect("it was put there");
-            rates.remove(mine);
-        });
-    }
-
-    fn change_rates(&self, place: Place, change: impl FnOnce(&mut Vec<i32>)) {
-        let mut rates = self.rates.lock().expect("never held across a panic");
-        let before = effective(&rates[place.0]);
-        change(&mut rates[place.0]);
-        let ppm = effective(&rates[place.0]);
-        if ppm != before {
-            let reading = self.cluster.clocks.set_rate(place, ppm);
-            self.tell_clock(place, reading, ppm);
-        }
-    }
-
     fn cut(&self, from: Place, to: Place) {
         self.cluster.links.cut(from, to);
         if self.cluster.transport == Transport::Tcp {
@@ -452,11 +406,4 @@ impl Injector {
     fn place(&self, node: NodeId) -> Place {
         self.cluster.places.of(node).expect("a plan names only nodes of its cluster")
     }
-}
-
-/// The rate of a clock at which these faults pull: it stands still if one of them stops it, else the
-/// newest has its way.
-fn effective(rates: &[i32]) -> i32 {
-    let stopped = rates.iter().find(|rate| **rate == STOPPED);
-    stopped.or(rates.last()).copied().unwrap_or(0)
 }

@@ -1,17 +1,14 @@
-//! Faults of whole machines: they stand still, sleep, die without a word, crash again and again,
-//! their disks fail and their wall clocks jump.
+//! Faults of whole machines: they stand still, sleep, die without a word, crash again and again, and their
+//! disks fail.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-use fencepost::NodeId;
 
 use super::Injector;
 use crate::faults::plan::{DiskTrouble, Harm};
 use crate::history::Kind;
 use crate::world::clocks::STOPPED;
 use crate::world::place::Place;
-use crate::world::timer::nanos;
 
 impl Injector {
     pub(super) async fn pause(&self, places: &BTreeSet<Place>, lasts: Duration) {
@@ -140,25 +137,5 @@ impl Injector {
         places.iter().for_each(|place| disks.add_trouble(*place, trouble));
         self.wait(lasts).await;
         places.iter().for_each(|place| disks.remove_trouble(*place, trouble));
-    }
-
-    pub(super) async fn strobe(&self, node: NodeId, by_ms: i64, every: Duration, lasts: Duration) {
-        let timer = &self.cluster.timer;
-        let end = timer.now() + nanos(lasts);
-        let mut away = false;
-        while timer.now() < end {
-            self.step_wall(node, if away { -by_ms } else { by_ms });
-            away = !away;
-            let left = Duration::from_nanos(end.saturating_sub(timer.now()));
-            self.wait(every.min(left)).await;
-        }
-        if away {
-            self.step_wall(node, -by_ms);
-        }
-    }
-
-    pub(super) fn step_wall(&self, node: NodeId, by_ms: i64) {
-        self.cluster.clocks.step_wall(self.place(node), by_ms);
-        self.cluster.recorder.record(Kind::WallStep { node, by_ms });
     }
 }
