@@ -21,9 +21,12 @@ use fencepost::{Boot, Token};
 
 use super::claims::{Claims, Standing};
 use super::report::Report;
+use super::shares::Shares;
 use super::story::{Send, Story, Word};
 use super::{Oracle, Setting, Violation};
-use crate::history::{Event, History, Kind, MessageNo, MessageState, ProofKind, WorkEvent};
+use crate::history::{
+    Event, History, Kind, MessageNo, MessageState, ProofKind, SimTime, WorkEvent,
+};
 
 /// Doubt is never guessed away.
 pub const ORACLE: Oracle = Oracle {
@@ -42,9 +45,9 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut stories: BTreeMap<MessageNo, Story> = BTreeMap::new();
     for (index, event) in history.besides_messages() {
         claims.apply(event);
+        assigned.apply(event);
         match event.kind {
             Kind::ClockRate { within_bound: false, .. } => out_of_bound = true,
-            Kind::Work(ref work) => assigned.apply(work),
             Kind::Claimed { token, message, .. } => {
                 let story = stories.entry(message).or_default();
                 story.first_claimed.get_or_insert(event.at);
@@ -127,18 +130,26 @@ fn is_given_back(history: &History, index: usize, doubted: &Event) -> bool {
     (next.at, &next.kind) == (doubted.at, &back)
 }
 
-/// Which assignments are the newest, which shares have ended at least once, and under which ones messages
-/// were claimed last.
+/// Which assignments are the newest, which shares have ended or run out at least once, and under which
+/// ones messages were claimed last.
 #[derive(Default)]
 struct Assigned {
+    shares: Shares,
     newest: BTreeMap<(WorkName, Unit), Epoch>,
     ended: BTreeSet<(WorkName, Unit, Epoch, Boot)>,
     claims: BTreeMap<MessageNo, (Token, Share)>,
 }
 
 impl Assigned {
-    fn apply(&mut self, event: &WorkEvent) {
-        match event {
+    fn apply(&mut self, event: &Event) {
+        if let Kind::Work(work) = &event.kind {
+            self.note(work, event.at);
+        }
+        self.shares.apply(event);
+    }
+
+    fn note(&mut self, work: &WorkEvent, at: SimTime) {
+        match work {
             WorkEvent::Assigned { work, assignment } => {
                 self.newest.insert((work.clone(), assignment.unit), assignment.epoch);
             }
@@ -146,6 +157,10 @@ impl Assigned {
                 self.claims.insert(*message, (*token, share.clone()));
             }
             WorkEvent::Ended { share } => drop(self.ended.insert(key(share))),
+            // A run that notices by its own clock that its time is over just ends.
+            WorkEvent::Held { share, .. } if self.shares.has_lapsed(share, at) => {
+                self.ended.insert(key(share));
+            }
             WorkEvent::Held { .. } | WorkEvent::Acted { .. } => {}
         }
     }

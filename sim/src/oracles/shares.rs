@@ -64,6 +64,13 @@ impl Shares {
         given.is_some_and(|given| given.share == *share && given.permits(token, reading))
     }
 
+    /// Whether this worker's permission has run out at `at` by its own clock, and was not taken back.
+    pub fn has_lapsed(&self, share: &Share, at: SimTime) -> bool {
+        let clock = self.clocks.get(&share.worker.node);
+        let given = self.of(share).zip(clock);
+        given.is_some_and(|(given, clock)| clock.has_reached(given.until, at))
+    }
+
     /// Whether the node may act on any share under that token when its own clock shows `reading`.
     pub fn permits_any(&self, node: NodeId, token: Token, reading: Instant) -> bool {
         let mut of_node = self.held.values().filter(|given| given.share.worker.node == node);

@@ -270,6 +270,11 @@ fn a_claim_of_an_assignment_that_has_ended_is_in_doubt() {
     claimed().assigned(2, 3, 1, 2).settled(1, 7, InDoubt).check(&ORACLE);
     claimed().bad().settled(1, 7, InDoubt).check(&ORACLE);
     claimed().assigned(2, 4, 1, 2).bad().settled(1, 7, InDoubt).check(&ORACLE);
+    // The same assignment, and a run of it that was cut short: by word, or by its own clock.
+    claimed().share_ended(1, 3, 1).settled(1, 7, InDoubt).check(&ORACLE);
+    let held = || claimed().held(1, 3, 1, 1, 500);
+    held().at(501).held(1, 3, 1, 1, 900).settled(1, 7, InDoubt).check(&ORACLE);
+    held().at(499).held(1, 3, 1, 1, 900).bad().settled(1, 7, InDoubt).check(&ORACLE);
 }
 
 /// Somebody on the way to the recipient may have said no; an earlier attempt may have come through.
