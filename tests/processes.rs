@@ -36,7 +36,8 @@ mod verdicts;
 #[path = "processes/wiped.rs"]
 mod wiped;
 
-const MESSAGES: usize = 1000;
+/// More than a second's work: a test that waits for some of them is in time before the last.
+const MESSAGES: usize = 3000;
 /// The leader is killed when this many are delivered, and its successor stopped at this many.
 const KILL_AFTER: u64 = 150;
 const STOP_AFTER: u64 = 400;
@@ -50,12 +51,12 @@ fn tell(summary: &str) {
 
 /// Adds [`MESSAGES`].
 fn enqueue_all(outbox: &mut SqliteOutbox) {
-    for number in 1..=MESSAGES {
+    let message = |number| {
         let id = MessageId::new(&format!("m-{number:0>4}")).unwrap();
-        outbox
-            .enqueue(&[NewMessage::new(id.clone(), payload(id.as_str()).as_bytes())], wall())
-            .unwrap();
-    }
+        NewMessage::new(id.clone(), payload(id.as_str()).as_bytes())
+    };
+    let messages: Vec<_> = (1..=MESSAGES).map(message).collect();
+    messages.chunks(100).for_each(|some| drop(outbox.enqueue(some, wall()).unwrap()));
 }
 
 /// Waits until `least` are delivered, and checks that there is still something to do.

@@ -140,7 +140,12 @@ impl Cluster {
             if let Some(found) = look(self) {
                 return found;
             }
-            assert!(began.elapsed() < PATIENCE, "{what}: not after {PATIENCE:?}\n{}", self.logs());
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{what}: not after {PATIENCE:?}\n{}\n{}",
+                self.stored(),
+                self.logs()
+            );
             let mut running = self.running.iter_mut();
             let ended =
                 running.find_map(|(node, process)| Some((*node, process.try_wait().ok()??)));
@@ -215,6 +220,14 @@ impl Cluster {
         };
         self.ending.remove(node);
         assert_eq!(status.code(), Some(0), "{node}\n{}", self.logs());
+    }
+
+    /// What the store has, as far as it can be asked.
+    fn stored(&self) -> String {
+        SqliteOutbox::open(&self.path("outbox.db")).map_or_else(
+            |error| error.to_string(),
+            |mut outbox| format!("{:?}\n{:?}", outbox.counts(), outbox.fence()),
+        )
     }
 
     pub fn logs(&self) -> String {

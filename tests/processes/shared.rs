@@ -1,20 +1,25 @@
 //! All nodes deliver: each its share, also while a worker and then the leader are killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fencepost::store::{Entry, MessageId, MessageState, NewMessage, SqliteOutbox};
+use fencepost::store::{Entry, Lot, MessageId, MessageState, NewMessage, SqliteOutbox};
 
 use crate::audit::{audit, by_token, delivered, payload, wall};
 use crate::cluster::{Cluster, NODES};
 use crate::{KILL_AFTER, MESSAGES, STOP_AFTER, enqueue_all, tell, wait_for_some};
 
-/// How many messages are added when the leader is dead.
-const LATE: usize = 50;
+/// How many messages are added when a node is dead: enough that every unit has some, since some of the
+/// nodes that are left may have delivered all of theirs by then.
+const LATE: usize = 120;
+
+/// Into so many units the outbox is shared.
+const UNITS: u8 = 12;
 
 /// A cluster whose nodes share the delivery.
 fn cluster(name: &str) -> Cluster {
     let cluster = Cluster::new(name);
-    let spread = [("[sink]", "[delivery]\nspread = 12\nbatch = 4\n\n[sink]")];
+    let delivery = format!("[delivery]\nspread = {UNITS}\nbatch = 4\n\n[sink]");
+    let spread = [("[sink]", delivery.as_str())];
     NODES.into_iter().for_each(|node| cluster.add(node, node, &spread));
     cluster
 }
@@ -29,13 +34,16 @@ fn by_worker(entries: &[Entry]) -> BTreeMap<String, usize> {
     by_worker
 }
 
-/// Adds what only the next leader's workers can deliver.
-fn enqueue_late(outbox: &mut SqliteOutbox) {
+/// Adds what only those that are left can deliver.
+fn enqueue_after(outbox: &mut SqliteOutbox, death: &str) {
     let late = (1..=LATE).map(|number| {
-        let id = MessageId::new(&format!("late-{number}")).unwrap();
+        let id = MessageId::new(&format!("{death}-{number}")).unwrap();
         NewMessage::new(id.clone(), payload(id.as_str()).as_bytes())
     });
-    outbox.enqueue(&late.collect::<Vec<_>>(), wall()).unwrap();
+    let late: Vec<_> = late.collect();
+    let units: BTreeSet<_> = late.iter().map(|new| Lot::of(&new.id, None).0 % UNITS).collect();
+    assert_eq!(units.len(), usize::from(UNITS), "a unit without a message");
+    outbox.enqueue(&late, wall()).unwrap();
 }
 
 /// Waits until each of these nodes has delivered something more than `before`.
@@ -65,6 +73,7 @@ fn every_node_delivers_and_no_message_twice_though_workers_are_killed() {
     let worker = NODES.into_iter().find(|node| *node != leader).unwrap();
     cluster.kill(worker);
     let before = by_worker(&outbox.entries(None).unwrap());
+    enqueue_after(&mut outbox, "worker");
     let others: Vec<_> = NODES.into_iter().filter(|node| *node != worker).collect();
     wait_for_shares(&mut cluster, &mut outbox, &others, &before);
     cluster.start(worker);
@@ -73,14 +82,14 @@ fn every_node_delivers_and_no_message_twice_though_workers_are_killed() {
     cluster.kill(leader);
     let before = by_worker(&outbox.entries(None).unwrap());
     cluster.wait_for_leader(token);
-    enqueue_late(&mut outbox);
+    enqueue_after(&mut outbox, "leader");
     cluster.start(leader);
     cluster.wait_for_the_last(&mut outbox);
     cluster.stop_all();
 
     let lines = delivered(&cluster.path("delivered.log"));
     let entries = outbox.entries(None).unwrap();
-    assert_eq!(entries.len(), MESSAGES + LATE);
+    assert_eq!(entries.len(), MESSAGES + 2 * LATE);
     let findings = audit(&entries, &lines);
     assert!(findings.is_empty(), "{findings:#?}");
     let in_doubt = entries.iter().filter(|entry| entry.state == MessageState::InDoubt).count();
