@@ -59,9 +59,7 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
         }
         say(&failure(&subject.reference, mutant, &report, None, paint));
     }
-    if let BatchVerdict::Vacuous(reasons) = &verdict {
-        say(&vacuous(reasons));
-    }
+    say(&vacuous(&batch, &verdict));
     say(&counts(&report));
     let word = match verdict {
         BatchVerdict::Ok => paint.good("ok"),

@@ -7,7 +7,6 @@ use crate::report::finding::Finding;
 use crate::report::merge::Merged;
 use crate::report::summary::{failure, header, line, vacuous};
 use crate::report::text::{Paint, grouped, wrap};
-use crate::search::BatchVerdict;
 
 /// Reads the files, tells what could not be used, and judges the rest.
 pub fn report(arguments: &ReportArguments) -> miette::Result<Exit> {
@@ -42,9 +41,7 @@ pub fn report(arguments: &ReportArguments) -> miette::Result<Exit> {
             say(&failure(&reference, mutant, seed, None, paint));
         }
         say_line(&line(&reference, &report, &verdict, paint));
-        if let BatchVerdict::Vacuous(reasons) = &verdict {
-            say(&vacuous(reasons));
-        }
+        say(&vacuous(&report, &verdict));
         let more = report.failed.saturating_sub(report.failures.len() as u64);
         if more > 0 {
             say_line(&format!("  and {} more seeds failed", grouped(more)));

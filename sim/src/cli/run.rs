@@ -24,7 +24,7 @@ use crate::run::{RunOptions, Verdict};
 use crate::scenario::units::parse_duration;
 use crate::search::shrink::{Shrink, Shrunk};
 use crate::search::verdict::FAILURES_KEPT;
-use crate::search::{Batch, BatchReport, BatchVerdict, Part, Progress, SeedReport, Seeds};
+use crate::search::{Batch, BatchReport, Part, Progress, SeedReport, Seeds};
 
 /// How many smaller plans are tried for the first seed that fails: some seconds' worth, because it
 /// was not asked for.
@@ -64,9 +64,7 @@ pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
             false => report.verdict_of_seeds(scenario),
         };
         say_line(&line(reference, &report, &verdict, paint));
-        if let BatchVerdict::Vacuous(reasons) = &verdict {
-            say(&vacuous(reasons));
-        }
+        say(&vacuous(&report, &verdict));
         let more = report.failed.saturating_sub(report.failures.len() as u64);
         if more > 0 {
             say_line(&format!("  and {} more seeds failed", grouped(more)));

@@ -6,7 +6,7 @@ use fencepost::probe::Mutant;
 
 use super::text::{Paint, grouped, rate, short, wrap};
 use crate::run::Verdict;
-use crate::search::{BatchReport, BatchVerdict, SeedReport};
+use crate::search::{BatchReport, BatchVerdict, SEEDS_PER_VACUOUS, SeedReport};
 
 /// The longest name of a scenario in a table.
 const NAME_MAX: usize = 24;
@@ -93,9 +93,23 @@ fn clipped(name: &str) -> String {
     format!("…{kept}")
 }
 
-/// Why a batch is vacuous.
-pub fn vacuous(reasons: &[String]) -> String {
-    reasons.iter().map(|reason| wrap("  vacuous  ", reason) + "\n").collect()
+/// Why a batch is vacuous; or which few of its seeds were, if it is not for that.
+pub fn vacuous(report: &BatchReport, verdict: &BatchVerdict) -> String {
+    let lines = |reasons: &[String]| -> String {
+        reasons.iter().map(|reason| wrap("  vacuous  ", reason) + "\n").collect()
+    };
+    match verdict {
+        BatchVerdict::Vacuous(reasons) => lines(reasons),
+        BatchVerdict::Ok if report.vacuous > 0 => {
+            let (few, runs) = (grouped(report.vacuous), grouped(report.stats.runs));
+            let head = format!(
+                "{few} of {runs} seeds: one in {} may be, by its draw",
+                grouped(SEEDS_PER_VACUOUS)
+            );
+            lines(&[vec![head], report.vacuity()].concat())
+        }
+        BatchVerdict::Ok | BatchVerdict::Violated => String::new(),
+    }
 }
 
 /// One seed that failed: what broke, when, in one sentence, and how to see it again.

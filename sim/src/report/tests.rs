@@ -70,6 +70,7 @@ fn no_line_is_wider_than_the_screen() {
     let name = "a-name-that-is-much-longer-than-any-name-of-a-scenario-should-be-really";
     let mut report = enormous();
     report.failures.push(failing("x"));
+    report.vacuous = 12_345_678_901;
     let verdicts = [
         BatchVerdict::Ok,
         BatchVerdict::Violated,
@@ -80,9 +81,7 @@ fn no_line_is_wider_than_the_screen() {
     for verdict in &verdicts {
         fits(&line(name, &report, verdict, Paint::OFF));
         total.add("rolling", None, &report, verdict);
-        if let BatchVerdict::Vacuous(reasons) = verdict {
-            fits(&vacuous(reasons));
-        }
+        fits(&vacuous(&report, verdict));
     }
     fits(&total.screen(Paint::OFF));
     fits(&Total::default().screen(Paint::OFF));

@@ -24,4 +24,4 @@ pub use seeds::Seeds;
 pub use shard::Shard;
 pub use stop::Stop;
 pub use tally::{Tallied, Tally};
-pub use verdict::{BatchReport, BatchVerdict, SeedReport};
+pub use verdict::{BatchReport, BatchVerdict, SEEDS_PER_VACUOUS, SeedReport};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fencepost::probe::{Mutant, REACH_POINTS};
 
 use super::hunt::HuntReport;
-use super::verdict::{FAILURES_KEPT, VACUOUS_KEPT};
+use super::verdict::{FAILURES_KEPT, SEEDS_PER_VACUOUS, VACUOUS_KEPT};
 use super::{Batch, BatchReport, BatchVerdict, Part, Progress, SeedReport, Seeds};
 use crate::faults::plan::node;
 use crate::history::{History, Kind, MessageNo, SimTime};
@@ -242,6 +242,25 @@ fn a_failure_outranks_vacuity_and_vacuity_outranks_ok() {
     assert_eq!(verdict(vec![vacuous(), panicked]), BatchVerdict::Violated);
     assert_eq!(verdict(vec![vacuous(), violated(&["V1"])]), BatchVerdict::Violated);
     assert!(matches!(verdict(vec![]), BatchVerdict::Vacuous(_)), "no seed proves nothing");
+}
+
+/// A night of the swarm draws a mixture now and then under which nothing comes through.
+#[test]
+fn few_vacuous_seeds_of_many_are_told_and_forgiven() {
+    let scenario = scenario("");
+    let verdict = |runs: u64, empty| {
+        let verdicts = (0..runs).map(|at| if at < empty { vacuous() } else { Verdict::Ok });
+        let report = report_of(&scenario, verdicts.collect());
+        let told = crate::report::summary::vacuous(&report, &report.verdict(&scenario));
+        (report.verdict(&scenario).name(), told)
+    };
+    assert_eq!(verdict(SEEDS_PER_VACUOUS - 1, 1).0, "vacuous");
+    assert_eq!(verdict(SEEDS_PER_VACUOUS, 2).0, "vacuous");
+    let (name, told) = verdict(SEEDS_PER_VACUOUS, 1);
+    assert_eq!(name, "ok");
+    assert!(told.contains("1 of 1,000 seeds"), "{told}");
+    assert!(told.contains("seed 1: nothing happened"), "{told}");
+    assert_eq!(verdict(SEEDS_PER_VACUOUS, 0), ("ok", String::new()));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What a batch of seeds comes to, measured against the scenario's `[expect]`.
 //!
 //! A seed **fails** if it panicked, or broke a property that the scenario does not expect to be
-//! broken. The batch is **violated** if any seed failed. Else it is **vacuous** if any seed was, or
-//! if the whole batch missed something that makes it worth running: a delivery where there is a
-//! workload, a required reach point, kind of fault or number of leader changes, or every one of the
-//! properties that the scenario says must break. Else it is **ok**.
+//! broken. The batch is **violated** if any seed failed. Else it is **vacuous** if too many seeds
+//! were, or if the whole batch missed something that makes it worth running: a delivery where there
+//! is a workload, a required reach point, kind of fault or number of leader changes, or every one of
+//! the properties that the scenario says must break. Else it is **ok**.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,6 +18,10 @@ pub const FAILURES_KEPT: usize = 10;
 
 /// How many vacuous seeds of a batch are kept with their reasons.
 pub const VACUOUS_KEPT: usize = 3;
+
+/// One vacuous seed for each so many is no fault of the batch: a long search draws a mixture now and
+/// then under which nothing can come through. In a batch of fewer seeds there may be none.
+pub const SEEDS_PER_VACUOUS: u64 = 1000;
 
 /// What remains of one run. Its history is gone: a replay makes it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,14 +184,8 @@ impl BatchReport {
             return BatchVerdict::Violated;
         }
         let mut reasons = Vec::new();
-        for seed in &self.vacuous_seeds {
-            if let Verdict::Vacuous(why) = &seed.verdict {
-                reasons.push(format!("seed {}: {}", seed.seed, why.join("; ")));
-            }
-        }
-        let more = self.vacuous.saturating_sub(self.vacuous_seeds.len() as u64);
-        if more > 0 {
-            reasons.push(format!("and {more} more vacuous seeds"));
+        if self.vacuous > self.stats.runs / SEEDS_PER_VACUOUS {
+            reasons = self.vacuity();
         }
         let violates = &terms.expect.violates;
         // A shard may have no seeds, and nothing that can break.
@@ -199,6 +197,21 @@ impl BatchReport {
             self.missed(terms, &mut reasons);
         }
         if reasons.is_empty() { BatchVerdict::Ok } else { BatchVerdict::Vacuous(reasons) }
+    }
+
+    /// Which seeds were vacuous, and why.
+    pub fn vacuity(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        for seed in &self.vacuous_seeds {
+            if let Verdict::Vacuous(why) = &seed.verdict {
+                said.push(format!("seed {}: {}", seed.seed, why.join("; ")));
+            }
+        }
+        let more = self.vacuous.saturating_sub(self.vacuous_seeds.len() as u64);
+        if more > 0 {
+            said.push(format!("and {more} more vacuous seeds"));
+        }
+        said
     }
 
     /// What the batch as a whole should have seen and has not.

@@ -110,7 +110,11 @@ impl RunPage<'_> {
             };
             let why = match verdict {
                 BatchVerdict::Vacuous(reasons) => format!("<br>{}", escape(&reasons.join("; "))),
-                _ => String::new(),
+                BatchVerdict::Ok if report.vacuous > 0 => {
+                    let (few, which) = (grouped(report.vacuous), report.vacuity().join("; "));
+                    format!("<br>{few} of these seeds vacuous: {}", escape(&which))
+                }
+                BatchVerdict::Ok | BatchVerdict::Violated => String::new(),
             };
             let speed = match report.cpu.is_zero() {
                 true => "–".to_owned(),
