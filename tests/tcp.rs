@@ -7,12 +7,15 @@ use std::time::Duration;
 use fencepost::Term;
 use fencepost::node::Transport;
 use fencepost::node::frame::{Frame, MAX_FRAME_LEN};
-use fencepost::node::tcp::{HELLO_LIMIT, MAX_STRANGERS, QUEUE_LEN};
+use fencepost::node::tcp::{CLAIM_LIMIT, HELLO_LIMIT, MAX_STRANGERS, QUEUE_LEN};
 use madsim::runtime::Handle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
-use world::{CLUSTER, Outcome, address, bind, frame, hello, id, message, run, world};
+use world::{
+    CLUSTER, FIRST_OBSERVER, Outcome, address, bind, frame, hello, hello_of, id, message, run,
+    world,
+};
 
 #[path = "tcp/names.rs"]
 mod names;
@@ -121,11 +124,15 @@ fn silent_connections_are_bounded_and_do_not_keep_peers_out() {
         });
         let attacks: Vec<_> = attacks.collect();
         sleep(Duration::from_millis(500)).await;
-        assert_eq!(world.seen(1).count(|c| &c.refused), extra as u64);
+        assert_eq!(world.seen(1).count(|c| &c.refused), extra as u64, "the oldest made room");
+        // Who says hello is let in though all places are taken, and keeps what it has.
+        let late = hello_of(CLUSTER, FIRST_OBSERVER, 1, 1, true);
+        assert_eq!(world.attack(late, CLAIM_LIMIT).await, Outcome::Answered);
         for attack in attacks {
             attack.await.unwrap();
         }
-        assert_eq!(world.seen(1).count(|c| &c.refused), (MAX_STRANGERS + extra) as u64);
+        let all = (MAX_STRANGERS + extra) as u64;
+        assert_eq!(world.seen(1).count(|c| &c.refused), all, "each once, and nobody else");
         world.assert_talking("the flood").await;
     });
 }

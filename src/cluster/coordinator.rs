@@ -42,9 +42,9 @@ pub trait Coordinator: Send + 'static {
     /// What leases between two of its nodes rest on. The boot is this process', and never changes.
     fn terms(&self) -> Terms;
 
-    /// Takes part until [`ElectionCommand::Leave`], or until nobody can send commands any more,
-    /// which is taken for the same. When it is dropped before, a lease that it holds must run out
-    /// by itself.
+    /// Takes part until [`ElectionCommand::Leave`]. When it is dropped before, or when nobody can send
+    /// commands any more, a lease that it holds must run out by itself: nobody has said that the last
+    /// act under it is over.
     ///
     /// # Errors
     /// It cannot take part any longer. A lease that it held runs out by itself.

@@ -85,6 +85,8 @@ impl Crew {
 
     /// Starts a component, unless the service has ended.
     pub(super) fn start(&self, mut seat: Seat, work: impl Future<Output = ()> + Send + 'static) {
+        // Held until its handle is there: whoever closes the roster then finds it.
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         if self.roster.with(|roster| roster.closed) {
             return;
         }
@@ -93,7 +95,6 @@ impl Crew {
             let _seat = seat;
             work.await;
         });
-        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         handles.retain(|handle| !handle.is_finished());
         handles.push(task.abort_handle());
     }

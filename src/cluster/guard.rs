@@ -114,8 +114,8 @@ impl<C: Clock> Leadership<C> {
     /// Asks for permission to start an act now, and how long it lasts at least.
     ///
     /// # Errors
-    /// Leadership has ended, or the node stops. No later call succeeds, except after a lease that had
-    /// run out unnoticed was renewed in time, which the election rules out.
+    /// Leadership has ended, or the node stops. No later call succeeds: a lease that has run out by
+    /// this clock is not renewed any more.
     pub fn check(&self) -> Result<Duration, LeadershipLost> {
         if self.stop.as_ref().is_some_and(|stop| stop.get()) {
             return Err(LeadershipLost { token: self.token });

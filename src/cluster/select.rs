@@ -89,11 +89,16 @@ impl<C: Clock> Turn<'_, C> {
     fn give_up(&mut self, room: mpsc::Permit<'_, ElectionCommand>) {
         self.over = true;
         let (token, term) = (self.guard.token(), self.guard.token().into());
-        // From here on nobody is given it any more, so that those who have it can be counted.
-        drop(self.shared.guard.update(|guard| guard.take_if(|guard| guard.token() == token)));
-        room.send(match self.guard.holders() {
-            ..=IDLE_HOLDERS => ElectionCommand::HandOver { term },
-            _ => ElectionCommand::Resign { term },
+        // From here on nobody is given it any more, so that those who have it can be counted. Said
+        // before the cell is unlocked: a stop that finds it empty waits for nobody, and would release
+        // the lease before this was heard.
+        self.shared.guard.update(|guard| {
+            let taken = guard.take_if(|guard| guard.token() == token);
+            let idle = IDLE_HOLDERS + usize::from(taken.is_some());
+            room.send(match self.guard.holders() <= idle {
+                true => ElectionCommand::HandOver { term },
+                false => ElectionCommand::Resign { term },
+            });
         });
     }
 }

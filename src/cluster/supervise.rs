@@ -22,6 +22,9 @@ use crate::time::Clock;
 /// holds a guard.
 pub const STOP_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long to wait for a task that was told to end where it stands.
+const ABORT_LIMIT: Duration = Duration::from_millis(100);
+
 /// A task that ends with its handle.
 #[derive(Debug)]
 pub(crate) struct AbortOnDrop<T>(pub(crate) JoinHandle<T>);
@@ -40,10 +43,10 @@ pub(super) async fn supervise<O: Coordinator, S: Fence>(
     activation: Activation<S, O::Clock>,
     shared: Arc<Shared<O::Clock>>,
 ) {
-    let end = End(Arc::clone(&shared));
-    let outcome = run(coordinator, commands, activation, &shared).await;
-    shared.end.set(Some(outcome.err().unwrap_or(Stopped::ShutDown)));
-    drop(end);
+    let mut end = End { shared: Arc::clone(&shared), how: Stopped::ShutDown };
+    if let Err(stopped) = run(coordinator, commands, activation, &shared).await {
+        end.how = stopped;
+    }
 }
 
 async fn run<O: Coordinator, S: Fence>(
@@ -53,6 +56,25 @@ async fn run<O: Coordinator, S: Fence>(
     shared: &Shared<O::Clock>,
 ) -> Result<(), Stopped> {
     let mut coordinator = AbortOnDrop(tokio::spawn(coordinator.run(commands)));
+    let outcome = attend::<O, S>(&mut coordinator, activation, shared).await;
+    if !coordinator.0.is_finished() {
+        // Its port and its disk are free when the end is told, unless the disk is stuck.
+        coordinator.0.abort();
+        tokio::select! {
+            biased;
+            _ = &mut coordinator.0 => {}
+            () = shared.clock.sleep(ABORT_LIMIT) => {}
+        }
+    }
+    outcome
+}
+
+/// Waits for the end of all, in the order of a graceful stop, or for the first part that fails.
+async fn attend<O: Coordinator, S: Fence>(
+    coordinator: &mut AbortOnDrop<Result<(), O::Error>>,
+    activation: Activation<S, O::Clock>,
+    shared: &Shared<O::Clock>,
+) -> Result<(), Stopped> {
     let mut activation = AbortOnDrop(tokio::spawn(activation.run()));
     tokio::select! {
         biased;
@@ -111,22 +133,25 @@ fn outcome<O: Coordinator>(ended: Result<Result<(), O::Error>, JoinError>) -> Re
 }
 
 /// Tells everybody that the service has ended, when it is dropped.
-struct End<C: Clock>(Arc<Shared<C>>);
+struct End<C: Clock> {
+    shared: Arc<Shared<C>>,
+    how: Stopped,
+}
 
 impl<C: Clock> Drop for End<C> {
+    /// The end is told last: who hears of it finds nobody leading or acting. How it came about is
+    /// known before the stop that it causes.
     fn drop(&mut self) {
-        let Self(shared) = self;
-        shared.end.update(|end| {
-            end.get_or_insert(Stopped::ShutDown);
-        });
+        let Self { shared, how } = self;
         // It leads no more, whatever the coordinator was able to say.
         shared.status.update(|status| {
             if status.believes_to_lead() {
                 status.leader = None;
             }
         });
-        shared.stop.set(true);
         shared.guard.set(None);
         shared.crew.dismiss();
+        shared.end.set(Some(how.clone()));
+        shared.stop.set(true);
     }
 }

@@ -43,6 +43,11 @@ impl<T: Clone> Watched<T> {
         *self.lock() = value;
     }
 
+    /// Changes the value in place and wakes nobody: as [`set_quietly`](Self::set_quietly).
+    pub(crate) fn update_quietly<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        change(&mut self.lock())
+    }
+
     /// Looks at the value in place.
     pub fn with<R>(&self, look: impl FnOnce(&T) -> R) -> R {
         look(&self.lock())

@@ -41,7 +41,7 @@ impl Runs {
         let ended = Arc::clone(&self.ended);
         self.tasks.push(tokio::spawn(async move {
             live(action, &context, &*store, &clock, retry).await;
-            ended.set(ended.get() + 1);
+            ended.update(|ended| *ended += 1);
         }));
     }
 

@@ -35,6 +35,12 @@ pub enum DriverError {
     Disk(#[from] DiskError),
 }
 
+/// A lease ran out before its renewal could be published.
+struct Lapsed {
+    /// The term that is led no longer.
+    term: Term,
+}
+
 /// The election with its world: transport, clock and disk.
 pub struct Driver<T, C, D> {
     election: Election,
@@ -134,9 +140,9 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         &self.heard
     }
 
-    /// Runs until [`ElectionCommand::Leave`], or until the other end of the commands is dropped,
-    /// which is taken for the same. A leader then hands over, and stays until its successor leads,
-    /// at most [`LINGER_LIMIT`].
+    /// Runs until [`ElectionCommand::Leave`]: a leader then hands over, and stays until its successor
+    /// leads, at most [`LINGER_LIMIT`]. Ends at once when nobody can send commands any more: nobody
+    /// has said that the last act is over, so a lease runs out by itself.
     ///
     /// # Errors
     /// The disk failed: what should have followed the write was not done.
@@ -190,7 +196,8 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                         commands_open = false;
                         continue;
                     }
-                    Some(ElectionCommand::Leave) | None => {
+                    None => return Ok(()),
+                    Some(ElectionCommand::Leave) => {
                         let Some(left) = self.leave().await? else { return Ok(()) };
                         leaves = Some((left, clock.now() + LINGER_LIMIT));
                         continue;
@@ -265,7 +272,11 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         if wrote && self.clock.now() >= self.election.next_wake() {
             self.carry_out(Input::Tick).await?;
         }
-        self.publish_lease();
+        if let Err(Lapsed { term }) = self.publish_lease() {
+            self.carry_out(Input::Resign { term }).await?;
+            // Not held any more: nothing can lapse.
+            let _ = self.publish_lease();
+        }
         self.publish_status();
         Ok(())
     }
@@ -286,7 +297,8 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         // A lost leadership ends the guard before anything else, the disk included, takes time. A
         // new one is published only after the vote that it rests on is durable.
         if self.election.lease_until().is_none() {
-            self.publish_lease();
+            // Not held any more: nothing can lapse.
+            let _ = self.publish_lease();
         }
         let mut wrote = false;
         for effect in effects.drain(..) {
@@ -311,7 +323,12 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
         Ok(wrote)
     }
 
-    fn publish_lease(&self) {
+    /// Says what the lease is now.
+    ///
+    /// A renewal comes too late if the lease had run out before it could be said, by the clock that
+    /// its holders read: one of them may have seen the end, and would never act again under a lease
+    /// that goes on. Read under the cell's lock, which every holder takes after its own reading.
+    fn publish_lease(&self) -> Result<(), Lapsed> {
         let now = self.election.lease_until();
         let token = self.election.term().into();
         let lease = self.lease.get();
@@ -323,16 +340,24 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
                 generation: self.election.generation(),
                 incarnation: self.election.me().incarnation,
             },
-            None if !lease.held => return,
+            None if !lease.held => return Ok(()),
             // The guard shall look at its own clock.
             None if mutant!(LeaseOnWallClock) => lease,
             None => LeaseState { held: false, ..lease },
         };
         if next.held && lease.held && next.token == lease.token {
-            self.lease.set_quietly(next);
-        } else if next != lease {
+            return self.lease.update_quietly(|lease| {
+                if self.clock.now() >= lease.until {
+                    return Err(Lapsed { term: self.election.term() });
+                }
+                *lease = next;
+                Ok(())
+            });
+        }
+        if next != lease {
             self.lease.set(next);
         }
+        Ok(())
     }
 
     fn publish_status(&self) {
@@ -371,3 +396,6 @@ fn status_of(election: &Election) -> ClusterStatus {
         clock_suspects: Arc::clone(election.clock_suspects()),
     }
 }
+
+#[cfg(all(test, madsim))]
+mod tests;

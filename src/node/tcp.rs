@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
@@ -48,7 +49,7 @@ pub const QUEUE_LEN: usize = 32;
 /// How many messages wait for the election; when they are this many, the peers' sockets fill up.
 pub const INBOX_LEN: usize = 64;
 
-/// How many inbound connections may be open that have not said hello.
+/// How many inbound connections may be open that have not said hello: one more displaces the oldest.
 pub const MAX_STRANGERS: usize = 32;
 
 /// How long an inbound connection may take for its hello.
@@ -100,6 +101,8 @@ pub struct TcpConfig {
 #[derive(Debug)]
 pub struct TcpTransport {
     local: Option<SocketAddr>,
+    /// Accepts connections, and has the port.
+    accepting: Option<JoinHandle<()>>,
     queues: BTreeMap<NodeId, Arc<Queue>>,
     claims: Arc<Claims>,
     inbox: mpsc::Receiver<Packet>,
@@ -149,11 +152,12 @@ impl TcpTransport {
             spawn_while_open(&arrivals, outbound.run());
         }
         let claims = Arc::new(Claims::new(cluster, me, voters.into_keys().collect()));
-        if let Some(listener) = listener {
+        let accept = |listener| {
             let inbound = Inbound::new(Arc::clone(&claims), Arc::clone(&arrivals));
-            spawn_while_open(&arrivals, Arc::new(inbound).run(listener));
-        }
-        Ok(Self { local, queues, claims, inbox, counters })
+            spawn_while_open(&arrivals, Arc::new(inbound).run(listener))
+        };
+        let accepting = listener.map(accept);
+        Ok(Self { local, accepting, queues, claims, inbox, counters })
     }
 
     /// The address it listens at, if this node is no observer.
@@ -198,11 +202,19 @@ impl Transport for TcpTransport {
         };
         // What has not left by then is for a node that cannot be reached.
         let _ = timeout(FLUSH_LIMIT, written).await;
+        // Whoever starts the node again finds the port free.
+        if let Some(accepting) = self.accepting.take() {
+            accepting.abort();
+            let _ = accepting.await;
+        }
     }
 }
 
 /// Runs `work` until it ends or the [`TcpTransport`] is dropped, whose inbox then is closed.
-fn spawn_while_open(arrivals: &Arrivals, work: impl Future<Output = ()> + Send + 'static) {
+fn spawn_while_open(
+    arrivals: &Arrivals,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
     let inbox = arrivals.inbox.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -210,5 +222,5 @@ fn spawn_while_open(arrivals: &Arrivals, work: impl Future<Output = ()> + Send +
             () = inbox.closed() => {}
             () = work => {}
         }
-    });
+    })
 }

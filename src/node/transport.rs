@@ -48,7 +48,8 @@ pub trait Transport: Send + 'static {
     /// the peer at the other end, as far as it can tell.
     fn recv(&mut self) -> impl Future<Output = Packet> + Send;
 
-    /// Waits until what was sent has left this node, but only for a moment: for a node that ends.
+    /// Waits until what was sent has left this node, but only for a moment, and then listens no longer:
+    /// for a node that ends.
     fn flush(&mut self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }

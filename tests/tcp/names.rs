@@ -172,6 +172,22 @@ fn the_queue_for_an_observer_forgets_its_oldest() {
 }
 
 #[test]
+fn the_port_is_free_when_the_last_words_have_left() {
+    run(33, || async {
+        let machine = Handle::current().create_node().ip([10, 0, 0, 1].into()).build();
+        let bound = machine.spawn(async {
+            let mut first = bind(1, 1).await;
+            let taken = TcpTransport::bind(config(1, 1, 2)).await.is_err();
+            first.flush().await;
+            let free = TcpTransport::bind(config(1, 1, 2)).await.is_ok();
+            drop(first);
+            (taken, free)
+        });
+        assert_eq!(bound.await.unwrap(), (true, true));
+    });
+}
+
+#[test]
 fn observers_are_limited_and_the_silent_make_room() {
     run(27, || async {
         let world = world_with(2, &[], &[]);

@@ -29,7 +29,7 @@ pub(super) struct Claim {
 /// Why a connection is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("too many connections have not said hello")]
+    #[error("too many connections have not said hello, and this one was the oldest")]
     TooManyStrangers,
     #[error("no hello in time")]
     NoHello,

@@ -1,14 +1,15 @@
 //! Connections from peers and observers, and from whoever else finds the port.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
@@ -25,26 +26,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Inbound {
     claims: Arc<Claims>,
     arrivals: Arc<Arrivals>,
-    /// One permit for each connection without a hello.
-    strangers: Arc<Semaphore>,
+    strangers: Arc<Strangers>,
 }
 
 impl Inbound {
     pub(super) fn new(claims: Arc<Claims>, arrivals: Arc<Arrivals>) -> Self {
-        Self { claims, arrivals, strangers: Arc::new(Semaphore::new(MAX_STRANGERS)) }
+        Self { claims, arrivals, strangers: Arc::default() }
     }
 
     /// Accepts, for good.
     pub(super) async fn run(self: Arc<Self>, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, from)) => match Arc::clone(&self.strangers).try_acquire_owned() {
-                    Ok(permit) => {
-                        let serve = Arc::clone(&self).serve(stream, from, permit);
-                        spawn_while_open(&self.arrivals, serve);
-                    }
-                    Err(_) => self.refuse(from, &Refusal::TooManyStrangers),
-                },
+                Ok((stream, from)) => {
+                    let stranger = Strangers::enter(&self.strangers);
+                    let serve = Arc::clone(&self).serve(stream, from, stranger);
+                    spawn_while_open(&self.arrivals, serve);
+                }
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -54,18 +52,20 @@ impl Inbound {
     }
 
     /// One connection, from its hello to its end.
-    async fn serve(
-        self: Arc<Self>,
-        stream: TcpStream,
-        from: SocketAddr,
-        permit: OwnedSemaphorePermit,
-    ) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr, stranger: Stranger) {
         if let Err(error) = prepare(&stream) {
             return debug!(%from, %error, "a connection broke");
         }
         let (reader, mut writer) = tokio::io::split(stream);
         let mut reader = Reader::new(reader);
-        let hello = match timeout(HELLO_LIMIT, reader.next()).await {
+        let hello = tokio::select! {
+            biased;
+            hello = timeout(HELLO_LIMIT, reader.next()) => hello,
+            () = stranger.displaced.notified() => {
+                return self.refuse(from, &Refusal::TooManyStrangers);
+            }
+        };
+        let hello = match hello {
             Ok(Ok(Some(frame))) => frame,
             // Opened and closed without a word: somebody looked whether the port is open.
             Ok(Ok(None)) => return debug!(%from, "closed without a hello"),
@@ -76,7 +76,7 @@ impl Inbound {
             Ok(claim) => claim,
             Err(refusal) => return self.refuse(from, &refusal),
         };
-        drop(permit);
+        drop(stranger);
         let peer = claim.node;
         debug!(%peer, %from, "accepted");
         tokio::select! {
@@ -105,6 +105,44 @@ impl Inbound {
         if is_noteworthy(count) {
             warn!(%from, count, reason = %refusal, "refused a connection");
         }
+    }
+}
+
+/// The connections that have not said hello, the oldest first. There is always room for one more, which
+/// takes the place of the oldest: a peer says hello within a round trip, and whoever only opens
+/// connections must not keep it out.
+#[derive(Default)]
+struct Strangers(Mutex<VecDeque<Arc<Notify>>>);
+
+/// A place among them, which is free again when this is dropped.
+struct Stranger {
+    all: Arc<Strangers>,
+    /// Notified when the place is another's.
+    displaced: Arc<Notify>,
+}
+
+impl Strangers {
+    fn enter(all: &Arc<Self>) -> Stranger {
+        let displaced = Arc::new(Notify::new());
+        let mut waiting = all.lock();
+        if waiting.len() >= MAX_STRANGERS
+            && let Some(oldest) = waiting.pop_front()
+        {
+            oldest.notify_one();
+        }
+        waiting.push_back(Arc::clone(&displaced));
+        Stranger { all: Arc::clone(all), displaced }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Notify>>> {
+        // A panic while the lock was held leaves a whole list.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.all.lock().retain(|place| !Arc::ptr_eq(place, &self.displaced));
     }
 }
 
