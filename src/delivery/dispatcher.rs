@@ -11,6 +11,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::backoff::Backoff;
+use super::pause::SinkPause;
 use super::permission::{Ended, Permission};
 use super::sink::{Promise, Sink, Stamp};
 use crate::cluster::{ClusterStatus, Leadership, Trouble, Watched};
@@ -34,7 +35,8 @@ pub struct DispatcherConfig {
     /// neither deduplicate nor answer questions it counts as 1, because each doubt is a person's work
     /// then.
     pub batch: usize,
-    /// How long to wait before a store or sink that did not answer is asked again.
+    /// How long to wait before a store or sink that did not answer is asked again. A sink that goes on
+    /// failing is asked ever more rarely, at last every few seconds.
     pub retry: Duration,
     /// How long a message waits that its sink refused for now, or that is sent again after an unknown
     /// outcome.
@@ -65,6 +67,8 @@ pub struct Dispatcher<S, K, C: Clock> {
     /// What the log hears of a store and a sink that fail.
     pub(super) store_trouble: Trouble,
     pub(super) sink_trouble: Trouble,
+    /// When a sink that fails is tried again.
+    pub(super) sink_pause: SinkPause,
     guard: Arc<Watched<Option<Leadership<C>>>>,
     /// Read by nothing but a planted bug: status is no permission.
     pub(super) status: Arc<Watched<ClusterStatus>>,
@@ -126,6 +130,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     ) -> Self {
         let store_trouble = Trouble::of("delivery", "the store");
         let sink_trouble = Trouble::of("delivery", "the sink");
+        let sink_pause = SinkPause::new(config.retry);
         Self {
             store,
             sink,
@@ -133,6 +138,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             config,
             store_trouble,
             sink_trouble,
+            sink_pause,
             guard,
             status,
             stop,
@@ -287,10 +293,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             self.rest(session, self.config.poll).await;
         }
         for messages in found.chunks(batch) {
-            if self.stopping() {
+            if self.stopping() || !self.deliver(session, messages).await? {
                 break;
             }
-            self.deliver(session, messages).await?;
         }
         Ok(())
     }
@@ -343,11 +348,16 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
 
     /// Waits, at most `at_most`, but not past the end of the guard nor past the stop signal.
     pub(super) async fn rest(&self, session: &Session<C>, at_most: Duration) {
+        self.rest_until(session, self.clock.sleep(at_most)).await;
+    }
+
+    /// The same, until something happens.
+    pub(super) async fn rest_until(&self, session: &Session<C>, event: impl Future<Output = ()>) {
         tokio::select! {
             biased;
             () = self.stop_signal() => {}
             () = session.guard.cancelled() => {}
-            () = self.clock.sleep(at_most) => {}
+            () = event => {}
         }
     }
 
