@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 use super::backoff::Backoff;
 use super::pause::SinkPause;
 use super::permission::{Ended, Permission};
+use super::questions::Questions;
 use super::sink::{Promise, Sink, Stamp};
 use crate::cluster::{ClusterStatus, Leadership, Trouble, Watched};
 use crate::id::Token;
@@ -87,6 +88,8 @@ pub(super) struct Session<C> {
     sweep_at: Instant,
     /// Whether there may be doubts to settle.
     pub(super) doubts: bool,
+    /// What was asked about them.
+    pub(super) questions: Questions,
     /// Whether a message could not be sent at all: then there is a pause before the next look.
     pub(super) unreached: bool,
     /// Claims without an answer. Read by nothing but a planted bug, under the next token.
@@ -100,7 +103,8 @@ impl<C: Clock> Session<C> {
         doubts: bool,
         unanswered: Vec<Outgoing>,
     ) -> Self {
-        Self { guard, round: 0, sweep_at, doubts, unreached: false, unanswered }
+        let questions = Questions::default();
+        Self { guard, round: 0, sweep_at, doubts, questions, unreached: false, unanswered }
     }
 
     pub(super) fn token(&self) -> Token {

@@ -1,7 +1,7 @@
 //! What a leader does about each word of its sink, message by message: a retry, a dead letter, a doubt and
 //! its proof, and that nothing is claimed for a sink that is away; and what a worker does first.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use super::*;
@@ -41,8 +41,14 @@ struct Scripted {
     /// How often it is not ready, from now on.
     away: Arc<Mutex<u32>>,
     has: bool,
+    /// How long it takes to answer a question about these messages; longer than its client waits,
+    /// and there is no answer.
+    slow: BTreeMap<MessageId, Duration>,
     said: Said,
 }
+
+/// How long the client of that sink waits for an answer.
+const CLIENT_WAITS: Duration = Duration::from_secs(30);
 
 impl Sink for Scripted {
     fn promise(&self) -> Promise {
@@ -74,6 +80,16 @@ impl Sink for Scripted {
 
     async fn has(&self, id: &MessageId, stamp: Stamp) -> Result<bool, SinkError> {
         say(&self.said, format!("has {id} {stamp}"));
+        match self.slow.get(id).copied() {
+            // Its server answers at once, with nothing of use.
+            Some(Duration::MAX) => return Err(SinkError::Unavailable("500".into())),
+            Some(takes) if takes >= CLIENT_WAITS => {
+                self.clock.sleep(CLIENT_WAITS).await;
+                return Err(SinkError::Unavailable("timeout".into()));
+            }
+            Some(takes) => self.clock.sleep(takes).await,
+            None => {}
+        }
         Ok(self.has)
     }
 }
@@ -98,14 +114,20 @@ impl Trial {
             messages.iter().map(|name| NewMessage::new(id(name), *b"hello")).collect();
         world.service.store().enqueue(&messages).await.unwrap();
         let (clock, said) = (world.service.clock().clone(), Arc::clone(&world.said));
-        let (words, away) = Default::default();
-        let sink = Scripted { clock, promise, words, away, has: false, said };
+        let (words, away, slow) = Default::default();
+        let sink = Scripted { clock, promise, words, away, has: false, slow, said };
         let config = DispatcherConfig { attempts_max: 3, ..DispatcherConfig::default() };
         Self { world, sink, config }
     }
 
     fn words(mut self, words: impl IntoIterator<Item = impl Into<Word>>) -> Self {
         self.sink.words = Mutex::new(words.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Asked about it, the sink takes so long; with [`Duration::MAX`] it fails at once.
+    fn slow(mut self, name: &str, takes: Duration) -> Self {
+        self.sink.slow.insert(id(name), takes);
         self
     }
 
@@ -324,6 +346,54 @@ async fn a_message_that_was_not_sent_ends_its_batch() {
     assert_eq!(world.said(), ["send a 5.0", "send a 5.0", "send b 5.0", "send c 5.0"]);
     let entry = entry_of(&world, "c").await;
     assert_eq!((entry.state, entry.attempts), (MessageState::Delivered, 2));
+}
+
+/// What the earlier leader left in doubt, and a sink that is slow to say what it has of it.
+async fn in_doubt(slow: Duration) -> Trial {
+    let trial = Trial::of(Promise::Fenced, &["m"]).await.slow("m", slow);
+    claimed_before(trial.world.service.store(), "m").await;
+    trial.world.service.store().enqueue(&[NewMessage::new(id("n"), *b"hello")]).await.unwrap();
+    trial
+}
+
+/// Each raise of the round costs every worker a refusal, and proves no more than the last.
+#[tokio::test]
+async fn what_the_sink_cannot_tell_is_asked_about_ever_more_rarely_and_fenced_off_once() {
+    let world = in_doubt(Duration::MAX).await.leads(HALF_A_MINUTE).await;
+    let said = world.said();
+    assert_eq!(said[..3], ["fence 5.1", "has m 5.1", "send n 5.1"]);
+    assert_eq!(said.iter().filter(|word| word.starts_with("fence")).count(), 1, "{said:?}");
+    let asked = said.iter().filter(|word| word.starts_with("has")).count();
+    // At once, again because the fencing was an answer, after 0.1, 0.2, … 3.2 seconds, and every five.
+    assert!((10..14).contains(&asked), "{asked}: {said:?}");
+}
+
+#[tokio::test]
+async fn a_new_doubt_is_fenced_off_and_asked_about_before_those_asked_in_vain() {
+    let trial = in_doubt(Duration::MAX).await.words([unknown()]);
+    let world = trial.leads(HALF_A_MINUTE).await;
+    let said = world.said();
+    assert_eq!(said[..5], ["fence 5.1", "has m 5.1", "send n 5.1", "fence 5.2", "has n 5.2"]);
+    assert_eq!(said.iter().filter(|word| word.starts_with("fence")).count(), 2, "{said:?}");
+    assert_eq!(entry_of(&world, "n").await.state, MessageState::Delivered);
+}
+
+#[tokio::test]
+async fn delivery_and_a_stop_do_not_wait_for_a_sink_that_does_not_answer() {
+    let world = in_doubt(CLIENT_WAITS).await.leads(HALF_A_SECOND * 3).await;
+    assert_eq!(entry_of(&world, "n").await.state, MessageState::Delivered);
+    // Asked again by now.
+    tokio::time::sleep(HALF_A_SECOND * 2).await;
+    assert_eq!(sends_of("n", &world.said()), 1);
+    assert_eq!(world.said().last().unwrap(), "has m 5.1");
+    assert!(ends_within(world, HALF_A_SECOND).await);
+}
+
+/// Else a doubt would last for as long as the sink is slow.
+#[tokio::test]
+async fn an_answer_that_takes_long_is_waited_for_in_the_end() {
+    let world = in_doubt(Duration::from_secs(6)).await.leads(HALF_A_MINUTE).await;
+    assert_eq!(entry_of(&world, "m").await.state, MessageState::Delivered);
 }
 
 /// The stamp of another's term is no round of this leader's.
