@@ -26,6 +26,9 @@ use crate::work::WorkGuard;
 /// not delivered is looked up again.
 const LOOK: usize = 32;
 
+/// How often a run of a share looks for claims that have no sender.
+const LEFT_LOOK_EVERY: Duration = Duration::from_secs(3);
+
 /// How the dispatcher works.
 #[derive(Debug, Clone)]
 pub struct DispatcherConfig {
@@ -242,9 +245,13 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     }
 
     async fn deliver_alone(&self, session: &mut Session<C>) -> Result<(), Ended> {
-        self.doubt_what_was_left(session).await?;
+        let mut look_at = self.clock.now();
         while !self.stopping() {
             session.guard.check()?;
+            if self.clock.now() >= look_at {
+                self.doubt_what_was_left(session).await?;
+                look_at = self.clock.now() + LEFT_LOOK_EVERY;
+            }
             self.deliver_pending(session).await?;
         }
         Ok(())
@@ -252,8 +259,10 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
 
     /// A run of this share that was cut short under the same assignment may have left claims, which no
     /// sweep takes: their token is the newest. Nobody acts on them any more, because a share begins
-    /// only when nothing goes on about it. Each is put in doubt by the number of its attempt, so that
-    /// a call that arrives late touches nothing that is claimed from now on.
+    /// only when nothing goes on about it, and between two looks for messages everything that this run
+    /// has claimed is settled. A claim that was on its way when a run ended is seen only later. Each is
+    /// put in doubt by the number of its attempt, so that a call that arrives late touches nothing
+    /// that is claimed from now on.
     async fn doubt_what_was_left(&self, session: &Session<C>) -> Result<(), Ended> {
         loop {
             session.guard.check()?;

@@ -10,8 +10,8 @@ use crate::cluster::testing::{Said, Simulated, World, say};
 use crate::delivery::{SendError, SinkError};
 use crate::id::{Boot, Generation, Identity, Incarnation};
 use crate::store::{
-    Assignments, Attempt, Change, Entry, Epoch, Fence, MessageId, MessageState, NewMessage, Outbox,
-    Permit, Share, SqliteOutbox, SqliteStore, Unit, WorkName,
+    Assignments, Attempt, Change, Claim, Entry, Epoch, Fence, MessageId, MessageState, NewMessage,
+    Outbox, Permit, Share, SqliteOutbox, SqliteStore, Unit, WorkName,
 };
 
 /// What the sink does about one send.
@@ -465,33 +465,78 @@ async fn no_more_is_claimed_at_once_than_may_be_in_doubt() {
     }
 }
 
+/// A worker that delivers one unit of one for a minute, under token 5.
+struct Courier {
+    world: World<SqliteStore>,
+    permit: Permit,
+    delivering: tokio::task::JoinHandle<()>,
+}
+
+impl Courier {
+    /// After an earlier run of the same assignment has claimed a message.
+    async fn after_a_claim_of(name: &str, trial: Trial) -> Self {
+        let Trial { world, sink, config } = trial;
+        let store = Arc::clone(world.service.store());
+        let worker = Boot { node: "n1".parse().unwrap(), nonce: 1 };
+        let holder = Identity { node: worker.node, incarnation: Incarnation::FIRST };
+        store.activate(Generation::NONE, Token(5), holder).await.unwrap();
+        let work = WorkName::new("outbox").unwrap();
+        let change = Change { unit: Unit(0), after: Epoch(0), worker };
+        store.assign(Token(5), &work, 1, &[change]).await.unwrap();
+        let share = Share { work, unit: Unit(0), of: 1, epoch: Epoch(1), worker };
+        let permit = Permit { token: Token(5), share: Some(share.clone()) };
+        let clock = world.service.clock().clone();
+        claim(&world, &permit, name).await;
+
+        let guard = WorkGuard::for_a_test(share, Token(5), clock.now() + MINUTE, clock.clone());
+        let (status, stop) = (Arc::clone(&world.status), Arc::new(Watched::new(false)));
+        let courier =
+            Dispatcher::new(store, Arc::new(sink), clock, config, Arc::default(), status, stop);
+        let delivering = tokio::spawn(async move { courier.deliver_share(guard).await });
+        Self { world, permit, delivering }
+    }
+}
+
+async fn claim(world: &World<SqliteStore>, permit: &Permit, name: &str) {
+    let attempt = Attempt { id: id(name), number: 1 };
+    let wall = world.service.clock().wall();
+    let claimed = world.service.store().claim(permit, &[attempt], wall).await.unwrap();
+    let granted = vec![Claim::Granted { send_within: None }];
+    assert_eq!(claimed, Checked::Passed(granted));
+}
+
 /// Its token is the newest, so no sweep takes it, and what stands behind it would wait for the next
 /// leader.
 #[tokio::test]
 async fn a_share_begins_with_what_an_earlier_run_of_it_has_left_claimed() {
-    let Trial { world, sink, config } = Trial::of(Promise::Fenced, &["m"]).await;
-    let store = Arc::clone(world.service.store());
-    let worker = Boot { node: "n1".parse().unwrap(), nonce: 1 };
-    let holder = Identity { node: worker.node, incarnation: Incarnation::FIRST };
-    store.activate(Generation::NONE, Token(5), holder).await.unwrap();
-    let work = WorkName::new("outbox").unwrap();
-    let change = Change { unit: Unit(0), after: Epoch(0), worker };
-    store.assign(Token(5), &work, 1, &[change]).await.unwrap();
-    let share = Share { work, unit: Unit(0), of: 1, epoch: Epoch(1), worker };
-    let permit = Permit { token: Token(5), share: Some(share.clone()) };
-    let clock = world.service.clock().clone();
-    let left = Attempt { id: id("m"), number: 1 };
-    store.claim(&permit, &[left], clock.wall()).await.unwrap();
-    store.enqueue(&[NewMessage::new(id("n"), *b"hello")]).await.unwrap();
-
-    let guard = WorkGuard::for_a_test(share, Token(5), clock.now() + MINUTE, clock.clone());
-    let (status, stop) = (Arc::clone(&world.status), Arc::new(Watched::new(false)));
-    let courier =
-        Dispatcher::new(store, Arc::new(sink), clock, config, Arc::default(), status, stop);
-    let delivering = courier.deliver_share(guard);
-    tokio::time::timeout(HALF_A_SECOND, delivering).await.unwrap_err();
-    let left = entry_of(&world, "m").await;
+    let trial = Trial::of(Promise::Fenced, &["m", "n"]).await;
+    let courier = Courier::after_a_claim_of("m", trial).await;
+    tokio::time::sleep(HALF_A_SECOND).await;
+    let left = entry_of(&courier.world, "m").await;
     assert_eq!((left.state, left.parked, left.attempts), (MessageState::InDoubt, false, 1));
     assert_eq!(left.reason.as_deref(), Some("its sender was cut short; outcome unknown"));
-    assert_eq!(world.said(), ["send n 5.0"]);
+    assert_eq!(courier.world.said(), ["send n 5.0"]);
+    courier.delivering.abort();
+}
+
+/// The earlier run asked for it, and was cut short before the store took it up.
+#[tokio::test]
+async fn a_claim_that_arrives_after_a_share_has_begun_is_found_as_well() {
+    let trial = Trial::of(Promise::Fenced, &["m"]).await.words([taken(HALF_A_SECOND * 16)]);
+    let courier = Courier::after_a_claim_of("m", trial).await;
+    tokio::time::sleep(HALF_A_SECOND).await;
+    let world = &courier.world;
+    let store = world.service.store();
+    store.enqueue(&[NewMessage::new(id("late"), *b"hello")]).await.unwrap();
+    claim(world, &courier.permit, "late").await;
+    // No look for messages sees it.
+    tokio::time::sleep(HALF_A_SECOND * 10).await;
+    let late = entry_of(world, "late").await;
+    assert_eq!((late.state, late.attempts), (MessageState::InDoubt, 1));
+    assert!(world.said().is_empty(), "{:?}", world.said());
+    // What it claims itself is not taken for such, however long it takes.
+    store.enqueue(&[NewMessage::new(id("n"), *b"hello")]).await.unwrap();
+    tokio::time::sleep(HALF_A_SECOND * 20).await;
+    assert_eq!(entry_of(world, "n").await.state, MessageState::Delivered);
+    courier.delivering.abort();
 }
