@@ -33,26 +33,27 @@ pub(super) struct Claimed {
 type Outcomes = Vec<(Attempt, Settlement)>;
 
 impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
-    /// Delivers messages that were pending a moment ago, as far as they can be claimed.
+    /// Delivers messages that were pending a moment ago, as far as they can be claimed. `false` if the
+    /// sink was away: it is not any more, perhaps, but a moment ago was long ago.
     pub(super) async fn deliver(
         &self,
         session: &mut Session<C>,
         messages: &[Outgoing],
-    ) -> Result<(), Ended> {
+    ) -> Result<bool, Ended> {
         // Without a sink to send to there is no point in a claim.
         if !self.sink_is_ready().await {
-            self.rest(session, self.config.retry).await;
-            return Ok(());
+            self.rest_until(session, self.sink_pause.over(&self.clock)).await;
+            return Ok(false);
         }
         if mutant!(SentThenMarked) {
-            return self.send_then_mark(session, messages).await;
+            return self.send_then_mark(session, messages).await.map(|()| true);
         }
         let mut unsent = self.claim(session, messages).await?;
         let sent = self.send_claimed(session, &mut unsent).await;
         if std::mem::take(&mut session.unreached) {
-            self.rest(session, self.config.retry).await;
+            self.rest(session, self.sink_pause.not_sent()).await;
         }
-        sent
+        sent.map(|()| true)
     }
 
     /// Sends what is claimed, and says what became of each, whatever comes in between.
@@ -125,12 +126,20 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 outcomes.push((attempt, Settlement::InDoubt { reason }));
                 return Err(session.lost());
             }
-            session.unreached |= matches!(sent, Err(SendError::NotSent(_)));
+            session.unreached = matches!(sent, Err(SendError::NotSent(_)));
+            if !session.unreached {
+                self.sink_pause.reached();
+                self.sink_trouble.answered(self.clock.now());
+            }
             let settlement = self.settlement(&claimed, sent);
             session.doubts |= settlement.target() == MessageState::InDoubt;
             let waits =
                 settlement == Settlement::Delivered && self.clock.now() < settled + SETTLE_WITHIN;
             outcomes.push((attempt, settlement));
+            if session.unreached {
+                // The others would fare no better; all are given back at once.
+                return Ok(());
+            }
             if !waits {
                 self.settle(session, std::mem::take(outcomes)).await?;
                 settled = self.clock.now();
@@ -191,13 +200,18 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         Settlement::Retry { reason, after }
     }
 
+    /// Whether the sink can be sent to; `false` also if it was away a moment ago.
     async fn sink_is_ready(&self) -> bool {
+        if !self.sink_pause.may_try(self.clock.now()) {
+            return false;
+        }
         match self.sink.ready().await {
             Ok(()) => {
-                self.sink_trouble.answered(self.clock.now());
+                self.sink_pause.ready();
                 true
             }
             Err(error) => {
+                self.sink_pause.away(self.clock.now());
                 self.sink_failed("it is not ready", &error);
                 false
             }

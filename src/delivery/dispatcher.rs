@@ -11,7 +11,9 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::backoff::Backoff;
+use super::pause::SinkPause;
 use super::permission::{Ended, Permission};
+use super::questions::Questions;
 use super::sink::{Promise, Sink, Stamp};
 use crate::cluster::{ClusterStatus, Leadership, Trouble, Watched};
 use crate::id::Token;
@@ -24,6 +26,9 @@ use crate::work::WorkGuard;
 /// not delivered is looked up again.
 const LOOK: usize = 32;
 
+/// How often a run of a share looks for claims that have no sender.
+const LEFT_LOOK_EVERY: Duration = Duration::from_secs(3);
+
 /// How the dispatcher works.
 #[derive(Debug, Clone)]
 pub struct DispatcherConfig {
@@ -34,7 +39,8 @@ pub struct DispatcherConfig {
     /// neither deduplicate nor answer questions it counts as 1, because each doubt is a person's work
     /// then.
     pub batch: usize,
-    /// How long to wait before a store or sink that did not answer is asked again.
+    /// How long to wait before a store or sink that did not answer is asked again. A sink that goes on
+    /// failing is asked ever more rarely, at last every few seconds.
     pub retry: Duration,
     /// How long a message waits that its sink refused for now, or that is sent again after an unknown
     /// outcome.
@@ -65,6 +71,8 @@ pub struct Dispatcher<S, K, C: Clock> {
     /// What the log hears of a store and a sink that fail.
     pub(super) store_trouble: Trouble,
     pub(super) sink_trouble: Trouble,
+    /// When a sink that fails is tried again.
+    pub(super) sink_pause: SinkPause,
     guard: Arc<Watched<Option<Leadership<C>>>>,
     /// Read by nothing but a planted bug: status is no permission.
     pub(super) status: Arc<Watched<ClusterStatus>>,
@@ -83,6 +91,8 @@ pub(super) struct Session<C> {
     sweep_at: Instant,
     /// Whether there may be doubts to settle.
     pub(super) doubts: bool,
+    /// What was asked about them.
+    pub(super) questions: Questions,
     /// Whether a message could not be sent at all: then there is a pause before the next look.
     pub(super) unreached: bool,
     /// Claims without an answer. Read by nothing but a planted bug, under the next token.
@@ -96,7 +106,8 @@ impl<C: Clock> Session<C> {
         doubts: bool,
         unanswered: Vec<Outgoing>,
     ) -> Self {
-        Self { guard, round: 0, sweep_at, doubts, unreached: false, unanswered }
+        let questions = Questions::default();
+        Self { guard, round: 0, sweep_at, doubts, questions, unreached: false, unanswered }
     }
 
     pub(super) fn token(&self) -> Token {
@@ -126,6 +137,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     ) -> Self {
         let store_trouble = Trouble::of("delivery", "the store");
         let sink_trouble = Trouble::of("delivery", "the sink");
+        let sink_pause = SinkPause::new(config.retry);
         Self {
             store,
             sink,
@@ -133,6 +145,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             config,
             store_trouble,
             sink_trouble,
+            sink_pause,
             guard,
             status,
             stop,
@@ -232,9 +245,13 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     }
 
     async fn deliver_alone(&self, session: &mut Session<C>) -> Result<(), Ended> {
-        self.doubt_what_was_left(session).await?;
+        let mut look_at = self.clock.now();
         while !self.stopping() {
             session.guard.check()?;
+            if self.clock.now() >= look_at {
+                self.doubt_what_was_left(session).await?;
+                look_at = self.clock.now() + LEFT_LOOK_EVERY;
+            }
             self.deliver_pending(session).await?;
         }
         Ok(())
@@ -242,8 +259,10 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
 
     /// A run of this share that was cut short under the same assignment may have left claims, which no
     /// sweep takes: their token is the newest. Nobody acts on them any more, because a share begins
-    /// only when nothing goes on about it. Each is put in doubt by the number of its attempt, so that
-    /// a call that arrives late touches nothing that is claimed from now on.
+    /// only when nothing goes on about it, and between two looks for messages everything that this run
+    /// has claimed is settled. A claim that was on its way when a run ended is seen only later. Each is
+    /// put in doubt by the number of its attempt, so that a call that arrives late touches nothing
+    /// that is claimed from now on.
     async fn doubt_what_was_left(&self, session: &Session<C>) -> Result<(), Ended> {
         loop {
             session.guard.check()?;
@@ -287,10 +306,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             self.rest(session, self.config.poll).await;
         }
         for messages in found.chunks(batch) {
-            if self.stopping() {
+            if self.stopping() || !self.deliver(session, messages).await? {
                 break;
             }
-            self.deliver(session, messages).await?;
         }
         Ok(())
     }
@@ -343,11 +361,16 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
 
     /// Waits, at most `at_most`, but not past the end of the guard nor past the stop signal.
     pub(super) async fn rest(&self, session: &Session<C>, at_most: Duration) {
+        self.rest_until(session, self.clock.sleep(at_most)).await;
+    }
+
+    /// The same, until something happens.
+    pub(super) async fn rest_until(&self, session: &Session<C>, event: impl Future<Output = ()>) {
         tokio::select! {
             biased;
             () = self.stop_signal() => {}
             () = session.guard.cancelled() => {}
-            () = self.clock.sleep(at_most) => {}
+            () = event => {}
         }
     }
 

@@ -61,7 +61,9 @@ impl FromStr for Stamp {
 /// A send that did not end in "the recipient has it".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Nothing left this node: there was no connection. It may be tried again.
+    /// Nothing left this node: there was no connection. It may be tried again. That is taken for a word
+    /// about the sink, so the rest of a batch is not tried; a sink of several recipients that cannot
+    /// reach one of them says [`NotNow`](Self::NotNow).
     #[error("not sent: {0}")]
     NotSent(String),
     /// The sink refuses it for now, as one does that is busy or full; it had no effect. It may be

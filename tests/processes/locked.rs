@@ -15,7 +15,7 @@ fn nodes_wait_for_their_sink_and_go_on() {
     let message = NewMessage::new(MessageId::new("m").unwrap(), payload("m").as_bytes());
     outbox.enqueue(&[message], wall()).unwrap();
     let log = cluster.path("delivered.log");
-    let stopped = File::create(cluster.path("delivered.log.lock")).unwrap();
+    let stopped = File::create(&log).unwrap();
     stopped.lock().unwrap();
     cluster.start_all();
     for node in ["n1", "n2", "n3"] {

@@ -1,39 +1,39 @@
 //! A sink that appends to a file: for development, for the demonstration, and as the smallest sink
 //! that keeps [`Promise::Fenced`].
 //!
-//! Three files lie side by side, and the processes of one machine share them:
+//! Two files lie side by side, and the processes of one machine share them:
 //! - the log, one line a delivered message (see `format`), synced before the answer;
-//! - `.fence`, the highest stamp seen, replaced as a whole and synced before it counts;
-//! - `.lock`, empty, locked as long as anybody reads or writes the others. The lock is advisory: it
-//!   keeps out other file sinks, and nobody else.
+//! - `.fence`, the highest stamp seen and how long the log was then, replaced as a whole and synced
+//!   before it counts.
+//!
+//! The log is locked (see `lock`) as long as anybody reads or writes either.
 //!
 //! A message is delivered when its line is complete. An incomplete last line is what a crash in the
 //! middle of an append leaves: it counts as not delivered and is cut off. A line that another
 //! process appended is synced before anything is answered from it, because that process may have
 //! died before it could. Whatever else does not fit, a broken line with others after it, a fence
-//! file that is damaged or gone, a log that became shorter, is nothing to guess about: the sink
-//! refuses to work and says why.
+//! file that is damaged or gone, a log that became shorter or is gone while its fence is not, is
+//! nothing to guess about: the sink refuses to work and says why.
 
 mod format;
+mod lock;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use tracing::warn;
-
+use self::format::Seen;
+use self::lock::LockedFile;
 use crate::delivery::{Promise, SendError, Sink, SinkError, Stamp};
 use crate::store::{MessageId, Outgoing};
 
-/// How often, and with which pause, the lock is tried for before a call fails. Another process may
-/// have been stopped while it holds the lock, and then the sink is asked again.
-const LOCK_ATTEMPTS: u32 = 500;
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// What to do about a log that lacks lines.
+const REMEDY: &str = "put it back as it was; or, to begin anew, remove it and its fence file, and then \
+                      what is in doubt may be delivered a second time";
 
 /// Delivers by appending to a file. Clones share it.
 #[derive(Clone)]
@@ -42,15 +42,17 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// The sink that appends to the file at `path`, which is created if it is missing.
+    /// The sink that appends to the file at `path`, which is created if neither it nor its fence file
+    /// exists.
     ///
     /// If another process keeps the files locked, as one does that was stopped in the middle of a
     /// write, they are looked at when they are first used; as long as it does, nothing is sent.
     ///
     /// # Errors
-    /// The file or one of those beside it cannot be read or created, or is damaged.
+    /// The file or one of those beside it cannot be read or created, or is damaged; or lines that
+    /// were in it are not there any more.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { files: Arc::new(Mutex::new(Files::open(path, LOCK_ATTEMPTS)?)) })
+        Ok(Self { files: Arc::new(Mutex::new(Files::open(path, lock::ATTEMPTS)?)) })
     }
 
     /// Runs `work` where it may block. Once begun it runs to its end.
@@ -70,10 +72,10 @@ impl Sink for FileSink {
         Promise::Fenced
     }
 
-    /// Whether the lock can be had. So that messages wait for it that were not tried, and count no
-    /// failure.
+    /// Whether the files can be had and make sense, as for a send. So that messages wait for it that
+    /// were not claimed.
     async fn ready(&self) -> Result<(), SinkError> {
-        self.with(|files| files.lock().map(drop).map_err(unavailable)).await
+        self.with(|files| files.locked().map(drop).map_err(unavailable)).await
     }
 
     async fn send(&self, message: &Outgoing, stamp: Stamp) -> Result<(), SendError> {
@@ -91,11 +93,10 @@ impl Sink for FileSink {
     }
 }
 
-/// The three files, and what is known of the log.
+/// The two files, and what is known of the log.
 struct Files {
     log: PathBuf,
     fence: PathBuf,
-    lock: File,
     lock_attempts: u32,
     /// The ids in the first `read` bytes of the log, which are whole lines, and synced.
     ids: BTreeSet<String>,
@@ -104,24 +105,13 @@ struct Files {
 
 /// What holds as long as the lock is held.
 struct Locked<'a> {
-    log: File,
+    log: LockedFile,
     log_path: &'a Path,
     fence_path: &'a Path,
     ids: &'a mut BTreeSet<String>,
     read: &'a mut u64,
     /// The highest stamp seen; `None` before the first.
-    highest: Option<Stamp>,
-    _unlocks: Unlock<'a>,
-}
-
-/// Releases the lock when it is dropped.
-struct Unlock<'a>(&'a File);
-
-impl Drop for Unlock<'_> {
-    fn drop(&mut self) {
-        // Should it fail, the lock goes when the process ends, and until then others are refused.
-        let _ = self.0.unlock();
-    }
+    seen: Option<Seen>,
 }
 
 /// Why a stamp was not accepted.
@@ -137,16 +127,16 @@ impl Files {
             name.push(extension);
             PathBuf::from(name)
         };
-        let (fence, lock_path) = (beside(".fence"), beside(".lock"));
-        let create = |path: &Path| {
+        let fence = beside(".fence");
+        // The log is there before its fence is raised, and that before the first line: beside a fence,
+        // a missing log is a lost one.
+        if !fence.try_exists().map_err(context("look for", &fence))? {
             let mut options = OpenOptions::new();
-            options.read(true).append(true).create(true).open(path).map_err(context("open", path))
-        };
-        let lock = create(&lock_path)?;
-        create(path)?;
+            options.append(true).create(true).open(path).map_err(context("open", path))?;
+        }
         sync_directory_of(path)?;
         let (log, ids) = (path.to_owned(), BTreeSet::new());
-        let mut files = Self { log, fence, lock, lock_attempts, ids, read: 0 };
+        let mut files = Self { log, fence, lock_attempts, ids, read: 0 };
         match files.locked() {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
             looked => drop(looked?),
@@ -181,31 +171,37 @@ impl Files {
         Ok(locked.ids.contains(id.as_str()))
     }
 
-    fn lock(&self) -> io::Result<Unlock<'_>> {
-        lock(&self.lock, &self.log, self.lock_attempts)
-    }
-
     /// Takes the lock and reads what others wrote since.
     fn locked(&mut self) -> io::Result<Locked<'_>> {
-        let _unlocks = lock(&self.lock, &self.log, self.lock_attempts)?;
-        // Opened anew each time: should somebody have moved the log away, that is noticed.
-        let log = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .open(&self.log)
-            .map_err(context("open", &self.log))?;
+        let log = lock::open_locked(&self.log, self.lock_attempts).map_err(|error| {
+            let is_lost = error.kind() == io::ErrorKind::NotFound && self.fence.exists();
+            if is_lost { lacks_lines(error) } else { error }
+        })?;
         let mut locked = Locked {
             log,
             log_path: &self.log,
             fence_path: &self.fence,
             ids: &mut self.ids,
             read: &mut self.read,
-            highest: None,
-            _unlocks,
+            seen: read_fence(&self.fence).map_err(context("use", &self.fence))?,
         };
         locked.read_log().map_err(context("use", &self.log))?;
-        locked.read_fence().map_err(context("use", &self.fence))?;
+        if locked.seen.is_none() && !locked.ids.is_empty() {
+            let gone = damaged("it is gone, and with it the highest stamp seen".into());
+            return Err(context("use", &self.fence)(gone));
+        }
         Ok(locked)
+    }
+}
+
+/// `None` if there is no such file.
+fn read_fence(path: &Path) -> io::Result<Option<Seen>> {
+    match std::fs::read(path) {
+        Ok(content) => format::seen_in(&content)
+            .map(Some)
+            .ok_or_else(|| damaged("it holds no stamp, or half of one".into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -214,21 +210,23 @@ impl Locked<'_> {
     fn read_log(&mut self) -> io::Result<()> {
         let len = self.log.metadata()?.len();
         let mut end = *self.read;
-        if len < end {
-            return Err(damaged(format!("it had {end} bytes and now has {len}")));
+        // So many bytes were whole lines, and synced.
+        let least = end.max(self.seen.map_or(0, |seen| seen.log_len));
+        if len < least {
+            return Err(lacks_lines(damaged(format!("it had {least} bytes and now has {len}"))));
         }
         if len == end {
             return Ok(());
         }
         let mut found = Vec::new();
-        let mut reader = BufReader::new(&self.log);
+        let mut reader = BufReader::new(&*self.log);
         reader.seek(SeekFrom::Start(end))?;
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 {
             let next = end + line.len() as u64;
             match format::id_of(&line) {
                 Some(id) => found.push(id.to_owned()),
-                None if next == len => {
+                None if next == len && end >= least => {
                     self.log.set_len(end)?;
                     break;
                 }
@@ -243,50 +241,36 @@ impl Locked<'_> {
         Ok(())
     }
 
-    fn read_fence(&mut self) -> io::Result<()> {
-        self.highest = match std::fs::read(self.fence_path) {
-            Ok(content) => Some(
-                format::stamp_of(&content)
-                    .ok_or_else(|| damaged("it holds no stamp, or half of one".into()))?,
-            ),
-            // Raised before the first line is written.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.ids.is_empty() => None,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(damaged("it is gone, and with it the highest stamp seen".into()));
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(())
-    }
-
     /// Refuses a stamp below the highest seen, and durably raises that to a higher one.
     fn accept(&mut self, stamp: Stamp) -> Result<(), Refusal> {
-        match self.highest {
+        match self.seen.map(|seen| seen.highest) {
             Some(highest) if stamp < highest => Err(Refusal::Fenced { highest }),
             Some(highest) if stamp == highest => Ok(()),
             _ => {
-                self.write_fence(stamp)
+                let seen = Seen { highest: stamp, log_len: *self.read };
+                self.write_fence(seen)
                     .map_err(context("raise", self.fence_path))
                     .map_err(Refusal::Failed)?;
-                self.highest = Some(stamp);
+                self.seen = Some(seen);
                 Ok(())
             }
         }
     }
 
     /// Writes beside the old one and renames over it: a crash leaves the old content or the new.
-    fn write_fence(&self, stamp: Stamp) -> io::Result<()> {
+    fn write_fence(&self, seen: Seen) -> io::Result<()> {
         let mut temporary = self.fence_path.as_os_str().to_owned();
         temporary.push(".new");
         let mut file = File::create(&temporary)?;
-        file.write_all(&format::fence(stamp))?;
+        file.write_all(&format::fence(seen))?;
         file.sync_all()?;
         std::fs::rename(&temporary, self.fence_path)?;
         sync_directory_of(self.fence_path)
     }
 
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        match self.log.write_all(line).and_then(|()| self.log.sync_data()) {
+        let mut log: &File = &self.log;
+        match log.write_all(line).and_then(|()| log.sync_data()) {
             Ok(()) => {
                 *self.read += line.len() as u64;
                 Ok(())
@@ -314,24 +298,6 @@ fn unavailable(error: io::Error) -> SinkError {
     SinkError::Unavailable(error.to_string())
 }
 
-/// Takes the lock of the log at `path`.
-fn lock<'a>(file: &'a File, path: &Path, attempts: u32) -> io::Result<Unlock<'a>> {
-    for attempt in 0..attempts {
-        if attempt > 0 {
-            // chance: the real file sink waits for other processes; no simulation has them
-            std::thread::sleep(LOCK_PAUSE);
-        }
-        match file.try_lock() {
-            Ok(()) => return Ok(Unlock(file)),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(context("lock", path)(error)),
-        }
-    }
-    let held = "another process holds the lock; is one stopped, by SIGSTOP or a debugger?";
-    warn!(path = %path.display(), "the file sink waits: {held}");
-    Err(context("lock", path)(io::Error::new(io::ErrorKind::TimedOut, held)))
-}
-
 fn sync_directory_of(path: &Path) -> io::Result<()> {
     let directory = directory_of(path);
     File::open(directory).and_then(|handle| handle.sync_all()).map_err(context("sync", directory))
@@ -347,6 +313,11 @@ fn directory_of(path: &Path) -> &Path {
 
 fn damaged(how: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, how)
+}
+
+/// Adds what to do about it.
+fn lacks_lines(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{error}: {REMEDY}"))
 }
 
 /// Adds what was tried, and on which file.

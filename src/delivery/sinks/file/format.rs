@@ -6,7 +6,11 @@
 //! ```
 //! The payload is printable ASCII: `\\`, `\t`, `\n` and `\r` stand for those bytes, and `\x` with two
 //! digits for any other that is not printable. The checksum is the CRC-32 of what stands before its
-//! tab, in eight digits. The fence file is one such line without id and payload.
+//! tab, in eight digits. The fence file is one line as well:
+//! ```text
+//! token.round \t length of the log when that was first seen \t checksum \n
+//! ```
+//! Those of earlier versions lack the length.
 
 use std::fmt::Write;
 
@@ -38,14 +42,29 @@ pub(super) fn id_of(line: &[u8]) -> Option<&str> {
     MessageId::new(id).is_ok().then_some(id)
 }
 
-/// The content of the fence file.
-pub(super) fn fence(stamp: Stamp) -> Vec<u8> {
-    sealed(stamp.to_string())
+/// What a fence file tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The highest stamp seen.
+    pub(super) highest: Stamp,
+    /// How many bytes the log had when that was first seen, in whole lines: it never has fewer.
+    pub(super) log_len: u64,
 }
 
-/// The stamp in a fence file; `None` if the content is not what [`fence`] made, to the last byte.
-pub(super) fn stamp_of(content: &[u8]) -> Option<Stamp> {
-    opened(content)?.parse().ok()
+/// The content of the fence file.
+pub(super) fn fence(Seen { highest, log_len }: Seen) -> Vec<u8> {
+    sealed(format!("{highest}\t{log_len}"))
+}
+
+/// What stands in a fence file; `None` if the content is not what [`fence`] made, or made in earlier
+/// versions, to the last byte.
+pub(super) fn seen_in(content: &[u8]) -> Option<Seen> {
+    let text = opened(content)?;
+    let (stamp, log_len) = match text.split_once('\t') {
+        Some((stamp, len)) => (stamp, len.parse().ok()?),
+        None => (text, 0),
+    };
+    Some(Seen { highest: stamp.parse().ok()?, log_len })
 }
 
 fn sealed(mut text: String) -> Vec<u8> {

@@ -34,11 +34,11 @@ impl Place {
     }
 
     fn open(&self) -> Files {
-        Files::open(&self.log(), LOCK_ATTEMPTS).unwrap()
+        Files::open(&self.log(), lock::ATTEMPTS).unwrap()
     }
 
     fn why_not(&self) -> String {
-        Files::open(&self.log(), LOCK_ATTEMPTS).err().expect("it must not open").to_string()
+        Files::open(&self.log(), lock::ATTEMPTS).err().expect("it must not open").to_string()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -161,10 +161,10 @@ fn two_processes_share_log_and_fence() {
 fn a_lock_that_is_held_by_another_is_waited_for() {
     let place = Place::new();
     place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
-    let stopped = File::open(place.0.path().join("delivered.log.lock")).unwrap();
+    let stopped = File::open(place.log()).unwrap();
     stopped.lock().unwrap();
     let mut sink = Files::open(&place.log(), 2).unwrap();
-    assert!(sink.lock().is_err());
+    assert!(sink.locked().is_err());
     let refused = sink.send(&message("b", b""), stamp(5, 0)).unwrap_err();
     assert!(matches!(&refused, SendError::NotSent(why) if why.contains("holds the lock")));
     let refused = sink.fence(stamp(6, 0)).unwrap_err();
@@ -182,7 +182,7 @@ async fn a_sink_whose_lock_another_holds_is_not_ready() {
     let place = Place::new();
     let sink = FileSink { files: Arc::new(Mutex::new(Files::open(&place.log(), 2).unwrap())) };
     assert_eq!(sink.ready().await, Ok(()));
-    let stopped = File::open(place.0.path().join("delivered.log.lock")).unwrap();
+    let stopped = File::open(place.log()).unwrap();
     stopped.lock().unwrap();
     let waits = sink.ready().await.unwrap_err();
     assert!(matches!(&waits, SinkError::Unavailable(why) if why.contains("holds the lock")));
@@ -196,7 +196,7 @@ fn damage_behind_a_lock_is_found_later() {
     let place = Place::new();
     place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
     std::fs::remove_file(place.fence()).unwrap();
-    let stopped = File::open(place.0.path().join("delivered.log.lock")).unwrap();
+    let stopped = File::open(place.log()).unwrap();
     stopped.lock().unwrap();
     let mut sink = Files::open(&place.log(), 2).unwrap();
     stopped.unlock().unwrap();
@@ -278,6 +278,7 @@ fn a_damaged_or_missing_fence_stops_the_sink() {
 #[test]
 fn a_fence_that_cannot_be_read_is_not_taken_for_an_empty_one() {
     let place = Place::new();
+    drop(place.open());
     std::fs::create_dir(place.fence()).unwrap();
     let why = place.why_not();
     assert!(why.contains("cannot use") && why.contains("delivered.log.fence"), "{why}");
@@ -303,11 +304,115 @@ fn a_log_that_was_cut_or_moved_away_stops_the_sink() {
     assert!(matches!(refused, Err(SendError::NotSent(_))), "{refused:?}");
 }
 
+/// A message whose line it held would be appended to a new one.
+#[test]
+fn a_log_that_is_gone_is_not_created_anew_beside_its_fence() {
+    let place = Place::new();
+    place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
+    std::fs::rename(place.log(), place.0.path().join("delivered.log.1")).unwrap();
+    for fence in [std::fs::read(place.fence()).unwrap(), fence_without_length("5.0")] {
+        std::fs::write(place.fence(), fence).unwrap();
+        let why = place.why_not();
+        assert!(why.contains("cannot open") && why.contains("put it back"), "{why}");
+        assert!(!place.log().exists());
+    }
+    // As the remedy says.
+    std::fs::remove_file(place.fence()).unwrap();
+    place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
+    assert_eq!(place.lines().len(), 1);
+}
+
+/// By one that was not there when it was longer.
+#[test]
+fn a_log_that_was_cut_below_its_length_when_the_fence_was_raised_stops_the_sink() {
+    let place = Place::new();
+    for (token, name) in [(5, "a"), (6, "b"), (7, "c")] {
+        place.open().send(&message(name, b"hello"), stamp(token, 0)).unwrap();
+    }
+    let whole = std::fs::read(place.log()).unwrap();
+    let raised_at = whole.len() / 3 * 2;
+    for len in 0..raised_at {
+        std::fs::write(place.log(), &whole[..len]).unwrap();
+        let why = place.why_not();
+        assert!(why.contains(&format!("it had {raised_at} bytes and now has {len}")), "{why}");
+        assert!(why.contains("put it back"), "{why}");
+        assert_eq!(std::fs::read(place.log()).unwrap().len(), len, "it is evidence");
+    }
+    // As long as before, but with less in it.
+    std::fs::write(place.log(), [&whole[..raised_at - 1], b"\0\0\0".as_slice()].concat()).unwrap();
+    assert!(place.why_not().contains("is broken"), "{}", place.why_not());
+    // What came after it may be what a crash left.
+    std::fs::write(place.log(), &whole[..raised_at + 1]).unwrap();
+    assert_eq!(place.open().has(&id("b"), stamp(7, 0)), Ok(true));
+    assert_eq!(place.lines().len(), 2);
+}
+
+fn fence_without_length(stamp: &str) -> Vec<u8> {
+    format!("{stamp}\t{:08x}\n", crc32fast::hash(stamp.as_bytes())).into_bytes()
+}
+
+#[test]
+fn the_fence_of_an_earlier_version_counts() {
+    let place = Place::new();
+    place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
+    std::fs::write(place.fence(), fence_without_length("5.2")).unwrap();
+    let highest = stamp(5, 2);
+    let mut sink = place.open();
+    assert_eq!(sink.send(&message("b", b""), stamp(5, 1)), Err(SendError::Fenced { highest }));
+    assert_eq!(sink.send(&message("b", b""), highest), Ok(()));
+    assert_eq!(sink.fence(stamp(6, 0)), Ok(()));
+    std::fs::write(place.log(), b"").unwrap();
+    assert!(place.why_not().contains("put it back"), "{}", place.why_not());
+}
+
+/// Each step of a first delivery is followed by a crash.
+#[test]
+fn what_a_crash_leaves_of_a_first_delivery_can_be_opened() {
+    let (log, fence, new) = ("delivered.log", "delivered.log.fence", "delivered.log.fence.new");
+    let (seen, line) = {
+        let place = Place::new();
+        place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
+        (std::fs::read(place.fence()).unwrap(), std::fs::read(place.log()).unwrap())
+    };
+    let (half, torn) = (&seen[..3], &line[..3]);
+    let steps: [&[(&str, &[u8])]; 6] = [
+        &[(log, b"")],
+        &[(log, b""), (new, half)],
+        &[(log, b""), (new, &seen)],
+        &[(log, b""), (fence, &seen)],
+        &[(log, torn), (fence, &seen)],
+        &[(log, &line), (fence, &seen)],
+    ];
+    for step in steps {
+        let place = Place::new();
+        for (name, content) in step {
+            std::fs::write(place.0.path().join(name), content).unwrap();
+        }
+        for (name, token) in [("a", 5), ("b", 6)] {
+            assert_eq!(place.open().send(&message(name, b""), stamp(token, 0)), Ok(()), "{step:?}");
+        }
+        assert_eq!(place.lines().len(), 2);
+    }
+}
+
+/// Else each message is claimed and given back, again and again.
+#[tokio::test]
+async fn a_sink_whose_files_are_damaged_is_not_ready() {
+    let place = Place::new();
+    let sink = FileSink::open(&place.log()).unwrap();
+    place.open().send(&message("a", b""), stamp(5, 0)).unwrap();
+    assert_eq!(sink.ready().await, Ok(()));
+    place.append(b"edited by hand\n");
+    place.append(&format::line(&id("b"), stamp(5, 0), b""));
+    let why = sink.ready().await.unwrap_err();
+    assert!(matches!(&why, SinkError::Unavailable(why) if why.contains("is broken")), "{why}");
+}
+
 #[test]
 fn what_cannot_be_opened_says_which_file() {
     let place = Place::new();
     let nowhere = place.0.path().join("missing").join("delivered.log");
-    let error = Files::open(&nowhere, LOCK_ATTEMPTS).err().unwrap().to_string();
+    let error = Files::open(&nowhere, lock::ATTEMPTS).err().unwrap().to_string();
     assert!(error.contains("cannot open") && error.contains("delivered.log"), "{error}");
 }
 
@@ -321,18 +426,25 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_is_noticed(token: u64, round: u32, at: prop::sample::Index, by in 1..=255u8) {
-        let mut fence = format::fence(stamp(token, round));
-        prop_assert_eq!(format::stamp_of(&fence), Some(stamp(token, round)));
+    fn a_changed_byte_is_noticed(
+        token: u64,
+        round: u32,
+        log_len: u64,
+        at: prop::sample::Index,
+        by in 1..=255u8,
+    ) {
+        let seen = Seen { highest: stamp(token, round), log_len };
+        let mut fence = format::fence(seen);
+        prop_assert_eq!(format::seen_in(&fence), Some(seen));
         let at = at.index(fence.len());
         fence[at] = fence[at].wrapping_add(by);
-        prop_assert_eq!(format::stamp_of(&fence), None);
+        prop_assert_eq!(format::seen_in(&fence), None);
     }
 
     #[test]
     fn random_bytes_never_panic(bytes: Vec<u8>) {
         prop_assert_eq!(format::id_of(&bytes), None);
-        prop_assert_eq!(format::stamp_of(&bytes), None);
+        prop_assert_eq!(format::seen_in(&bytes), None);
     }
 }
 
