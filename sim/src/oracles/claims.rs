@@ -43,7 +43,8 @@ impl Claim {
 
 #[derive(Debug, Default)]
 struct OfMessage {
-    last: Option<Claim>,
+    /// The last claim of each claimant, the latest one last.
+    claims: Vec<Claim>,
     /// Whether the last claim is not settled.
     stands: bool,
     /// Whose claims others moved on.
@@ -64,20 +65,21 @@ impl Claims {
             Kind::ClockRate { within_bound: false, .. } => self.out_of_bound = true,
             Kind::Claimed { node, token, message } => {
                 let claims = self.messages.entry(*message).or_default();
-                claims.last = Some(Claim { node: *node, token: *token, share: None });
+                claims.claims.retain(|claim| !claim.is_of(*node, *token));
+                claims.claims.push(Claim { node: *node, token: *token, share: None });
                 claims.stands = true;
             }
             // Says more of the claim that it follows.
             Kind::Work(WorkEvent::Claimed { message, share, .. }) => {
                 let claims = self.messages.entry(*message).or_default();
-                if let Some(last) = &mut claims.last {
+                if let Some(last) = claims.claims.last_mut() {
                     last.share = Some(share.clone());
                 }
             }
             Kind::Moved { token, message, to, .. } if *to != MessageState::Claimed => {
                 let claims = self.messages.entry(*message).or_default();
                 let stood = std::mem::take(&mut claims.stands);
-                if let Some(last) = claims.last.as_ref().filter(|_| stood)
+                if let Some(last) = claims.claims.last().filter(|_| stood)
                     && (last.token != *token
                         || last.share.is_some() && *to == MessageState::InDoubt)
                 {
@@ -91,7 +93,9 @@ impl Claims {
     /// How the claim of `message` by `node` under `token` stands.
     pub fn standing(&self, node: NodeId, token: Token, message: MessageNo) -> Standing {
         match self.messages.get(&message) {
-            Some(claims) if claims.stands && self.last(node, token, message).is_some() => {
+            Some(OfMessage { claims, stands: true, .. })
+                if claims.last().is_some_and(|last| last.is_of(node, token)) =>
+            {
                 Standing::Stands
             }
             Some(claims) if self.out_of_bound && claims.taken.contains(&(node, token)) => {
@@ -101,14 +105,11 @@ impl Claims {
         }
     }
 
-    /// The assignment under which `node` claimed `message` with `token`, if it was the last to claim
-    /// it and is a worker. Whether that claim stands is another question.
-    pub fn share(&self, node: NodeId, token: Token, message: MessageNo) -> Option<&Share> {
-        self.last(node, token, message)?.share.as_ref()
-    }
-
-    fn last(&self, node: NodeId, token: Token, message: MessageNo) -> Option<&Claim> {
-        let last = self.messages.get(&message)?.last.as_ref();
-        last.filter(|claim| claim.is_of(node, token))
+    /// What `node` claimed `message` by with `token` the last time that it did: the assignment of a
+    /// worker, or the token alone. Whether that claim stands is another question.
+    pub fn shown(&self, node: NodeId, token: Token, message: MessageNo) -> Option<Option<&Share>> {
+        let claims = &self.messages.get(&message)?.claims;
+        let own = claims.iter().find(|claim| claim.is_of(node, token))?;
+        Some(own.share.as_ref())
     }
 }

@@ -247,10 +247,25 @@ impl Script {
         self.push(Kind::Claimed { node, token, message })
     }
 
-    // -- work: units of the work "w" of 16; a node's nonce is its number
+    // -- work: units of the delivery, of 16; a node's nonce is its number
 
     pub fn held(self, number: u32, unit: u32, token: u64, epoch: u64, until_ms: u64) -> Self {
         let (share, until) = (share(number, unit, epoch), Instant(until_ms * MS));
+        self.push(Kind::Work(WorkEvent::Held { share, token: Token(token), until }))
+    }
+
+    /// A unit of a work that delivers nothing.
+    pub fn held_elsewhere(
+        self,
+        number: u32,
+        unit: u32,
+        token: u64,
+        epoch: u64,
+        until_ms: u64,
+    ) -> Self {
+        let work = WorkName::new("work").unwrap();
+        let share = Share { work, ..share(number, unit, epoch) };
+        let until = Instant(until_ms * MS);
         self.push(Kind::Work(WorkEvent::Held { share, token: Token(token), until }))
     }
 
@@ -464,7 +479,7 @@ impl Script {
 
 fn share(number: u32, unit: u32, epoch: u64) -> Share {
     let worker = Boot { node: node(number), nonce: number.into() };
-    let work = WorkName::new("w").unwrap();
+    let work = WorkName::new(WorkEvent::DELIVERY).unwrap();
     Share { work, unit: Unit(unit), of: 16, epoch: Epoch(epoch), worker }
 }
 
