@@ -6,13 +6,15 @@
 //! clock rates that happens only after the old guard is over (L1), so a send of a swept claim is
 //! wrong. Outside the bound it can happen in the gap between claim and send of a holder that is
 //! valid by its own clock; such a *late* send is promised to have no second effect (L5, D1) and no
-//! more.
+//! more. A worker's claim can be taken under its own token, by whoever ended its assignment or by the
+//! next run of its share; a doubt of its own settles it.
 
 use std::collections::BTreeMap;
 
 use fencepost::store::Share;
 use fencepost::{NodeId, Token};
 
+use super::assigned::Assigned;
 use crate::history::{Event, Kind, MessageNo, MessageState, WorkEvent};
 
 /// How a claim stands.
@@ -55,12 +57,14 @@ struct OfMessage {
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     out_of_bound: bool,
+    assigned: Assigned,
     messages: BTreeMap<MessageNo, OfMessage>,
 }
 
 impl Claims {
     /// Takes note of the next event.
     pub fn apply(&mut self, event: &Event) {
+        self.assigned.apply(event);
         match &event.kind {
             Kind::ClockRate { within_bound: false, .. } => self.out_of_bound = true,
             Kind::Claimed { node, token, message } => {
@@ -79,11 +83,12 @@ impl Claims {
             Kind::Moved { token, message, to, .. } if *to != MessageState::Claimed => {
                 let claims = self.messages.entry(*message).or_default();
                 let stood = std::mem::take(&mut claims.stands);
-                if let Some(last) = claims.claims.last().filter(|_| stood)
-                    && (last.token != *token
-                        || last.share.is_some() && *to == MessageState::InDoubt)
-                {
-                    claims.taken.push((last.node, last.token));
+                if let Some(last) = claims.claims.last().filter(|_| stood) {
+                    let revoked = |share| self.assigned.is_revoked(*message, share);
+                    let doubted = *to == MessageState::InDoubt;
+                    if last.token != *token || doubted && last.share.as_ref().is_some_and(revoked) {
+                        claims.taken.push((last.node, last.token));
+                    }
                 }
             }
             _ => {}
@@ -111,5 +116,13 @@ impl Claims {
         let claims = &self.messages.get(&message)?.claims;
         let own = claims.iter().find(|claim| claim.is_of(node, token))?;
         Some(own.share.as_ref())
+    }
+
+    /// Whether the last claim of `message` is `token`'s, and a worker's whose assignment has ended, or
+    /// the run that made it: whoever ended that, or follows it, puts the claim in doubt.
+    pub fn is_revoked(&self, message: MessageNo, token: Token) -> bool {
+        let last = self.messages.get(&message).and_then(|claims| claims.claims.last());
+        let share = last.filter(|last| last.token == token).and_then(|last| last.share.as_ref());
+        share.is_some_and(|share| self.assigned.is_revoked(message, share))
     }
 }

@@ -5,10 +5,12 @@
 //! Each goes over the history once and keeps no text unless it found something, because they all
 //! run after every seed.
 //!
-//! Besides the properties: `guards` knows which guard is valid when, `shares` which worker's permission, `claims` which claim stands,
+//! Besides the properties: `guards` knows which guard is valid when, `shares` which worker's permission, `claims` which claim stands, `assigned` which
+//! claim of a worker others may doubt,
 //! `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message; `report` collects violations, and `testing` writes histories
 //! for the tests.
 
+mod assigned;
 mod claims;
 mod d1_one_effect;
 mod d2_delivered_means_one_effect;
