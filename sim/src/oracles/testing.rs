@@ -131,6 +131,10 @@ impl Script {
         self.push(Kind::ClockRate { node, reading, ppm: 0, within_bound: false })
     }
 
+    pub fn database_wall(self, by_ms: i64) -> Self {
+        self.push(Kind::DatabaseWallStep { by_ms })
+    }
+
     // -- election
 
     pub fn started(self, number: u32, term: u64, vote: Option<u32>) -> Self {
@@ -349,6 +353,10 @@ impl Script {
     ) -> Self {
         let (token, message) = (Token(token), MessageNo(message));
         self.push(Kind::Moved { token, message, from, to, proof })
+    }
+
+    pub fn parked(self, token: u64, message: u32) -> Self {
+        self.push(Kind::Parked { token: Token(token), message: MessageNo(message) })
     }
 
     pub fn judged(self, message: u32, from: MessageState, to: MessageState) -> Self {
