@@ -187,9 +187,8 @@ impl Run<'_> {
             return false;
         }
         self.world.books.as_ref().is_none_or(|books| {
-            let mut books = database::lock(books);
-            let settled = books.is_settled().expect("SQLite in memory can be read");
-            settled && books.jobs.is_settled(&self.plan.jobs, self.store_time())
+            let books = database::lock(books);
+            books.is_settled() && books.jobs.is_settled(&self.plan.jobs, self.store_time())
         })
     }
 

@@ -354,6 +354,14 @@ pub enum Kind {
         /// The proof, if it moved out of doubt.
         proof: Option<ProofKind>,
     },
+    /// A message in doubt was left to a person, in a transaction that showed `token`. Not recorded for
+    /// one that is left to a person already.
+    Parked {
+        /// The token shown.
+        token: Token,
+        /// The message.
+        message: MessageNo,
+    },
     /// A person's verdict moved a message, without a token.
     Judged {
         /// The message.

@@ -53,6 +53,9 @@ pub enum WorkEvent {
 }
 
 impl WorkEvent {
+    /// The name of the work by which nodes share the delivery. Another one delivers nothing.
+    pub const DELIVERY: &str = "outbox";
+
     /// The node to which it happened, if not to the database.
     pub fn node(&self) -> Option<NodeId> {
         match self {

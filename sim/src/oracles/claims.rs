@@ -6,13 +6,15 @@
 //! clock rates that happens only after the old guard is over (L1), so a send of a swept claim is
 //! wrong. Outside the bound it can happen in the gap between claim and send of a holder that is
 //! valid by its own clock; such a *late* send is promised to have no second effect (L5, D1) and no
-//! more.
+//! more. A worker's claim can be taken under its own token, by whoever ended its assignment or by the
+//! next run of its share; a doubt of its own settles it.
 
 use std::collections::BTreeMap;
 
 use fencepost::store::Share;
 use fencepost::{NodeId, Token};
 
+use super::assigned::Assigned;
 use crate::history::{Event, Kind, MessageNo, MessageState, WorkEvent};
 
 /// How a claim stands.
@@ -43,7 +45,8 @@ impl Claim {
 
 #[derive(Debug, Default)]
 struct OfMessage {
-    last: Option<Claim>,
+    /// The last claim of each claimant, the latest one last.
+    claims: Vec<Claim>,
     /// Whether the last claim is not settled.
     stands: bool,
     /// Whose claims others moved on.
@@ -54,34 +57,38 @@ struct OfMessage {
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     out_of_bound: bool,
+    assigned: Assigned,
     messages: BTreeMap<MessageNo, OfMessage>,
 }
 
 impl Claims {
     /// Takes note of the next event.
     pub fn apply(&mut self, event: &Event) {
+        self.assigned.apply(event);
         match &event.kind {
             Kind::ClockRate { within_bound: false, .. } => self.out_of_bound = true,
             Kind::Claimed { node, token, message } => {
                 let claims = self.messages.entry(*message).or_default();
-                claims.last = Some(Claim { node: *node, token: *token, share: None });
+                claims.claims.retain(|claim| !claim.is_of(*node, *token));
+                claims.claims.push(Claim { node: *node, token: *token, share: None });
                 claims.stands = true;
             }
             // Says more of the claim that it follows.
             Kind::Work(WorkEvent::Claimed { message, share, .. }) => {
                 let claims = self.messages.entry(*message).or_default();
-                if let Some(last) = &mut claims.last {
+                if let Some(last) = claims.claims.last_mut() {
                     last.share = Some(share.clone());
                 }
             }
             Kind::Moved { token, message, to, .. } if *to != MessageState::Claimed => {
                 let claims = self.messages.entry(*message).or_default();
                 let stood = std::mem::take(&mut claims.stands);
-                if let Some(last) = claims.last.as_ref().filter(|_| stood)
-                    && (last.token != *token
-                        || last.share.is_some() && *to == MessageState::InDoubt)
-                {
-                    claims.taken.push((last.node, last.token));
+                if let Some(last) = claims.claims.last().filter(|_| stood) {
+                    let revoked = |share| self.assigned.is_revoked(*message, share);
+                    let doubted = *to == MessageState::InDoubt;
+                    if last.token != *token || doubted && last.share.as_ref().is_some_and(revoked) {
+                        claims.taken.push((last.node, last.token));
+                    }
                 }
             }
             _ => {}
@@ -91,7 +98,9 @@ impl Claims {
     /// How the claim of `message` by `node` under `token` stands.
     pub fn standing(&self, node: NodeId, token: Token, message: MessageNo) -> Standing {
         match self.messages.get(&message) {
-            Some(claims) if claims.stands && self.last(node, token, message).is_some() => {
+            Some(OfMessage { claims, stands: true, .. })
+                if claims.last().is_some_and(|last| last.is_of(node, token)) =>
+            {
                 Standing::Stands
             }
             Some(claims) if self.out_of_bound && claims.taken.contains(&(node, token)) => {
@@ -101,14 +110,19 @@ impl Claims {
         }
     }
 
-    /// The assignment under which `node` claimed `message` with `token`, if it was the last to claim
-    /// it and is a worker. Whether that claim stands is another question.
-    pub fn share(&self, node: NodeId, token: Token, message: MessageNo) -> Option<&Share> {
-        self.last(node, token, message)?.share.as_ref()
+    /// What `node` claimed `message` by with `token` the last time that it did: the assignment of a
+    /// worker, or the token alone. Whether that claim stands is another question.
+    pub fn shown(&self, node: NodeId, token: Token, message: MessageNo) -> Option<Option<&Share>> {
+        let claims = &self.messages.get(&message)?.claims;
+        let own = claims.iter().find(|claim| claim.is_of(node, token))?;
+        Some(own.share.as_ref())
     }
 
-    fn last(&self, node: NodeId, token: Token, message: MessageNo) -> Option<&Claim> {
-        let last = self.messages.get(&message)?.last.as_ref();
-        last.filter(|claim| claim.is_of(node, token))
+    /// Whether the last claim of `message` is `token`'s, and a worker's whose assignment has ended, or
+    /// the run that made it: whoever ended that, or follows it, puts the claim in doubt.
+    pub fn is_revoked(&self, message: MessageNo, token: Token) -> bool {
+        let last = self.messages.get(&message).and_then(|claims| claims.claims.last());
+        let share = last.filter(|last| last.token == token).and_then(|last| last.share.as_ref());
+        share.is_some_and(|share| self.assigned.is_revoked(message, share))
     }
 }

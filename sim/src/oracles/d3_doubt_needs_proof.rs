@@ -14,19 +14,13 @@
 //! counts like an unknown one, because sending it again takes the same proof. Late sends beyond the
 //! bound on clocks (see `claims`) are no decisions to send again; D1 watches what becomes of them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use fencepost::store::{Epoch, Share, Unit, WorkName};
-use fencepost::{Boot, Token};
+use std::collections::BTreeMap;
 
 use super::claims::{Claims, Standing};
 use super::report::Report;
-use super::shares::Shares;
 use super::story::{Send, Story, Word};
 use super::{Oracle, Setting, Violation};
-use crate::history::{
-    Event, History, Kind, MessageNo, MessageState, ProofKind, SimTime, WorkEvent,
-};
+use crate::history::{Event, History, Kind, MessageNo, MessageState, ProofKind};
 
 /// Doubt is never guessed away.
 pub const ORACLE: Oracle = Oracle {
@@ -40,12 +34,10 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let sink = setting.sink;
     let mut report = Report::new(ORACLE.property);
     let mut claims = Claims::default();
-    let mut assigned = Assigned::default();
     let mut out_of_bound = false;
     let mut stories: BTreeMap<MessageNo, Story> = BTreeMap::new();
     for (index, event) in history.besides_messages() {
         claims.apply(event);
-        assigned.apply(event);
         match event.kind {
             Kind::ClockRate { within_bound: false, .. } => out_of_bound = true,
             Kind::Claimed { token, message, .. } => {
@@ -87,7 +79,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 let allowed = match from {
                     MessageState::Claimed => {
                         let gives_back = is_given_back(history, index, event);
-                        let revoked = assigned.is_revoked(message, token);
+                        let revoked = claims.is_revoked(message, token);
                         let word = Word { at: event.at, gives_back, out_of_bound, revoked };
                         story.settles(setting, token, to, word)
                     }
@@ -128,55 +120,4 @@ fn is_given_back(history: &History, index: usize, doubted: &Event) -> bool {
     let (from, to) = (MessageState::InDoubt, MessageState::Pending);
     let back = Kind::Moved { token, message, from, to, proof: Some(ProofKind::NeverSent) };
     (next.at, &next.kind) == (doubted.at, &back)
-}
-
-/// Which assignments are the newest, which shares have ended or run out at least once, and under which
-/// ones messages were claimed last.
-#[derive(Default)]
-struct Assigned {
-    shares: Shares,
-    newest: BTreeMap<(WorkName, Unit), Epoch>,
-    ended: BTreeSet<(WorkName, Unit, Epoch, Boot)>,
-    claims: BTreeMap<MessageNo, (Token, Share)>,
-}
-
-impl Assigned {
-    fn apply(&mut self, event: &Event) {
-        if let Kind::Work(work) = &event.kind {
-            self.note(work, event.at);
-        }
-        self.shares.apply(event);
-    }
-
-    fn note(&mut self, work: &WorkEvent, at: SimTime) {
-        match work {
-            WorkEvent::Assigned { work, assignment } => {
-                self.newest.insert((work.clone(), assignment.unit), assignment.epoch);
-            }
-            WorkEvent::Claimed { message, token, share } => {
-                self.claims.insert(*message, (*token, share.clone()));
-            }
-            WorkEvent::Ended { share } => drop(self.ended.insert(key(share))),
-            // A run that notices by its own clock that its time is over just ends.
-            WorkEvent::Held { share, .. } if self.shares.has_lapsed(share, at) => {
-                self.ended.insert(key(share));
-            }
-            WorkEvent::Held { .. } | WorkEvent::Acted { .. } => {}
-        }
-    }
-
-    /// Whether the message was claimed under an assignment that is no longer the newest: whoever
-    /// ended it put the claim in doubt. Or by a run of a share that was cut short: the next run of the
-    /// same share does.
-    fn is_revoked(&self, message: MessageNo, token: Token) -> bool {
-        let claim = self.claims.get(&message).filter(|(of, _)| *of == token);
-        claim.is_some_and(|(_, share)| {
-            let newest = self.newest.get(&(share.work.clone(), share.unit));
-            newest.is_some_and(|newest| *newest > share.epoch) || self.ended.contains(&key(share))
-        })
-    }
-}
-
-fn key(share: &Share) -> (WorkName, Unit, Epoch, Boot) {
-    (share.work.clone(), share.unit, share.epoch, share.worker)
 }

@@ -3,14 +3,15 @@
 //!
 //! Guards the fourth layer: whoever reads the outbox may rely on it that nothing else happens, such as
 //! a delivered message that is claimed again. One more way leads into doubt: a message that was
-//! released to a deduplicating sink, and whose window is over when it is to be claimed, is parked.
-//! And a person's verdict leads out of doubt anywhere, and from failed to pending. Which proofs are
+//! released to a deduplicating sink, and whose window is over when it is to be claimed, is parked. Only
+//! what is in doubt is parked. And a person's verdict leads out of doubt anywhere, and from failed to pending. Which proofs are
 //! good ones is D3's business. A message is in no state before it was written.
 
 use std::collections::BTreeMap;
 
 use super::report::Report;
-use super::{Oracle, Setting, SinkKind, Violation};
+use super::windows::Windows;
+use super::{Oracle, Setting, Violation};
 use crate::history::{History, Kind, MessageNo, MessageState};
 
 /// No state is left but by the known ways.
@@ -24,9 +25,10 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     use MessageState::{Claimed, Delivered, Failed, InDoubt, Pending};
     let mut report = Report::new(ORACLE.property);
-    let deduplicates = matches!(setting.sink, SinkKind::Dedup { .. });
+    let mut windows = Windows::default();
     let mut states: BTreeMap<MessageNo, MessageState> = BTreeMap::new();
     for (index, event) in history.besides_messages() {
+        windows.apply(event);
         let (message, to, fits) = match event.kind {
             Kind::Enqueued { message, .. } => (message, Pending, !states.contains_key(&message)),
             Kind::Claimed { message, .. } => {
@@ -36,10 +38,16 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 let known = match (from, to, proof.is_some()) {
                     (Claimed, Delivered | Failed | InDoubt, false)
                     | (InDoubt, Delivered | Failed | Pending, true) => true,
-                    (Pending, InDoubt, false) => deduplicates,
+                    (Pending, InDoubt, false) => {
+                        windows.is_released(message)
+                            && windows.is_over(setting.sink, message, event.at)
+                    }
                     _ => false,
                 };
                 (message, to, known && states.get(&message) == Some(&from))
+            }
+            Kind::Parked { message, .. } => {
+                (message, InDoubt, states.get(&message) == Some(&InDoubt))
             }
             Kind::Judged { message, from, to } => {
                 let known = matches!(
@@ -66,6 +74,9 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::SinkKind;
     use super::super::testing::{DEDUP, Script};
     use super::*;
     use crate::history::ProofKind::{Deduplicated, NeverSent, SinkHasIt, SinkLacksIt};
@@ -88,7 +99,8 @@ mod tests {
             again.settled(2, 7, Delivered).ends_as(7, Delivered).check(&ORACLE);
         }
         let script = doubtful().resolved(2, 7, Pending, Deduplicated);
-        script.moved(2, 7, Pending, InDoubt, None).ends_parked(7).check(&ORACLE);
+        let script = script.moved(2, 7, Pending, InDoubt, None).parked(2, 7);
+        script.ends_parked(7).check(&ORACLE);
     }
 
     #[test]
@@ -114,6 +126,32 @@ mod tests {
         script.bad().worker_claimed(2, 3, 1, 2, 7).check(&ORACLE);
         Script::new().bad().claimed(1, 7).check(&ORACLE);
         pending().bad().enqueued(7).check(&ORACLE);
+    }
+
+    #[test]
+    fn doubt_comes_back_only_to_what_was_released_and_when_its_window_is_over() {
+        // Five seconds, from the claim at 1 s.
+        let window = SinkKind::WINDOW_MARGIN + Duration::from_secs(5);
+        let claimed = || {
+            let script = Script::new().sink(SinkKind::Dedup { window }).enqueued(7);
+            script.at(1_000).claimed(1, 7).settled(2, 7, InDoubt)
+        };
+        let back = |script: Script| script.moved(2, 7, Pending, InDoubt, None);
+        let released = || claimed().resolved(2, 7, Pending, Deduplicated);
+        back(released().at(6_000)).check(&ORACLE);
+        back(released().at_ns(5_999_999_999).bad()).check(&ORACLE);
+        // By the database's clock.
+        back(released().database_wall(2_000).at(4_000)).check(&ORACLE);
+        back(released().database_wall(-2_000).at(7_999).bad()).check(&ORACLE);
+        // Nothing was sent, so that no window runs.
+        back(claimed().resolved(2, 7, Pending, NeverSent).at(9_000).bad()).check(&ORACLE);
+    }
+
+    #[test]
+    fn only_doubts_are_left_to_a_person() {
+        claimed().settled(1, 7, InDoubt).parked(1, 7).ends_parked(7).check(&ORACLE);
+        claimed().bad().parked(1, 7).check(&ORACLE);
+        claimed().settled(1, 7, Delivered).bad().parked(1, 7).check(&ORACLE);
     }
 
     #[test]

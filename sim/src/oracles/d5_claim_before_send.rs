@@ -77,10 +77,23 @@ mod tests {
 
     #[test]
     fn a_workers_claim_that_its_own_token_revoked_stands_only_beyond_the_bound() {
-        let revoked = |script: Script| script.worker_claimed(2, 3, 1, 1, 7).settled(1, 7, InDoubt);
+        let revoked = |script: Script| {
+            let script = script.worker_claimed(2, 3, 1, 1, 7).assigned(1, 3, 1, 2);
+            script.settled(1, 7, InDoubt)
+        };
         revoked(Script::new()).bad().send_started(2, 1, 7).check(&ORACLE);
         let script = revoked(Script::new().clock_out_of_bound(1)).send_started(2, 1, 7);
         script.bad().send_started(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_workers_own_doubt_takes_nothing_from_it() {
+        let begun = || Script::new().clock_out_of_bound(1).assigned(1, 3, 1, 1);
+        let claims = |script: Script| script.worker_claimed(1, 3, 1, 1, 7);
+        claims(begun()).settled(1, 7, InDoubt).bad().send_started(1, 1, 7).check(&ORACLE);
+        // The next run of its share is another one.
+        let next = claims(begun()).share_ended(1, 3, 1).settled(1, 7, InDoubt);
+        next.send_started(1, 1, 7).check(&ORACLE);
     }
 
     #[test]

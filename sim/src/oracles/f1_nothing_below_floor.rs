@@ -1,6 +1,5 @@
-//! F1: nothing commits below the floor. Every claim, every change of a message's state and every word
-//! about a job's run carries
-//! exactly the highest token that was ever activated.
+//! F1: nothing commits below the floor. Every claim, every change of a message's state, every
+//! message left to a person and every word about a job's run carries exactly the highest token that was ever activated.
 //!
 //! Guards the fence layer, unconditionally: it must hold when elections, leases and clocks are
 //! broken on purpose. Sequencers in Burrows, "The Chubby lock service", OSDI 2006, §2.4. The floor
@@ -41,6 +40,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             }
             Kind::Claimed { token, message, .. } => (*token, *message, "claimed"),
             Kind::Moved { token, message, .. } => (*token, *message, "moved"),
+            Kind::Parked { token, message } => (*token, *message, "left to a person"),
             _ => continue,
         };
         if Some(token) != floor {
@@ -70,6 +70,7 @@ mod tests {
             .activated(4, 2, false)
             // The sweep by the new holder shows the new token.
             .settled(4, 8, InDoubt)
+            .parked(4, 8)
             .claimed(4, 9)
             .check(&ORACLE);
     }
@@ -77,7 +78,8 @@ mod tests {
     #[test]
     fn a_stale_token_is_caught_in_claims_and_settlements() {
         let script = Script::new().activated(1, 1, false).claimed(1, 7).activated(2, 2, false);
-        script.bad().claimed(1, 8).bad().settled(1, 7, Delivered).check(&ORACLE);
+        let script = script.bad().claimed(1, 8).bad().settled(1, 7, Delivered);
+        script.settled(2, 8, InDoubt).bad().parked(1, 8).parked(2, 8).check(&ORACLE);
     }
 
     #[test]

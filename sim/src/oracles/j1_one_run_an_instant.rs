@@ -1,5 +1,5 @@
 //! J1: one accepted run an instant: an instant of a job begins at most once, in the database and in
-//! the world, and not after a later one has been decided; and only what the database has accepted
+//! the world, and is neither begun nor skipped once it or a later one has been decided; and only what the database has accepted
 //! is run.
 //!
 //! Guards the fence layer: the record decides, whatever any clock does (quartz #463, nomad #7894).
@@ -32,7 +32,13 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             JobEvent::Registered { job, cursor, .. } => {
                 decided.entry(*job).or_insert(*cursor);
             }
-            JobEvent::Skipped { job, last, .. } => {
+            JobEvent::Skipped { job, first, last, token, .. } => {
+                if let Some(until) = decided.get(job).filter(|until| *first <= **until) {
+                    report.add(index, event, || {
+                        let (first, until) = (first.unix_ms, until.unix_ms);
+                        format!("{job} skips {first} under token {token}, decided until {until}")
+                    });
+                }
                 let until = decided.entry(*job).or_insert(*last);
                 *until = (*until).max(*last);
             }
@@ -94,6 +100,19 @@ mod tests {
         let script = Script::new().job_skipped(1, 1, 2_000, 4_000);
         script.bad().job_began(1, 1, 3_000).check(&ORACLE);
         Script::new().job_registered(1, 5_000).bad().job_began(1, 1, 5_000).check(&ORACLE);
+    }
+
+    #[test]
+    fn an_instant_that_is_skipped_after_it_was_decided_is_caught() {
+        let ran = || Script::new().job_began(1, 1, 2_000);
+        ran().job_skipped(2, 1, 3_000, 4_000).check(&ORACLE);
+        ran().bad().job_skipped(2, 1, 2_000, 4_000).check(&ORACLE);
+        let skipped = || Script::new().job_skipped(1, 1, 2_000, 4_000);
+        skipped().job_skipped(2, 1, 5_000, 6_000).check(&ORACLE);
+        skipped().bad().job_skipped(2, 1, 4_000, 6_000).check(&ORACLE);
+        skipped().bad().job_skipped(2, 1, 2_000, 3_000).check(&ORACLE);
+        let registered = Script::new().job_registered(1, 5_000);
+        registered.bad().job_skipped(1, 1, 5_000, 6_000).check(&ORACLE);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //!
 //! Guards the service. The instants are computed here, from the schedule alone: between the moment
 //! of a job's registration and the end of the run, what the database says must cover each of them
-//! once and in order (sidekiq #6804 and dkron #1210 lost them at a handover). At the end none may
+//! once and in order (sidekiq #6804 and dkron #1210 lost them at a handover). Every job is registered by
+//! whoever leads. At the end none may
 //! wait for longer than its policies explain; no run may be left open by a token that is not the
 //! floor, nor by the floor's holder without an action; and what the database takes for running is
 //! what began and did not end.
@@ -92,6 +93,10 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::End => {
                 let settled = last_guard
                     .is_some_and(|at| Duration::from_nanos(event.at.since(at)) >= TAKING_OVER);
+                let jobs = (1..).map(JobNo).zip(&setting.jobs).map(|(job, _)| job);
+                for job in jobs.filter(|job| settled && !books.cursors.contains_key(job)) {
+                    report.add(index, event, || format!("{job} was never registered"));
+                }
                 for (run, open) in books.open.iter().filter(|_| settled) {
                     let (token, idle) = (open.token, open.idle_for(event.at));
                     if Some(token) != floor {
@@ -365,6 +370,18 @@ mod tests {
         let twice = failed().job_finished(1, 1, 2_000, false);
         twice.bad().job_finished(1, 1, 2_000, false).check(&ORACLE);
         a_run().bad().job_interrupted(2, 7, 1, 2_000).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_job_that_nobody_registers_is_caught() {
+        let planned = || Script::new().job(jobs::Overlap::Skip).at(1_000).guard(1, 1);
+        planned().job_registered(1, 1_500).at(9_000).end().check(&ORACLE);
+        planned().at(3_000).bad().end().check(&ORACLE);
+        // A leader has a moment for it, and without one nobody does it.
+        planned().at(2_999).end().check(&ORACLE);
+        Script::new().job(jobs::Overlap::Skip).at(9_000).end().check(&ORACLE);
+        let two = planned().job(jobs::Overlap::Skip).job_registered(1, 1_500);
+        two.at(9_000).bad().end().check(&ORACLE);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::guards::Guards;
 use super::report::Report;
 use super::shares::Shares;
 use super::{Oracle, Setting, Violation};
-use crate::history::{History, JobEvent, JobRun, Kind, MessageNo};
+use crate::history::{History, JobEvent, JobRun, Kind, MessageNo, WorkEvent};
 
 /// No act without a guard whose deadline lies ahead.
 pub const ORACLE: Oracle = Oracle {
@@ -55,12 +55,12 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             _ => continue,
         };
         // What a message was claimed under is what it may be sent under.
-        let share = match &event.kind {
-            Kind::ClaimStarted { share, .. } => share.as_ref(),
-            Kind::SendStarted { message, .. } => claims.share(node, token, *message),
-            _ => None,
+        let shown = match &event.kind {
+            Kind::ClaimStarted { share, .. } => Some(share.as_ref()),
+            Kind::SendStarted { message, .. } => claims.shown(node, token, *message),
+            _ => Some(None),
         };
-        if let Some(share) = share {
+        if let Some(Some(share)) = shown {
             if !shares.permits(share, token, reading) {
                 report.add(index, event, || {
                     let (unit, given) = (share.unit, shares.of(share));
@@ -79,8 +79,10 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             Some((false, true, Some(_))) => "at or after its deadline",
             _ => "without a guard",
         };
-        // Without a claim of its own, which is D5's business, a worker's unit is not known.
-        if matches!(act, Act::Send(_)) && shares.permits_any(node, token, reading) {
+        // Without a claim of its own, which is D5's business, a worker's unit is not known. Units of
+        // another work permit no sends, and whoever claimed without a unit sends without one.
+        let delivery = WorkEvent::DELIVERY;
+        if shown.is_none() && shares.permits_any(delivery, node, token, reading) {
             continue;
         }
         report.add(index, event, || format!("{node} began to {act} with token {token} {flaw}"));
@@ -189,6 +191,23 @@ mod tests {
         works_on_unit_3_until_900().send_started(1, 1, 7).check(&ORACLE);
         works_on_unit_3_until_900().bad().send_started(2, 1, 7).check(&ORACLE);
         works_on_unit_3_until_900().bad().job_started(1, 1, 1, 2_000).check(&ORACLE);
+    }
+
+    #[test]
+    fn units_excuse_nobody_who_leads() {
+        // Its own claim was made by its guard alone: its unit is no permission to send.
+        let script = may_act_until_900().held(1, 3, 1, 5, 2_000).claimed(1, 7).at(900);
+        script.bad().send_started(1, 1, 7).check(&ORACLE);
+        // Nor is a unit of a work that delivers nothing, whatever was claimed.
+        let script = may_act_until_900().held_elsewhere(1, 3, 1, 5, 2_000).at(900);
+        script.bad().send_started(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn what_was_claimed_of_a_unit_is_judged_by_it_whoever_claimed_since() {
+        let claimed = || works_on_unit_3_until_900().worker_claimed(1, 3, 1, 5, 7);
+        let taken = claimed().worker_claimed(2, 3, 1, 6, 7).held(1, 4, 1, 5, 2_000);
+        taken.send_started(1, 1, 7).at(900).bad().send_started(1, 1, 7).check(&ORACLE);
     }
 
     #[test]

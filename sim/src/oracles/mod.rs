@@ -5,10 +5,13 @@
 //! Each goes over the history once and keeps no text unless it found something, because they all
 //! run after every seed.
 //!
-//! Besides the properties: `guards` knows which guard is valid when, `shares` which worker's permission, `claims` which claim stands,
-//! `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message; `report` collects violations, and `testing` writes histories
+//! Besides the properties: `guards` knows which guard is valid when, `shares` which worker's permission, `claims` which claim stands, `assigned` which
+//! claim of a worker others may doubt,
+//! `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message,
+//! `windows` when its sink's window is over; `report` collects violations, and `testing` writes histories
 //! for the tests.
 
+mod assigned;
 mod claims;
 mod d1_one_effect;
 mod d2_delivered_means_one_effect;
@@ -55,6 +58,7 @@ mod v4_no_chase_of_the_floor;
 mod w1_one_live_assignment;
 mod w2_newest_epoch;
 mod w3_deposed_leaders_assign_nothing;
+mod windows;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! S1: (leader, term) of a status is one value: whoever names a leader in a term names the one that
 //! was elected in it, all nodes name the same one, and within a boot the term never goes
-//! back while the generation stays.
+//! back while the generation stays, nor does a node come back to a generation that it left for another.
 //!
 //! Guards the service, not a layer: status is information, never permission. But a torn pair (the
 //! leader of one term beside another term, seen in jgroups-raft) is how applications get misled. A
@@ -26,12 +26,15 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut shown: BTreeMap<NodeId, (Generation, Term)> = BTreeMap::new();
+    // The generations that each process was in, the one that it is in last.
+    let mut been: BTreeMap<NodeId, Vec<Generation>> = BTreeMap::new();
     let mut named: BTreeMap<(Generation, Term), NodeId> = BTreeMap::new();
     let mut elected: BTreeSet<(Generation, Term, NodeId)> = BTreeSet::new();
     for (index, event) in history.besides_messages() {
         match event.kind {
             Kind::Booted { node, .. } | Kind::Down { node, .. } => {
                 shown.remove(&node);
+                been.remove(&node);
             }
             Kind::Elected { leader, generation, term, .. } => {
                 elected.insert((generation, term, leader.node));
@@ -49,6 +52,17 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     report.add(index, event, || {
                         format!("the status of {node} went back from term {last} to {term}")
                     });
+                }
+                // Who rejoins is in none, and may come back to the one that it was in.
+                let been = been.entry(node).or_default();
+                if generation != Generation::NONE && been.last() != Some(&generation) {
+                    if been.contains(&generation) {
+                        let left = been.last().copied().unwrap_or_default();
+                        report.add(index, event, || {
+                            format!("{node} shows generation {generation} again, after {left}")
+                        });
+                    }
+                    been.push(generation);
                 }
                 let leads = role == Role::Leader;
                 // A leader does not name itself before its first lease.
@@ -128,6 +142,29 @@ mod tests {
         observes.push(of(Role::Observer, 1, 7, 1)).check(&ORACLE);
         let stored = Script::new().push(of(Role::Observer, 2, 9, 3));
         stored.bad().push(of(Role::Observer, 1, 7, 1)).check(&ORACLE);
+    }
+
+    #[test]
+    fn a_generation_that_was_left_for_another_is_left_for_good() {
+        let of = |role, number, roll| Kind::Status {
+            node: "n1".parse().unwrap(),
+            role,
+            generation: Generation { number, roll },
+            term: Term(3),
+            leader: None,
+        };
+        for role in [Follower, Role::Observer] {
+            let status = |number, roll| of(role, number, roll);
+            let mut left = Script::new().push(status(2, 9)).push(status(1, 7));
+            left.setting.delivers = false;
+            left.bad().push(status(2, 9)).bad().push(status(1, 7)).check(&ORACLE);
+            let mut anew = Script::new().push(status(2, 9)).push(status(1, 7)).booted(1, 2);
+            anew.setting.delivers = false;
+            anew.push(status(2, 9)).check(&ORACLE);
+        }
+        let rejoins = of(Role::Rejoining, 0, 0);
+        let script = Script::new().push(of(Follower, 2, 9)).push(rejoins.clone());
+        script.push(of(Follower, 2, 9)).push(rejoins).push(of(Follower, 3, 1)).check(&ORACLE);
     }
 
     #[test]

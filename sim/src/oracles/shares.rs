@@ -71,10 +71,12 @@ impl Shares {
         given.is_some_and(|(given, clock)| clock.has_reached(given.until, at))
     }
 
-    /// Whether the node may act on any share under that token when its own clock shows `reading`.
-    pub fn permits_any(&self, node: NodeId, token: Token, reading: Instant) -> bool {
-        let mut of_node = self.held.values().filter(|given| given.share.worker.node == node);
-        of_node.any(|given| given.permits(token, reading))
+    /// Whether the node may act on any share of the work of that name under that token when its own
+    /// clock shows `reading`.
+    pub fn permits_any(&self, work: &str, node: NodeId, token: Token, reading: Instant) -> bool {
+        let is_of = |share: &Share| share.work.as_str() == work && share.worker.node == node;
+        let mut given = self.held.values().filter(|given| is_of(&given.share));
+        given.any(|given| given.permits(token, reading))
     }
 
     /// Every permission for that unit that is valid at `at`, which is no earlier than the last event

@@ -131,6 +131,10 @@ impl Script {
         self.push(Kind::ClockRate { node, reading, ppm: 0, within_bound: false })
     }
 
+    pub fn database_wall(self, by_ms: i64) -> Self {
+        self.push(Kind::DatabaseWallStep { by_ms })
+    }
+
     // -- election
 
     pub fn started(self, number: u32, term: u64, vote: Option<u32>) -> Self {
@@ -247,10 +251,25 @@ impl Script {
         self.push(Kind::Claimed { node, token, message })
     }
 
-    // -- work: units of the work "w" of 16; a node's nonce is its number
+    // -- work: units of the delivery, of 16; a node's nonce is its number
 
     pub fn held(self, number: u32, unit: u32, token: u64, epoch: u64, until_ms: u64) -> Self {
         let (share, until) = (share(number, unit, epoch), Instant(until_ms * MS));
+        self.push(Kind::Work(WorkEvent::Held { share, token: Token(token), until }))
+    }
+
+    /// A unit of a work that delivers nothing.
+    pub fn held_elsewhere(
+        self,
+        number: u32,
+        unit: u32,
+        token: u64,
+        epoch: u64,
+        until_ms: u64,
+    ) -> Self {
+        let work = WorkName::new("work").unwrap();
+        let share = Share { work, ..share(number, unit, epoch) };
+        let until = Instant(until_ms * MS);
         self.push(Kind::Work(WorkEvent::Held { share, token: Token(token), until }))
     }
 
@@ -334,6 +353,10 @@ impl Script {
     ) -> Self {
         let (token, message) = (Token(token), MessageNo(message));
         self.push(Kind::Moved { token, message, from, to, proof })
+    }
+
+    pub fn parked(self, token: u64, message: u32) -> Self {
+        self.push(Kind::Parked { token: Token(token), message: MessageNo(message) })
     }
 
     pub fn judged(self, message: u32, from: MessageState, to: MessageState) -> Self {
@@ -464,7 +487,7 @@ impl Script {
 
 fn share(number: u32, unit: u32, epoch: u64) -> Share {
     let worker = Boot { node: node(number), nonce: number.into() };
-    let work = WorkName::new("w").unwrap();
+    let work = WorkName::new(WorkEvent::DELIVERY).unwrap();
     Share { work, unit: Unit(unit), of: 16, epoch: Epoch(epoch), worker }
 }
 

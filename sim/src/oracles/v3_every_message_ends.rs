@@ -3,7 +3,8 @@
 //!
 //! Liveness of the service, and of the recipient's view (DESIGN section 6). A plain sink cannot be
 //! asked, so there doubt remains, parked for a person. A deduplicating sink leaves doubt only when
-//! its window was over, parked as well; a fenced sink never. What stands behind a parked message of
+//! its window was over, parked as well; a fenced sink never. Whether a person's work was for nothing is
+//! judged when it is made, whoever ended it later. What stands behind a parked message of
 //! its ordering key waits for the same person. What a deduplicating sink rejects after an attempt that
 //! may have had its effect is tried for as long as its window lasts, which can be longer than a run.
 
@@ -11,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::report::Report;
+use super::windows::Windows;
 use super::{Oracle, Setting, SinkKind, Violation};
-use crate::history::{History, Kind, MessageNo, MessageState, ProofKind, SendOutcome, SimTime};
+use crate::history::{History, Kind, MessageNo, MessageState, SendOutcome, SimTime};
 
 /// No message is forgotten.
 pub const ORACLE: Oracle = Oracle {
@@ -21,9 +23,6 @@ pub const ORACLE: Oracle = Oracle {
     layer: "service",
     check,
 };
-
-/// The database counts that window in milliseconds.
-const WINDOW_PRECISION: Duration = Duration::from_millis(1);
 
 /// How long a leader may take to park what it finds in doubt. A run can end in the middle of it.
 const PARKING_MAX: Duration = Duration::from_secs(2);
@@ -35,9 +34,6 @@ const REST_MAX: Duration = Duration::from_secs(2);
 struct Fate {
     enqueued: bool,
     key: Option<u32>,
-    first_claimed: Option<SimTime>,
-    /// It was released to be sent again.
-    released: bool,
     /// How the last send ended.
     ended: Option<SendOutcome>,
     /// When it last came in doubt.
@@ -51,40 +47,37 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     if !setting.delivers {
         return report.done();
     }
+    let sink = setting.sink;
     let mut messages: BTreeMap<MessageNo, Fate> = BTreeMap::new();
+    let mut windows = Windows::default();
     let mut end = None;
     let mut last_guard = SimTime(0);
     // Messages end in the order in which they were written.
     let mut waiting_keys = BTreeSet::new();
     for (index, event) in history.besides_messages() {
+        windows.apply(event);
         match event.kind {
             // What comes in while the nodes are being shut down is not theirs to deliver.
             Kind::Enqueued { message, key } if end.is_none() => {
                 let fate = messages.entry(message).or_default();
                 (fate.enqueued, fate.key) = (true, key);
             }
-            Kind::Claimed { message, .. } => {
-                messages.entry(message).or_default().first_claimed.get_or_insert(event.at);
-            }
             Kind::SendEnded { message, outcome, .. } => {
                 messages.entry(message).or_default().ended = Some(outcome);
-            }
-            // A window begins with the first claim that may have led to an effect.
-            Kind::Moved { message, proof: Some(ProofKind::NeverSent), .. } => {
-                let fate = messages.entry(message).or_default();
-                if !fate.released {
-                    fate.first_claimed = None;
-                }
-            }
-            Kind::Moved { message, proof: Some(_), to: MessageState::Pending, .. } => {
-                messages.entry(message).or_default().released = true;
             }
             Kind::Moved { message, to: MessageState::InDoubt, .. } => {
                 messages.entry(message).or_default().doubted = event.at;
             }
-            Kind::Judged { message, to: MessageState::Pending, .. } => {
-                let fate = messages.entry(message).or_default();
-                (fate.first_claimed, fate.released) = (None, false);
+            Kind::Parked { message, .. } => {
+                let flaw = match sink {
+                    SinkKind::Plain => None,
+                    SinkKind::Fenced => Some("the sink could tell"),
+                    SinkKind::Dedup { .. } => (!windows.is_over(sink, message, event.at))
+                        .then_some("the sink's window was open"),
+                };
+                if let Some(flaw) = flaw {
+                    report.add(index, event, || format!("{message} is parked though {flaw}"));
+                }
             }
             Kind::GuardIssued { .. } => last_guard = event.at,
             Kind::Final { message, state, parked } => {
@@ -92,7 +85,9 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 fate.told = true;
                 let waits = fate.key.is_some_and(|key| waiting_keys.contains(&key))
                     || state == MessageState::Pending
-                        && fate.is_tried_until_its_window_ends(setting.sink, event.at);
+                        && fate.ended == Some(SendOutcome::Rejected)
+                        && windows.is_released(message)
+                        && !windows.is_past(sink, message, event.at, REST_MAX);
                 if parked || state == MessageState::Pending && waits {
                     waiting_keys.extend(fate.key);
                 }
@@ -101,9 +96,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     MessageState::Pending if waits => None,
                     MessageState::Pending => Some("still pending"),
                     MessageState::Claimed => Some("still claimed"),
-                    MessageState::InDoubt => {
-                        fate.doubt_flaw(setting.sink, parked, last_guard, event.at)
-                    }
+                    MessageState::InDoubt => fate.doubt_flaw(sink, parked, last_guard, event.at),
                 };
                 if let Some(flaw) = flaw {
                     report.add(index, event, || format!("{message} is {flaw} at the end"));
@@ -124,16 +117,6 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
 }
 
 impl Fate {
-    /// Whether it was released, and rejected since, and the sink's window is still open.
-    fn is_tried_until_its_window_ends(&self, sink: SinkKind, now: SimTime) -> bool {
-        let SinkKind::Dedup { window } = sink else { return false };
-        let open_for = self.first_claimed.map_or(0, |first| now.since(first));
-        let window = window.saturating_sub(SinkKind::WINDOW_MARGIN);
-        self.released
-            && self.ended == Some(SendOutcome::Rejected)
-            && Duration::from_nanos(open_for) < window + REST_MAX
-    }
-
     /// Why the message should not have ended in doubt.
     fn doubt_flaw(
         &self,
@@ -147,11 +130,8 @@ impl Fate {
             SinkKind::Fenced => Some("in doubt, and the sink could tell"),
             SinkKind::Plain => (!parked && since(self.doubted.max(last_guard)) >= PARKING_MAX)
                 .then_some("in doubt and not parked for a person"),
-            SinkKind::Dedup { .. } if !parked => Some("in doubt and neither sent again nor parked"),
-            SinkKind::Dedup { window } => {
-                let open_for = self.first_claimed.map_or(Duration::ZERO, since);
-                (open_for + WINDOW_PRECISION < window.saturating_sub(SinkKind::WINDOW_MARGIN))
-                    .then_some("parked though the sink's window was open")
+            SinkKind::Dedup { .. } => {
+                (!parked).then_some("in doubt and neither sent again nor parked")
             }
         }
     }

@@ -62,6 +62,7 @@ pub(super) fn outside(kind: &Kind) -> &'static str {
         | Kind::Claimed { .. }
         | Kind::Work(_)
         | Kind::Moved { .. }
+        | Kind::Parked { .. }
         | Kind::Judged { .. }
         | Kind::Fenced { .. }
         | Kind::Job(_)
@@ -178,6 +179,9 @@ pub fn text(kind: &Kind) -> String {
             let proof = proof.map(|proof| format!(", proof: {proof:?}")).unwrap_or_default();
             format!("{message} {} → {} under token {token}{proof}", from.name(), to.name())
         }
+        Kind::Parked { token, message } => {
+            format!("{message} is left to a person under token {token}")
+        }
         Kind::Judged { message, from, to } => {
             format!("{message} {} → {} by a person's verdict", from.name(), to.name())
         }
@@ -228,6 +232,8 @@ mod tests {
             to: MessageState::Pending,
             proof: Some(ProofKind::Deduplicated),
         });
+        let parked = line(Kind::Parked { token: Token(3), message });
+        assert!(parked.ends_with("db    m17 is left to a person under token 3"), "{parked}");
         let roll = line(Kind::RollCalled {
             generation: Generation::stored(2),
             boots: vec![Boot { node: node(1), nonce: 255 }, Boot { node: node(3), nonce: 0 }],

@@ -230,8 +230,12 @@ impl Database {
                     Proof::Park { .. } => None,
                 };
                 match answer {
+                    Checked::Passed(Settled::Now(MessageState::InDoubt)) => {
+                        self.parked(books, *token, &attempt.id);
+                    }
                     Checked::Passed(Settled::Now(state)) => {
                         self.moved(books, *token, &attempt.id, state, kind);
+                        books.of(&attempt.id).parked = false;
                     }
                     Checked::Passed(Settled::Refused { .. }) => {}
                     Checked::Fenced { floor } => self.fenced(*token, floor),
@@ -289,8 +293,14 @@ impl Database {
                     self.claimed_as(message, token, permit.share.as_ref());
                 }
             }
-            // A window that is over puts a pending message back in doubt.
-            Claim::Refused { state: Some(state) } => self.moved(books, token, id, state, None),
+            // A window that is over puts a pending message back in doubt, and leaves it to a person.
+            Claim::Refused { state: Some(state) } => {
+                let pending = books.of(id).state == MessageState::Pending;
+                self.moved(books, token, id, state, None);
+                if pending && state == MessageState::InDoubt {
+                    self.parked(books, token, id);
+                }
+            }
             Claim::Refused { state: None } | Claim::NotAssigned => {}
         }
     }
@@ -321,10 +331,16 @@ impl Database {
         proof: Option<ProofKind>,
     ) {
         let message = message_no(id);
-        let booked = books.messages.get_mut(&message).expect("only what was written is moved");
-        let from = std::mem::replace(&mut booked.state, to);
+        let from = std::mem::replace(&mut books.of(id).state, to);
         if from != to {
             self.recorder.record(Kind::Moved { token, message, from, to, proof });
+        }
+    }
+
+    /// Records that a message in doubt is left to a person, if it was not yet.
+    fn parked(&self, books: &mut Books, token: Token, id: &MessageId) {
+        if !std::mem::replace(&mut books.of(id).parked, true) {
+            self.recorder.record(Kind::Parked { token, message: message_no(id) });
         }
     }
 
@@ -354,7 +370,9 @@ impl Database {
         assert_eq!((fence.floor, fence.generation), kept, "fence: database and books");
         for row in rows {
             let message = message_no(&row.id);
-            assert_eq!(row.state, books.messages[&message].state, "{message}: database and books");
+            let booked = &books.messages[&message];
+            let kept = (booked.state, booked.parked);
+            assert_eq!((row.state, row.parked), kept, "{message}: database and books");
             recorder.record(Kind::Final { message, state: row.state, parked: row.parked });
         }
         Self::audit_jobs(books, recorder, now)

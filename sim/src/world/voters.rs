@@ -30,7 +30,7 @@ use super::sinks::{self, RemoteSink, SinkMail};
 use super::timer::Timer;
 use super::work;
 use crate::faults::plan;
-use crate::history::{Arrivals, Kind};
+use crate::history::{Arrivals, Kind, WorkEvent};
 use crate::oracles::SinkKind;
 use crate::streams::stream;
 
@@ -213,7 +213,8 @@ impl Cluster {
         let service = self.join(place, boot, transport, store).await?;
         let (sink, config) = (Arc::new(self.remote_sink(place, kind)), self.dispatcher.clone());
         if self.spread > 0 {
-            let shared = service.deliver_shared(sink, config, work::named("outbox", self.spread));
+            let shared =
+                service.deliver_shared(sink, config, work::named(WorkEvent::DELIVERY, self.spread));
             shared.expect("a planned work is one, and has a name of its own");
         } else {
             service.deliver(sink, config).expect("a process delivers once");

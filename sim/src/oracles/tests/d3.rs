@@ -277,6 +277,23 @@ fn a_claim_of_an_assignment_that_has_ended_is_in_doubt() {
     held().at(499).held(1, 3, 1, 1, 900).bad().settled(1, 7, InDoubt).check(&ORACLE);
 }
 
+/// A question may commit late, and is its own run's all the same.
+#[test]
+fn a_run_that_was_cut_short_excuses_the_doubts_about_what_it_asked_for_and_no_others() {
+    let begun = || Script::new().assigned(1, 3, 1, 1).held(1, 3, 1, 1, 500);
+    let asks = |script: Script| script.worker_claim_started(1, 3, 1, 1, 7);
+    let ended = |script: Script| script.share_ended(1, 3, 1).held(1, 3, 1, 1, 500);
+    let lapsed = |script: Script| script.at(500).held(1, 3, 1, 1, 900);
+    for cut_short in [ended as fn(Script) -> Script, lapsed] {
+        let late = cut_short(asks(begun())).worker_claimed(1, 3, 1, 1, 7);
+        late.settled(1, 7, InDoubt).check(&ORACLE);
+        let next = asks(cut_short(begun())).worker_claimed(1, 3, 1, 1, 7);
+        next.bad().settled(1, 7, InDoubt).check(&ORACLE);
+        let again = asks(cut_short(asks(begun()))).worker_claimed(1, 3, 1, 1, 7);
+        again.bad().settled(1, 7, InDoubt).check(&ORACLE);
+    }
+}
+
 /// Somebody on the way to the recipient may have said no; an earlier attempt may have come through.
 #[test]
 fn a_rejection_says_nothing_about_an_earlier_attempt() {

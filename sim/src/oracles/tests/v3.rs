@@ -56,12 +56,28 @@ fn a_deduplicating_sink_leaves_doubt_only_when_its_window_is_over() {
     // Fifteen seconds less the margin of ten, from the claim at 1 s.
     let sink = SinkKind::Dedup { window: Duration::from_secs(15) };
     let claimed = || Script::new().sink(sink).enqueued(1).at(1000).claimed(1, 1);
-    claimed().at(20_000).ends_parked(1).end().check(&ORACLE);
+    let parked = |script: Script| script.parked(1, 1).at(30_000).ends_parked(1).end();
+    parked(claimed().at(20_000)).check(&ORACLE);
     claimed().at(20_000).bad().ends_as(1, InDoubt).end().check(&ORACLE);
-    claimed().at(5999).ends_parked(1).end().check(&ORACLE);
-    claimed().at_ns(5_998_999_999).bad().ends_parked(1).end().check(&ORACLE);
+    parked(claimed().at(6000)).check(&ORACLE);
+    parked(claimed().at_ns(5_999_999_999).bad()).check(&ORACLE);
+    // By the database's clock.
+    parked(claimed().database_wall(3000).at(3000)).check(&ORACLE);
+    parked(claimed().database_wall(-3000).at(8999).bad()).check(&ORACLE);
     // A window within the margin is over at once.
-    Script::new().sink(DEDUP).enqueued(1).claimed(1, 1).ends_parked(1).end().check(&ORACLE);
+    parked(Script::new().sink(DEDUP).enqueued(1).claimed(1, 1)).check(&ORACLE);
+}
+
+#[test]
+fn a_persons_work_for_nothing_is_seen_though_it_was_done() {
+    let sink = SinkKind::Dedup { window: Duration::from_secs(15) };
+    for sink in [sink, SinkKind::Fenced] {
+        let script = Script::new().sink(sink).enqueued(1).claimed(1, 1).settled(2, 1, InDoubt);
+        let script = script.bad().parked(2, 1).judged(1, InDoubt, Delivered);
+        script.at(20_000).ends_as(1, Delivered).end().check(&ORACLE);
+    }
+    let script = Script::new().enqueued(1).claimed(1, 1).settled(2, 1, InDoubt).parked(2, 1);
+    script.judged(1, InDoubt, Delivered).ends_as(1, Delivered).end().check(&ORACLE);
 }
 
 #[test]
@@ -90,8 +106,8 @@ fn a_window_begins_with_the_first_claim_that_may_have_led_to_an_effect() {
         let script = script.settled(1, 1, InDoubt).resolved(1, 1, Pending, NeverSent);
         script.at(4000).claimed(1, 1)
     };
-    claimed_again().at(8999).ends_parked(1).end().check(&ORACLE);
-    claimed_again().at(8998).bad().ends_parked(1).end().check(&ORACLE);
+    claimed_again().at(9000).parked(1, 1).end().ends_parked(1).check(&ORACLE);
+    claimed_again().at(8999).bad().parked(1, 1).end().ends_parked(1).check(&ORACLE);
 }
 
 /// Nobody knows whether the first attempt had its effect, so that no rejection ends it.

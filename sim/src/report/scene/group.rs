@@ -109,6 +109,7 @@ impl Group {
             | Kind::ClaimEnded { .. }
             | Kind::Claimed { .. }
             | Kind::Moved { .. }
+            | Kind::Parked { .. }
             | Kind::Judged { .. } => Self::Claims,
             Kind::SendStarted { .. } | Kind::SendEnded { .. } => Self::Sends,
             Kind::Effect { .. } | Kind::NoEffect { .. } => Self::Effects,

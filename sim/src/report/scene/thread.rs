@@ -67,6 +67,7 @@ fn message(kind: &Kind) -> Option<MessageNo> {
         | Kind::SendEnded { message, .. }
         | Kind::Claimed { message, .. }
         | Kind::Moved { message, .. }
+        | Kind::Parked { message, .. }
         | Kind::Judged { message, .. }
         | Kind::Effect { message, .. }
         | Kind::NoEffect { message, .. }

@@ -129,3 +129,45 @@ fn a_claim_granted_a_second_time_is_recorded_unless_it_is_the_same_in_all() {
     let expected = [&[claimed(1), shared(1, 1)], &second[..], &second[..], &[claimed(4)]].concat();
     assert_eq!(found[1..], expected);
 }
+
+#[test]
+fn what_is_left_to_a_person_is_recorded_when_it_is_and_not_again() {
+    use MessageState::{Claimed, InDoubt, Pending};
+    let (token, message) = (Token(1), MessageNo(7));
+    let attempt = |number| Attempt { id: message_id(message), number };
+    let claim = |number| Question::Claim {
+        by: node(1),
+        permit: Permit::of_holder(token),
+        attempts: vec![attempt(number)],
+        wall: WallTime::default(),
+    };
+    let resolve = |proof| Question::Resolve { token, attempt: attempt(1), proof };
+    let park = || resolve(Proof::Park { reason: "who knows".into() });
+    let left = |resolved: &[Question], at_last: &[Question]| {
+        let found = on_database(|database| {
+            let ask = |question: &Question| drop(database.execute(question).unwrap());
+            let written = vec![NewMessage::new(message_id(message), Vec::new())];
+            let doubt = Settlement::InDoubt { reason: "no answer".into() };
+            let settle = Question::Settle { token, settlements: vec![(attempt(1), doubt)] };
+            let enqueue = Question::Enqueue { messages: written };
+            [call_roll(0, 7), activate(1, 1), enqueue, claim(1), settle].iter().for_each(ask);
+            resolved.iter().for_each(ask);
+            database.clocks.step_wall(database.server.here, 1_000);
+            at_last.iter().for_each(ask);
+            let now = database.clocks.wall(database.server.here);
+            Database::audit(&database.books, &database.recorder, now).unwrap();
+        });
+        let told = |kind: &Kind| matches!(kind, Kind::Moved { .. } | Kind::Parked { .. });
+        found.into_iter().filter(told).collect::<Vec<_>>()
+    };
+    let moved = |from, to, proof| Kind::Moved { token, message, from, to, proof };
+    let parked = || Kind::Parked { token, message };
+    let doubted = || moved(Claimed, InDoubt, None);
+    assert_eq!(left(&[park(), park()], &[]), [doubted(), parked()]);
+    let second = std::time::Duration::from_secs(1);
+    let again = || resolve(Proof::Deduplicated { window: second, after: second / 2 });
+    assert_eq!(left(&[], &[again(), again()]), [doubted(), parked()]);
+    let released = [doubted(), moved(InDoubt, Pending, Some(ProofKind::Deduplicated))];
+    let over = [moved(Pending, InDoubt, None), parked()];
+    assert_eq!(left(&[again()], &[claim(2), claim(2)]), [released, over].concat());
+}
