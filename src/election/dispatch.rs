@@ -60,6 +60,11 @@ impl Election {
                 }
                 return;
             }
+            if let State::Observer(observing) = &self.state
+                && observing.has_left(message.generation)
+            {
+                return ignore(Ignored::OlderGeneration, effects);
+            }
             self.meet_newer(now, message.generation, effects);
         }
         if mutant!(WipedVotesAtOnce) && !rejoins && matches!(self.state, State::Rejoining(_)) {

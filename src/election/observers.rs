@@ -18,6 +18,10 @@ use crate::time::Instant;
 /// The most observers that a leader takes.
 pub const MAX_OBSERVERS: usize = 64;
 
+/// How many generations an observer remembers that it has left for lower ones. Messages of the oldest
+/// are gone long before so many more have begun and ended.
+const LEFT_MAX: usize = 16;
+
 /// What an observer keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Observing {
@@ -25,11 +29,26 @@ pub(super) struct Observing {
     announce_at: Instant,
     /// Whether it told them and no heartbeat has come since.
     unanswered: bool,
+    /// Generations that ended though lower ones came after them, which happens without a store only: a
+    /// late message must not bring them back. The oldest first, at most [`LEFT_MAX`].
+    left: Vec<Generation>,
 }
 
 impl Observing {
     pub(super) fn new(now: Instant) -> Self {
-        Self { announce_at: now, unanswered: false }
+        Self { announce_at: now, unanswered: false, left: Vec::new() }
+    }
+
+    /// Whether that generation is over.
+    pub(super) fn has_left(&self, generation: Generation) -> bool {
+        self.left.contains(&generation)
+    }
+
+    fn leave(&mut self, generation: Generation) {
+        if self.left.len() == LEFT_MAX {
+            self.left.remove(0);
+        }
+        self.left.push(generation);
     }
 
     pub(super) fn next_wake(&self) -> Instant {
@@ -59,8 +78,14 @@ impl Election {
 
     /// Another generation, in which terms may begin anew.
     pub(super) fn observe_generation(&mut self, generation: Generation) {
-        if generation == self.hard.generation {
+        let before = self.hard.generation;
+        if generation == before {
             return;
+        }
+        if let State::Observer(observing) = &mut self.state
+            && generation < before
+        {
+            observing.leave(before);
         }
         self.hard.generation = generation;
         self.hard.term = crate::id::Term::ZERO;

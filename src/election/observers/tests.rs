@@ -149,3 +149,42 @@ fn an_observers_acknowledgement_counts_for_the_leader_it_names() {
         assert_eq!(mine.view().participants.contains(&name(9)), takes_part);
     }
 }
+
+/// Voters that forgot everything count anew, so the next generation can be a lower one. What a dead leader
+/// of the first said comes too late then, however long it was on its way.
+#[test]
+fn a_late_word_does_not_bring_a_generation_back() {
+    let heartbeat = || Body::Heartbeat { round: 1, view: Arc::default() };
+    let mut mine = following(ColdStart::ByAllVoters);
+    let mut late = said(&mine, life(2, 1), heartbeat());
+    late.generation = Generation { number: 1, roll: 9 };
+    let mut anew = said(&mine, life(3, 1), heartbeat());
+    anew.generation = Generation { number: 1, roll: 3 };
+    for message in [&late, &anew] {
+        receive(&mut mine, START, message);
+        assert_eq!(mine.hard.generation, late.generation, "the lower one is not believed yet");
+    }
+    for _ in 0..2 {
+        let due = mine.next_wake();
+        handle(&mut mine, due, Input::Tick);
+    }
+    receive(&mut mine, START, &anew);
+    assert_eq!((mine.hard.generation, mine.leader()), (anew.generation, Some(name(3))));
+    let effects = receive(&mut mine, START, &late);
+    let event = &crate::election::Event::Ignored(Ignored::OlderGeneration);
+    assert_eq!(told(&effects), [event]);
+    assert_eq!((mine.hard.generation, mine.leader()), (anew.generation, Some(name(3))));
+}
+
+#[test]
+fn it_remembers_only_so_many_generations_that_are_over() {
+    let mut mine = following(ColdStart::ByAllVoters);
+    for roll in (0..2 * LEFT_MAX as u64).rev() {
+        mine.observe_generation(Generation { number: 2, roll: roll + 1 });
+        mine.observe_generation(Generation { number: 1, roll: roll + 1 });
+    }
+    let State::Observer(observing) = &mine.state else { panic!("it has no vote") };
+    assert_eq!(observing.left.len(), LEFT_MAX);
+    assert!(observing.has_left(Generation { number: 2, roll: 1 }), "the last");
+    assert!(!observing.has_left(Generation { number: 2, roll: 2 * LEFT_MAX as u64 }), "the first");
+}
