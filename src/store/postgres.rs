@@ -29,6 +29,7 @@ mod fence;
 mod job_runs;
 mod outbox;
 mod oversight;
+mod pending;
 mod rows;
 mod schema;
 #[cfg(test)]
