@@ -1,5 +1,6 @@
 //! Databases that are new, older, newer, read-only, or not there.
 
+use super::proxy::Proxy;
 use crate::id::Token;
 use crate::store::postgres::schema::VERSION;
 use crate::store::tests::server::{Database, database, database_with};
@@ -116,6 +117,20 @@ async fn what_cannot_be_reached_says_what_and_why() {
     let ascii = database_with("ENCODING 'SQL_ASCII' TEMPLATE template0").await;
     let why = why_not(&ascii.config()).await;
     assert!(why.contains("SQL_ASCII") && why.contains("UTF8"), "{why}");
+}
+
+/// As of a host that was stopped, whose kernel still takes connections. The one test that waits for its part of the
+/// limit.
+#[tokio::test]
+async fn a_silent_host_leaves_time_for_the_next() {
+    let database = database().await;
+    let proxy = Proxy::start(&database);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports = format!("{},{}", silent.local_addr().unwrap().port(), proxy.port);
+    let text =
+        format!("host=127.0.0.1,127.0.0.1 port={ports} user=fencepost dbname={}", database.name);
+    let store = PostgresStore::open(&PostgresConfig::new(text)).await.map(drop);
+    assert_eq!(store, Ok(()));
 }
 
 #[tokio::test]
