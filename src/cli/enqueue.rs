@@ -2,17 +2,18 @@
 
 // chance: an operator's message needs an id that nobody has used
 use std::hash::{BuildHasher, RandomState};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 
 use clap::Args;
 use miette::{Context, IntoDiagnostic, Report, miette};
 
-use super::stdout::print;
+use super::stdout::{self, try_print};
 use super::store::open;
 use super::{ConfigArg, Failure};
 use fencepost::store::{
-    Enqueued, MAX_PAYLOAD_LEN, MessageId, MessageState, NewMessage, OrderingKey,
+    EnqueueError, Enqueued, MAX_PAYLOAD_LEN, MessageId, MessageState, NewMessage, OrderingKey,
+    StoreError,
 };
 use fencepost::{Clock, SystemClock};
 
@@ -55,9 +56,7 @@ pub(super) fn enqueue(args: &EnqueueArgs) -> Result<(), Failure> {
         let messages: Vec<NewMessage> = ids.iter().enumerate().map(new).collect();
         let enqueued = outbox
             .enqueue(&messages)
-            .into_diagnostic()
-            .wrap_err_with(|| format!("cannot add {}; the {done} before it are done", ids[0]))
-            .map_err(Failure::AtRun)?;
+            .map_err(|error| Failure::AtRun(batch.failed(args, ids, done, error)))?;
         for one in enqueued {
             if let Enqueued::Exists(state) = one {
                 existed[state as usize] += 1;
@@ -65,18 +64,40 @@ pub(super) fn enqueue(args: &EnqueueArgs) -> Result<(), Failure> {
         }
         done += ids.len();
     }
-    // They are in, whether or not anybody reads this.
-    print(&said(&batch.ids, existed))
+    // They are in, whether or not anybody reads this; an id that was made up here nobody else knows.
+    let said = said(&batch.ids, existed);
+    let Err(error) = try_print(&said) else { return Ok(()) };
+    let is_unread = error.kind() == ErrorKind::BrokenPipe;
+    if !is_unread || args.id.is_none() {
+        eprint!("{said}");
+    }
+    if is_unread {
+        return Ok(());
+    }
+    Err(error).into_diagnostic().wrap_err(stdout::FAILED).map_err(Failure::AtRun)
+}
+
+fn range(ids: &[MessageId]) -> String {
+    match ids {
+        [first, .., last] => format!("{first} to {last}"),
+        ids => ids.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A word of a command line.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 /// How many were added, where those stand that were there already, and their names.
 fn said(ids: &[MessageId], existed: [usize; MessageState::ALL.len()]) -> String {
     let there: usize = existed.iter().sum();
     let added = ids.len() - there;
-    let range = match ids {
-        [first, .., last] => format!("{first} to {last}"),
-        ids => ids.iter().map(ToString::to_string).collect(),
-    };
+    let range = range(ids);
     if there == 0 {
         return format!("added {added}: {range}\n");
     }
@@ -93,6 +114,8 @@ fn said(ids: &[MessageId], existed: [usize; MessageState::ALL.len()]) -> String 
 /// What one `enqueue` adds, checked before the first is added.
 struct Batch {
     ids: Vec<MessageId>,
+    /// What the ids are or begin with.
+    prefix: String,
     /// None: the ids are the payloads. One: of all. Else one for each.
     payloads: Vec<Arc<[u8]>>,
     key: Option<OrderingKey>,
@@ -133,7 +156,53 @@ impl Batch {
         });
         let key = args.key.as_deref().map(OrderingKey::new).transpose();
         let key = key.into_diagnostic().wrap_err("--key")?;
-        Ok(Self { ids: ids.collect::<Result<_, _>>()?, payloads, key })
+        let ids = ids.collect::<Result<_, _>>()?;
+        Ok(Self { ids, prefix, payloads, key })
+    }
+
+    /// Says how to go on when a transaction with these ids failed, `done` messages after the first.
+    fn failed(
+        &self,
+        args: &EnqueueArgs,
+        ids: &[MessageId],
+        done: usize,
+        error: EnqueueError,
+    ) -> Report {
+        let is_unknown = matches!(error, EnqueueError::Store(StoreError::Unknown(_)));
+        let before = match done {
+            0 => String::new(),
+            _ => format!("; the {done} before are added"),
+        };
+        let what = match is_unknown {
+            true => format!("{} may have been added, or not{before}: {error}", range(ids)),
+            false => format!("cannot add {}{before}: {error}", range(ids)),
+        };
+        if is_unknown || done > 0 {
+            // With another id, what is in would be delivered once more. A report would break the line.
+            eprintln!("To add the rest, and nothing twice, repeat it so:\n  {}", self.again(args));
+        }
+        miette!("{what}")
+    }
+
+    /// The command that does the same, with the ids that it has made up.
+    fn again(&self, args: &EnqueueArgs) -> String {
+        let mut out = format!(
+            "fencepost enqueue --config {} --id {}",
+            quoted(&args.config.config.to_string_lossy()),
+            quoted(&self.prefix)
+        );
+        if let Some(count) = args.count {
+            out += &format!(" --count {count}");
+        }
+        if let Some(key) = &self.key {
+            out += &format!(" --key {}", quoted(key.as_str()));
+        }
+        out += match args.payload.len() {
+            0 => "",
+            1 => " and the same payload",
+            _ => " and the same payloads, in this order",
+        };
+        out
     }
 
     /// How many of them go into one transaction.

@@ -1,22 +1,29 @@
 //! Standard output: what others wrote is shown as one line of text, and a reader that has gone is no
 //! failure.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 
 use miette::{Context, IntoDiagnostic};
 
 use super::Failure;
 
+/// What is said of a failure.
+pub(super) const FAILED: &str = "cannot write to standard output";
+
 /// Writes to standard output. Whoever reads this through a pipe may have had enough.
 pub(super) fn print(out: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout();
-    match stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error)
-            .into_diagnostic()
-            .wrap_err("cannot write to standard output")
-            .map_err(Failure::AtRun),
+    match try_print(out) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).into_diagnostic().wrap_err(FAILED).map_err(Failure::AtRun)
+        }
         _ => Ok(()),
     }
+}
+
+/// The same, for a command that has something left to say if it fails.
+pub(super) fn try_print(out: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush())
 }
 
 /// A text from elsewhere, without what would move a terminal's cursor or end the line.

@@ -7,7 +7,7 @@ use super::entries::message_id;
 use super::stdout::print;
 use super::store::open_existing;
 use super::{ConfigArg, Failure};
-use fencepost::store::{Ruling, Verdict, VerdictError};
+use fencepost::store::{Ruling, StoreError, Verdict, VerdictError};
 
 #[derive(Args)]
 pub(super) struct SettleArgs {
@@ -83,6 +83,13 @@ fn judge(
         Ok(passed) => passed,
         Err(error @ VerdictError::NoReason) => {
             return Err(Failure::BadInput(miette!("{error}")));
+        }
+        Err(VerdictError::Store(error @ StoreError::Unknown(_))) => {
+            return Err(Failure::AtRun(miette!(
+                help = format!("look where it stands: `fencepost outbox show {}`", verdict.id),
+                "the verdict about {} may have been passed, or not: {error}",
+                verdict.id
+            )));
         }
         Err(error) => {
             let what = || format!("no verdict about {}", verdict.id);

@@ -3,7 +3,7 @@
 //! `fence` says which token may write, `outbox` what a holder does with messages, `oversight` what
 //! people see and decide, `job_runs` what became of scheduled jobs, `assignments` who has which unit
 //! of a work; `text` is the shape of their names and ids. `rules` are the decisions that all stores
-//! share: a store looks up, asks them, and writes. `sqlite` is one file or memory, `postgres` a
+//! share: a store looks up, asks them, and writes; `look` is how much it reads to find work. `sqlite` is one file or memory, `postgres` a
 //! server that several machines reach; `Unfenced` stands in where there is no store.
 
 mod assignments;
@@ -11,6 +11,7 @@ mod columns;
 mod config;
 mod fence;
 mod job_runs;
+mod look;
 mod message;
 mod outbox;
 mod oversight;

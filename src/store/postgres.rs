@@ -26,9 +26,11 @@
 mod assignments;
 mod connect;
 mod fence;
+mod hosts;
 mod job_runs;
 mod outbox;
 mod oversight;
+mod pending;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -45,8 +47,13 @@ use super::{PostgresConfig, StoreError};
 
 pub(crate) use self::transaction::describe;
 
-/// How long a connection may take to be made.
+/// How long a connection may take to be made, of several hosts to any of them. Each is waited for as long as
+/// any other, so that a silent one does not keep a node from the next.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one address may be silent before the next address of its host is tried, or less if there are many
+/// hosts, unless the configuration says otherwise.
+pub const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long one statement may run on the server, waiting for locks included.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -19,6 +19,7 @@ mod fence;
 mod job_runs;
 mod outbox;
 mod oversight;
+mod pending;
 mod read;
 mod rows;
 mod schema;

@@ -136,7 +136,8 @@ for_every_store! {
         a_window_runs_on_from_the_first_claim what_is_sent_again_rests_first
         no_pause_outlasts_the_window what_is_given_up_is_a_dead_letter
         reasons_of_any_text_are_kept;
-    order: one_of_a_key_at_a_time nobody_overtakes_one_that_rests a_failed_one_does_not_block a_batch_of_one_key;
+    order: one_of_a_key_at_a_time nobody_overtakes_one_that_rests a_failed_one_does_not_block a_batch_of_one_key
+        a_backlog_is_passed_over;
     jobs: an_instant_runs_once a_deposed_holders_run_is_interrupted;
     verdicts: a_person_settles_what_is_parked a_dead_letter_is_requeued
         verdicts_that_do_not_fit_are_refused;

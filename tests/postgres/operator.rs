@@ -66,3 +66,55 @@ fn a_node_without_its_database_says_what_is_missing() {
     assert!(said.contains("cannot open the outbox in PostgreSQL"), "{said}");
     assert!(said.contains("does not exist"), "{said}");
 }
+
+/// Lets COMMITs fail that add a row to this table: what became of them nobody says.
+fn fail_commits(nodes: &Nodes, table: &str) {
+    let text = std::fs::read_to_string(nodes.path("n1.toml")).unwrap();
+    let address = text.lines().find_map(|line| line.strip_prefix("postgres = ")).unwrap();
+    let fail = format!(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''lost''; END';
+        CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON fencepost.{table}
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail();"
+    );
+    nodes.wait(async {
+        let (client, connection) =
+            tokio_postgres::connect(address.trim_matches('"'), tokio_postgres::NoTls)
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(&fail).await.unwrap();
+    });
+}
+
+/// What a report says, however it was broken into lines.
+fn flat(report: &str) -> String {
+    report.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn an_unknown_outcome_is_repeated_under_the_same_ids() {
+    let nodes = Nodes::new("");
+    fail_commits(&nodes, "outbox");
+    let said = nodes.run(&["enqueue", "--count", "3", "hello", "--key", "a b"], 1);
+    assert!(flat(&said).contains("may have been added, or not"), "{said}");
+    assert!(!said.contains("cannot add"), "{said}");
+    let again = said.lines().find(|line| line.contains("fencepost enqueue")).unwrap();
+    let made_up = again.split("--id m").nth(1).expect("an id");
+    assert!(made_up.contains(" --count 3 --key 'a b' and the same payload"), "{said}");
+    // Said with an id, it is that one.
+    let said = nodes.run(&["enqueue", "--id", "known"], 1);
+    let again = said.lines().find(|line| line.contains("fencepost enqueue")).unwrap();
+    assert!(again.ends_with("n1.toml --id known"), "{said}");
+}
+
+#[test]
+fn a_verdict_of_which_nobody_heard_may_have_been_passed() {
+    let nodes = Nodes::new("");
+    nodes.run(&["enqueue", "--id", "m"], 0);
+    nodes.wait(park(&nodes.store, &["m"]));
+    fail_commits(&nodes, "verdict");
+    let settle = ["outbox", "settle", "m", "--as", "delivered", "--by", "Ada", "--why", "it is"];
+    let said = flat(&nodes.run(&settle, 1));
+    assert!(said.contains("the verdict about m may have been passed, or not"), "{said}");
+    assert!(said.contains("show m"), "{said}");
+}

@@ -57,6 +57,30 @@ fn messages_are_in_though_nobody_reads_what_is_said() {
     assert_eq!(cluster.outbox().state_of(&id("m")), Ok(Some(MessageState::Pending)));
 }
 
+/// Where it was made up, nobody else knows the id of what is in.
+#[test]
+fn an_id_that_was_made_up_is_said_elsewhere_if_need_be() {
+    let cluster = Cluster::new("enqueue-unsaid");
+    let enqueue = |stdout: Stdio| {
+        let mut command = cluster.command("enqueue", "n1");
+        let process = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+        let output = process.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let (code, unread) = enqueue(writer.into());
+    assert_eq!(code, Some(0), "{unread}");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let (code, full) = enqueue(full.into());
+    assert_eq!(code, Some(1), "{full}");
+    let entries = cluster.outbox().entries(None).unwrap();
+    assert_eq!(entries.len(), 2);
+    for (entry, said) in entries.iter().zip([unread, full]) {
+        assert!(said.contains(&format!("added 1: {}\n", entry.id)), "{said}");
+    }
+}
+
 #[test]
 fn a_payload_that_is_too_large_is_bad_input() {
     let cluster = Cluster::new("enqueue-large");

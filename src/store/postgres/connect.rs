@@ -5,16 +5,18 @@ use std::io;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+    ConfigConnectImpl, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError,
+    RecyclingMethod, Runtime,
 };
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::hosts::{InTurn, hosts_of};
 use super::transaction::describe;
 use super::{
-    CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, MAX_SESSIONS,
-    PostgresConfig, STATEMENT_TIMEOUT,
+    ADDRESS_TIMEOUT, CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT,
+    MAX_SESSIONS, PostgresConfig, STATEMENT_TIMEOUT,
 };
 use crate::store::StoreError;
 
@@ -42,7 +44,7 @@ fn settings(config: &PostgresConfig) -> Result<Config, StoreError> {
     let mut settings: Config =
         config.connection.parse().map_err(|error| unusable(&describe(&error)))?;
     if settings.get_connect_timeout().is_none() {
-        settings.connect_timeout(CONNECT_TIMEOUT);
+        settings.connect_timeout(ADDRESS_TIMEOUT.min(CONNECT_TIMEOUT / hosts_of(&settings)));
     }
     if settings.get_target_session_attrs() == TargetSessionAttrs::Any {
         settings.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -74,9 +76,10 @@ pub(super) fn pool(config: &PostgresConfig) -> Result<Pool, StoreError> {
         SslMode::Require => {
             let tls = crate::tls::client(config.ca.as_deref())
                 .map_err(|error| unusable(&error.to_string()))?;
-            Manager::from_config(settings, MakeRustlsConnect::new(tls), recycling)
+            let tls = ConfigConnectImpl { tls: MakeRustlsConnect::new(tls) };
+            Manager::from_connect(settings, InTurn(tls), recycling)
         }
-        _ => Manager::from_config(settings, NoTls, recycling),
+        _ => Manager::from_connect(settings, InTurn(ConfigConnectImpl { tls: NoTls }), recycling),
     };
     Pool::builder(manager)
         .max_size(MAX_SESSIONS)

@@ -9,15 +9,15 @@ use tokio_postgres::Row;
 use super::PostgresStore;
 use super::assignments::{Claimed, NEWEST, newest};
 use super::fence::{Begun, now};
-use super::rows::{Changes, Found, LOOK, count, get, id, read_found, state};
+use super::rows::{Changes, Found, LOOK, at_most, count, get, id, read_found, state};
 use super::transaction::{Bound, Params, Transaction, rows};
 use crate::id::Token;
 use crate::store::columns::{as_token, millis, number, signed};
 use crate::store::rules::{self, Claimant, Decision};
 use crate::store::{
-    Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Lot, MAX_LOOK_LEN, MessageId,
-    MessageState, NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Settled, Settlement,
-    Share, StoreError,
+    Attempt, Checked, Claim, Doubt, EnqueueError, Enqueued, Lot, MessageId, MessageState,
+    NewMessage, OrderingKey, Outbox, Outgoing, Permit, Proof, Settled, Settlement, Share,
+    StoreError,
 };
 use crate::time::WallTime;
 
@@ -55,25 +55,6 @@ pub(super) const SWEEP: &str = "WITH claimed AS (
     UPDATE fencepost.outbox AS mine SET state = 4, changed_ms = $2, reason =
         'claimed by ' || token || ', whose holder was deposed; outcome unknown'
     FROM claimed WHERE mine.seq = claimed.seq";
-/// The lengths of payloads are known without reading them, so that only what is answered is read.
-pub(super) const PENDING: &str = concat!(
-    "SELECT id, attempt, failures, bytes FROM (
-        SELECT *, row_number() OVER so_far AS nth, sum(octet_length(bytes)) OVER so_far AS total
-        FROM (
-            SELECT seq, id, attempts + 1 AS attempt, failures, bytes
-            FROM fencepost.outbox AS mine JOIN fencepost.payload USING (seq)
-            WHERE state = 0 AND lot % $2 = $3 AND not_before_ms <= (SELECT ",
-    now!(),
-    ")
-            AND (ordering_key IS NULL OR NOT EXISTS (
-                SELECT 1 FROM fencepost.outbox AS earlier
-                WHERE earlier.ordering_key = mine.ordering_key
-                AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
-            ORDER BY seq LIMIT $1
-        ) AS oldest WINDOW so_far AS (ORDER BY seq)
-    ) AS counted
-    WHERE nth = 1 OR total <= $4 ORDER BY seq"
-);
 pub(super) const DOUBTS: &str = "SELECT id, attempts, token, failures, reason FROM fencepost.outbox
     WHERE state = 4 AND NOT parked ORDER BY seq LIMIT $1";
 /// Without a work and an epoch: claims of the token's holder itself.
@@ -255,31 +236,6 @@ impl PostgresStore {
         let found = answers.pop().unwrap_or_default();
         Ok((begun, answers.pop().unwrap_or_default(), found))
     }
-
-    async fn pending_in(
-        &self,
-        unit: u32,
-        of: u32,
-        limit: usize,
-    ) -> Result<Vec<Outgoing>, StoreError> {
-        // More units than lots there are leave the rest of the units empty.
-        let (Ok(unit), Ok(of)) = (i16::try_from(unit), i16::try_from(of.max(1))) else {
-            return Ok(Vec::new());
-        };
-        let bytes = at_most(MAX_LOOK_LEN);
-        let which: Params<'_> = &[&at_most(limit), &of, &unit, &bytes];
-        let pending = rows(self.session().await?, PENDING, which).await?;
-        let read = |row: &Row| {
-            let payload: &[u8] = get(row, 3)?;
-            Ok(Outgoing {
-                id: id(row, 0)?,
-                attempt: count(row, 1)?,
-                failures: count(row, 2)?,
-                payload: payload.into(),
-            })
-        };
-        pending.iter().map(read).collect()
-    }
 }
 
 /// Adds what is not there yet; the ids of that.
@@ -343,10 +299,6 @@ pub(super) async fn decide<'a, I, A>(
         false => drop(tx.commit_with(&[(changes.sql(), &changes.params())]).await?),
     }
     Ok(Checked::Passed(answers))
-}
-
-fn at_most(limit: usize) -> i64 {
-    number(limit as u64)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What people see of the PostgreSQL store, and what they decide.
 
+use tokio_postgres::Row;
+
 use super::PostgresStore;
 use super::fence::now;
 use super::rows::{
@@ -13,12 +15,33 @@ use crate::store::{
 };
 
 const COUNTS: &str = "SELECT state, count(*) FROM fencepost.outbox GROUP BY state";
-const ENTRIES: &str = concat!(
-    "SELECT ",
-    changing_columns!(),
-    ", id, ordering_key, enqueued_ms FROM fencepost.outbox
-    WHERE ($1::SMALLINT IS NULL OR state = $1) AND ($2::TEXT IS NULL OR id = $2) ORDER BY seq"
-);
+macro_rules! entries {
+    ($which:literal) => {
+        concat!(
+            "SELECT ",
+            changing_columns!(),
+            ", id, ordering_key, enqueued_ms, seq FROM fencepost.outbox ",
+            $which
+        )
+    };
+}
+pub(super) const ENTRY: &str = entries!("WHERE id = $1");
+
+/// The statement for all messages, or those that stand there: of the states that few are in for long, there is
+/// an index for the literal.
+pub(super) fn entries_at(only: Option<MessageState>) -> &'static str {
+    match only {
+        None => entries!("ORDER BY seq"),
+        Some(MessageState::Pending) => concat!(
+            entries!("WHERE state = 0 AND ordering_key IS NULL UNION ALL "),
+            entries!("WHERE state = 0 AND ordering_key IS NOT NULL ORDER BY seq")
+        ),
+        Some(MessageState::Claimed) => entries!("WHERE state = 1 ORDER BY seq"),
+        Some(MessageState::Delivered) => entries!("WHERE state = 2 ORDER BY seq"),
+        Some(MessageState::Failed) => entries!("WHERE state = 3 ORDER BY seq"),
+        Some(MessageState::InDoubt) => entries!("WHERE state = 4 ORDER BY seq"),
+    }
+}
 const NOW: &str = concat!("SELECT ", now!());
 const RECORD: &str =
     "INSERT INTO fencepost.verdict (seq, at_ms, by_whom, attempt, from_state, to_state, why)
@@ -45,7 +68,8 @@ impl PostgresStore {
     /// # Errors
     /// The store failed.
     pub async fn entries(&self, only: Option<MessageState>) -> Result<Vec<Entry>, StoreError> {
-        self.entries_where(only, None).await
+        let entries = rows(self.session().await?, entries_at(only), &[]).await?;
+        entries.iter().map(entry).collect()
     }
 
     /// One message; `None` if it does not exist.
@@ -53,21 +77,8 @@ impl PostgresStore {
     /// # Errors
     /// The store failed.
     pub async fn entry(&self, id: &MessageId) -> Result<Option<Entry>, StoreError> {
-        Ok(self.entries_where(None, Some(id)).await?.pop())
-    }
-
-    async fn entries_where(
-        &self,
-        only: Option<MessageState>,
-        named: Option<&MessageId>,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let (only, named) = (only.map(state_number), named.map(MessageId::as_str));
-        let entries = rows(self.session().await?, ENTRIES, &[&only, &named]).await?;
-        let read = |row: &tokio_postgres::Row| {
-            let (id, key, enqueued) = (id(row, 14)?, key(row, 15)?, as_wall(get(row, 16)?));
-            Ok(Entry::new(id, key, enqueued, changing(row)?))
-        };
-        entries.iter().map(read).collect()
+        let found = rows(self.session().await?, ENTRY, &[&id.as_str()]).await?;
+        found.first().map(entry).transpose()
     }
 
     /// Passes a verdict about a message in doubt or a dead letter, and keeps it for the audit trail.
@@ -110,7 +121,7 @@ impl PostgresStore {
     /// The store failed.
     pub async fn trail(&self, id: &MessageId) -> Result<Vec<Passed>, StoreError> {
         let trail = rows(self.session().await?, TRAIL, &[&id.as_str()]).await?;
-        let read = |row: &tokio_postgres::Row| {
+        let read = |row: &Row| {
             Ok(Passed {
                 at: as_wall(get(row, 0)?),
                 by: get(row, 1)?,
@@ -122,4 +133,9 @@ impl PostgresStore {
         };
         trail.iter().map(read).collect()
     }
+}
+
+fn entry(row: &Row) -> Result<Entry, StoreError> {
+    let (id, key, enqueued) = (id(row, 14)?, key(row, 15)?, as_wall(get(row, 16)?));
+    Ok(Entry::new(id, key, enqueued, changing(row)?))
 }

@@ -208,6 +208,11 @@ pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
     row.try_get(index).map_err(|error| super::unavailable(&error))
 }
 
+/// A limit as a parameter.
+pub(super) fn at_most(limit: usize) -> i64 {
+    number(limit as u64)
+}
+
 /// A number that is never negative.
 pub(super) fn count(row: &Row, index: usize) -> Result<u64, StoreError> {
     get::<i64>(row, index).map(i64::unsigned_abs)

@@ -4,6 +4,8 @@
 //! older version is migrated when it is opened, one with a newer version is left alone: what a
 //! newer Fencepost promises about its rows, this one cannot know.
 
+use std::time::Duration;
+
 use deadpool_postgres::Object;
 
 use super::transaction::Transaction;
@@ -12,10 +14,17 @@ use crate::store::StoreError;
 /// What leads from each version to the next; the first makes the tables of an empty database.
 /// Databases have these versions, so a step that was released is never changed: a change is a further
 /// step.
-const STEPS: &[&str] = &[TABLES, JOBS, WORK];
+const STEPS: &[&str] = &[TABLES, JOBS, WORK, LOOKS];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// How long a step may take, or wait for another node that takes it: an index over many messages is not
+/// made within the time of an ordinary statement.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Until the end of the transaction.
+const PATIENCE: &str = "SET LOCAL statement_timeout = '600s'; SET LOCAL lock_timeout = '600s'";
 
 /// Held by whoever migrates, so that of several nodes that start at once one does it and the others
 /// find it done. The bytes are those of "fencepst".
@@ -138,10 +147,24 @@ const WORK: &str = "
         ADD COLUMN share_node TEXT;
 ";
 
+/// Version 4: what has a key and what has none is found apart, so that a key's backlog is in nobody's way; and
+/// people find what is theirs to settle among any number of delivered messages. What is dropped comes
+/// last, because until then others may read.
+const LOOKS: &str = "
+    CREATE INDEX outbox_free ON fencepost.outbox (seq) WHERE state = 0 AND ordering_key IS NULL;
+    CREATE INDEX outbox_waiting ON fencepost.outbox (seq)
+        WHERE state = 0 AND ordering_key IS NOT NULL;
+    CREATE INDEX outbox_failed ON fencepost.outbox (seq) WHERE state = 3;
+    CREATE INDEX outbox_unsettled ON fencepost.outbox (parked, seq) WHERE state = 4;
+    DROP INDEX fencepost.outbox_pending, fencepost.outbox_doubts;
+    ALTER INDEX fencepost.outbox_unsettled RENAME TO outbox_doubts;
+";
+
 /// Takes the database to this version, from an empty one or an older version.
 pub(super) async fn migrate(session: Object) -> Result<(), StoreError> {
     let tx = Transaction::begin(session).await?;
-    tx.rows(LOCK, &[]).await?;
+    tx.run(PATIENCE).await?;
+    tx.rows_within(MIGRATION_TIMEOUT, LOCK, &[]).await?;
     if !tx.row(EXISTS, &[]).await?.get::<_, bool>(0) {
         tx.run(BEGUN).await?;
     }
@@ -159,7 +182,7 @@ pub(super) async fn migrate(session: Object) -> Result<(), StoreError> {
         return Ok(());
     }
     for step in steps {
-        tx.run(step).await?;
+        tx.run_within(MIGRATION_TIMEOUT, step).await?;
     }
     tx.execute(DONE, &[&VERSION]).await?;
     tx.commit().await

@@ -88,9 +88,19 @@ impl Transaction {
 
     /// All rows of a query.
     pub(super) async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        self.rows_within(CALL_TIMEOUT, sql, params).await
+    }
+
+    /// All rows of a query that may take so long.
+    pub(super) async fn rows_within(
+        &self,
+        limit: Duration,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
         let session = self.session()?;
         let statement = within(session.prepare_cached(sql)).await?;
-        within(session.query(&statement, params)).await
+        within_limit(limit, session.query(&statement, params)).await
     }
 
     /// The one row of a query.
@@ -107,7 +117,12 @@ impl Transaction {
 
     /// Runs statements without parameters.
     pub(super) async fn run(&self, sql: &str) -> Result<(), StoreError> {
-        within(self.session()?.batch_execute(sql)).await
+        self.run_within(CALL_TIMEOUT, sql).await
+    }
+
+    /// The same, which may take so long.
+    pub(super) async fn run_within(&self, limit: Duration, sql: &str) -> Result<(), StoreError> {
+        within_limit(limit, self.session()?.batch_execute(sql)).await
     }
 
     /// Ends it. From here on only the server knows, until it has answered.
@@ -185,14 +200,24 @@ async fn prepare(session: &Object, all: &[Bound<'_>]) -> Result<Vec<Statement>, 
 
 /// Waits for an answer, but not for ever: a server may be stopped, or its host gone.
 async fn within<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
-    match timeout(CALL_TIMEOUT, answer).await {
+    within_limit(CALL_TIMEOUT, answer).await
+}
+
+async fn within_limit<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, StoreError> {
+    match timeout(limit, answer).await {
         Ok(answer) => answer.map_err(|error| unavailable(&error)),
-        Err(_) => Err(StoreError::Unavailable(no_answer())),
+        Err(_) => Err(StoreError::Unavailable(none_within(limit))),
     }
 }
 
 pub(super) fn no_answer() -> String {
-    let limit: Duration = CALL_TIMEOUT;
+    none_within(CALL_TIMEOUT)
+}
+
+fn none_within(limit: Duration) -> String {
     format!("the database did not answer within {limit:?}")
 }
 

@@ -1,6 +1,6 @@
 //! What people see of the SQLite store, and what they decide.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::SqliteOutbox;
 use super::rows::{Messages, as_wall, changing, count, id, key, millis, state};
@@ -13,10 +13,39 @@ use crate::time::WallTime;
 
 const COUNTS: &str = "SELECT state, count(*) FROM outbox GROUP BY state";
 /// Begins with the columns that change, as the rules see them.
-const ENTRIES: &str = "SELECT state, parked, token, attempts, failures, not_before_ms,
-        first_claimed_ms, send_until_ms, changed_ms, claimer_wall_ms, reason, share_work,
-        share_epoch, share_node, id, ordering_key, enqueued_ms
-    FROM outbox WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR id = ?2) ORDER BY seq";
+macro_rules! entries {
+    ($which:literal) => {
+        concat!(
+            "SELECT state, parked, token, attempts, failures, not_before_ms, first_claimed_ms, \
+             send_until_ms, changed_ms, claimer_wall_ms, reason, share_work, share_epoch, \
+             share_node, id, ordering_key, enqueued_ms, seq FROM outbox ",
+            $which
+        )
+    };
+}
+pub(super) const ENTRY: &str = entries!("WHERE id = ?1");
+
+/// The statement for all messages, or those that stand there: each names the index that has few others.
+pub(super) fn entries_at(only: Option<MessageState>) -> &'static str {
+    match only {
+        None => entries!("ORDER BY seq"),
+        Some(MessageState::Pending) => concat!(
+            entries!("INDEXED BY outbox_free WHERE state = 0 AND ordering_key IS NULL UNION ALL "),
+            entries!("INDEXED BY outbox_waiting WHERE state = 0 AND ordering_key IS NOT NULL "),
+            "ORDER BY seq"
+        ),
+        Some(MessageState::Claimed) => {
+            entries!("INDEXED BY outbox_claimed WHERE state = 1 ORDER BY seq")
+        }
+        Some(MessageState::Delivered) => entries!("WHERE state = 2 ORDER BY seq"),
+        Some(MessageState::Failed) => {
+            entries!("INDEXED BY outbox_failed WHERE state = 3 ORDER BY seq")
+        }
+        Some(MessageState::InDoubt) => {
+            entries!("INDEXED BY outbox_doubts WHERE state = 4 ORDER BY seq")
+        }
+    }
+}
 const RECORD: &str = "INSERT INTO verdict (seq, at_ms, by_whom, attempt, from_state, to_state, why)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const TRAIL: &str = "SELECT at_ms, by_whom, attempt, from_state, to_state, why
@@ -41,7 +70,7 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn entries(&mut self, only: Option<MessageState>) -> Result<Vec<Entry>, StoreError> {
-        self.entries_where(only, None)
+        self.list(entries_at(only), [], entry)
     }
 
     /// One message; `None` if it does not exist.
@@ -49,19 +78,7 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn entry(&mut self, id: &MessageId) -> Result<Option<Entry>, StoreError> {
-        Ok(self.entries_where(None, Some(id))?.pop())
-    }
-
-    fn entries_where(
-        &mut self,
-        only: Option<MessageState>,
-        named: Option<&MessageId>,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let which = params![only.map(|state| state as i64), named.map(MessageId::as_str)];
-        self.list(ENTRIES, which, |row| {
-            let (id, key, enqueued) = (id(row, 14)?, key(row, 15)?, as_wall(row.get(16)?));
-            Ok(Entry::new(id, key, enqueued, changing(row)?))
-        })
+        Ok(self.list(ENTRY, [id.as_str()], entry)?.pop())
     }
 
     /// Passes a verdict about a message in doubt or a dead letter, and keeps it for the audit trail.
@@ -110,4 +127,9 @@ impl SqliteOutbox {
             })
         })
     }
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let (id, key, enqueued) = (id(row, 14)?, key(row, 15)?, as_wall(row.get(16)?));
+    Ok(Entry::new(id, key, enqueued, changing(row)?))
 }

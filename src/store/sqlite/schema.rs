@@ -14,7 +14,7 @@ use crate::store::{MessageState, RunState, StoreError};
 
 /// What leads from each version to the next; the first makes the tables of an empty database. Files
 /// have these versions, so a step that was released is never changed: a change is a further step.
-const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, JOBS, WORK, WORKER];
+const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, JOBS, WORK, WORKER, LOOKS];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -147,6 +147,17 @@ const WORK: &str = "
 
 /// Version 6: which node a share's claim was made by. Evidence, so earlier claims have none.
 const WORKER: &str = "ALTER TABLE outbox ADD COLUMN share_node TEXT";
+
+/// Version 7: what has a key and what has none is found apart, so that a key's backlog is in nobody's way;
+/// and people find what is theirs to settle among any number of delivered messages.
+const LOOKS: &str = "
+    CREATE INDEX outbox_free ON outbox (seq) WHERE state = 0 AND ordering_key IS NULL;
+    CREATE INDEX outbox_waiting ON outbox (seq) WHERE state = 0 AND ordering_key IS NOT NULL;
+    CREATE INDEX outbox_failed ON outbox (seq) WHERE state = 3;
+    DROP INDEX outbox_pending;
+    DROP INDEX outbox_doubts;
+    CREATE INDEX outbox_doubts ON outbox (parked, seq) WHERE state = 4;
+";
 
 // The numbers in the SQL of this directory are those of the states. A partial index is only used
 // for a literal, so they cannot be parameters.

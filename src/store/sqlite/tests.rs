@@ -7,6 +7,7 @@ mod fence;
 mod job_runs;
 mod order;
 mod oversight;
+mod pending;
 #[cfg(madsim)]
 mod planted;
 mod retries;

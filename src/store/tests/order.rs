@@ -66,3 +66,25 @@ pub(super) async fn a_batch_of_one_key(store: &impl Subject) {
     let claims = claim(store, 5, &batch).await;
     assert_eq!(claims, Ok(Checked::Passed(vec![OUT_OF_TURN, granted, granted])));
 }
+
+/// More than one turn of a look goes over.
+const BACKLOG: usize = 700;
+
+pub(super) async fn a_backlog_is_passed_over(store: &impl Subject) {
+    let names: Vec<String> = (0..BACKLOG).map(|number| format!("a{number}")).collect();
+    let backlog: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "a")).collect();
+    add_keyed(store, &backlog).await;
+    add(store, &["free"]).await;
+    add_keyed(store, &[("b1", "b"), ("b2", "b"), ("c1", "c")]).await;
+    raise(store, 5).await;
+    assert_eq!(pending(store).await, ["a0", "free", "b1", "c1"]);
+    assert_eq!(store.pending(2).await.unwrap()[1].id, id("free"), "the oldest come first");
+    let first = claim_next(store, 5, "a0").await;
+    assert_eq!(pending(store).await, ["free", "b1", "c1"]);
+    let busy = Settlement::Retry { reason: "busy".into(), after: Duration::from_secs(3600) };
+    settle(store, 5, &first, busy).await;
+    assert_eq!(pending(store).await, ["free", "b1", "c1"], "the first one rests");
+    let again = claim_next(store, 5, "b1").await;
+    settle(store, 5, &again, Settlement::Delivered).await;
+    assert_eq!(pending(store).await, ["free", "b2", "c1"]);
+}

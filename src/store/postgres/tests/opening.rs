@@ -1,5 +1,6 @@
 //! Databases that are new, older, newer, read-only, or not there.
 
+use super::proxy::Proxy;
 use crate::id::Token;
 use crate::store::postgres::schema::VERSION;
 use crate::store::tests::server::{Database, database, database_with};
@@ -47,6 +48,13 @@ async fn a_newer_schema_is_left_alone() {
     assert!(why.contains("version -1"), "{why}");
 }
 
+/// The indexes of the outbox as the server tells them.
+async fn indexes(database: &Database) -> Vec<String> {
+    let which = "SELECT indexdef FROM pg_indexes WHERE tablename = 'outbox' ORDER BY indexname";
+    let found = database.session().await.query(which, &[]).await.unwrap();
+    found.iter().map(|row| row.get(0)).collect()
+}
+
 /// As an older version's program left it: with a message claimed, and no word of assignments.
 #[tokio::test]
 async fn an_older_schema_is_migrated_and_keeps_everything() {
@@ -56,13 +64,19 @@ async fn an_older_schema_is_migrated_and_keeps_everything() {
     raise(&store, 5).await;
     let claimed = claim(&store, 5, &[attempt("m", 1)]).await;
     let before = store.entries(None).await;
-    let older = "DROP TABLE fencepost.work, fencepost.assignment;
+    let indexes = indexes(&database).await;
+    let older = "DROP INDEX fencepost.outbox_free, fencepost.outbox_waiting,
+            fencepost.outbox_failed, fencepost.outbox_doubts;
+        CREATE INDEX outbox_pending ON fencepost.outbox (seq) WHERE state = 0;
+        CREATE INDEX outbox_doubts ON fencepost.outbox (seq) WHERE state = 4 AND NOT parked;
+        DROP TABLE fencepost.work, fencepost.assignment;
         ALTER TABLE fencepost.outbox DROP COLUMN share_work, DROP COLUMN share_epoch,
             DROP COLUMN share_node;
         UPDATE fencepost.schema_version SET version = 2";
     run(&database, older).await;
     let store = database.store().await;
     assert_eq!(store.entries(None).await, before);
+    assert_eq!(self::indexes(&database).await, indexes);
     assert_eq!(claim(&store, 5, &[attempt("m", 1)]).await, claimed, "the claim stands");
     assert_eq!(store.assignments(&WorkName::new("outbox").unwrap()).await, Ok(Assigned::default()));
 }
@@ -103,6 +117,20 @@ async fn what_cannot_be_reached_says_what_and_why() {
     let ascii = database_with("ENCODING 'SQL_ASCII' TEMPLATE template0").await;
     let why = why_not(&ascii.config()).await;
     assert!(why.contains("SQL_ASCII") && why.contains("UTF8"), "{why}");
+}
+
+/// As of a host that was stopped, whose kernel still takes connections. The one test that waits for its part of the
+/// limit.
+#[tokio::test]
+async fn a_silent_host_leaves_time_for_the_next() {
+    let database = database().await;
+    let proxy = Proxy::start(&database);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports = format!("{},{}", silent.local_addr().unwrap().port(), proxy.port);
+    let text =
+        format!("host=127.0.0.1,127.0.0.1 port={ports} user=fencepost dbname={}", database.name);
+    let store = PostgresStore::open(&PostgresConfig::new(text)).await.map(drop);
+    assert_eq!(store, Ok(()));
 }
 
 #[tokio::test]

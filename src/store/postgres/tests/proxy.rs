@@ -27,7 +27,7 @@ pub(super) enum Cut {
 }
 
 pub(super) struct Proxy {
-    port: u16,
+    pub(super) port: u16,
     cut: Arc<AtomicU8>,
 }
 
@@ -48,8 +48,8 @@ impl Proxy {
     }
 
     pub(super) async fn store(&self, database: &Database) -> PostgresStore {
-        let Self { port, .. } = self;
-        let address = format!("host=127.0.0.1 port={port} user=fencepost dbname={}", database.name);
+        let address =
+            format!("host=127.0.0.1 port={} user=fencepost dbname={}", self.port, database.name);
         PostgresStore::open(&PostgresConfig::new(address)).await.unwrap()
     }
 

@@ -5,7 +5,7 @@ use rusqlite::StatementStatus;
 use super::super::fence::{FLOOR, ROLL};
 use super::super::outbox::SWEEP;
 use super::super::transaction::{Done, write};
-use super::super::{read, rows};
+use super::super::{oversight, pending, read, rows};
 use super::*;
 
 /// How SQLite means to run a statement.
@@ -26,8 +26,10 @@ pub(super) fn plan_of(outbox: &SqliteOutbox, sql: &str) -> String {
 fn looking_for_work_uses_the_partial_indexes() {
     let outbox = SqliteOutbox::in_memory().unwrap();
     let queries = [
-        (read::PENDING, "outbox_pending"),
-        (read::PENDING, "outbox_keys"),
+        (pending::END, "outbox_waiting"),
+        (pending::BY_AGE, "outbox_free"),
+        (pending::BY_AGE, "outbox_waiting"),
+        (pending::BY_AGE, "outbox_keys"),
         (rows::IS_BEHIND, "outbox_keys"),
         (read::DOUBTS, "outbox_doubts"),
         (SWEEP, "outbox_claimed"),
@@ -37,6 +39,24 @@ fn looking_for_work_uses_the_partial_indexes() {
         let plan = plan_of(&outbox, sql);
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
     }
+}
+
+/// Whatever was delivered before, which is most of all there is.
+#[test]
+fn what_people_look_for_is_found_by_an_index() {
+    let outbox = SqliteOutbox::in_memory().unwrap();
+    for (only, index) in [
+        (MessageState::Pending, "outbox_free"),
+        (MessageState::Pending, "outbox_waiting"),
+        (MessageState::Claimed, "outbox_claimed"),
+        (MessageState::Failed, "outbox_failed"),
+        (MessageState::InDoubt, "outbox_doubts"),
+    ] {
+        let plan = plan_of(&outbox, oversight::entries_at(Some(only)));
+        assert!(plan.contains(index), "{only:?}: {plan}");
+    }
+    let plan = plan_of(&outbox, oversight::ENTRY);
+    assert!(plan.starts_with("SEARCH outbox USING INDEX") && plan.contains("(id=?)"), "{plan}");
 }
 
 #[test]
@@ -51,7 +71,8 @@ fn no_statement_is_compiled_anew() {
         outbox.sweep(Token(5), at(10)).unwrap();
         outbox.roll().unwrap();
     }
-    let used = [rows::LOOK, rows::PUT, SWEEP, FLOOR, ROLL, read::PENDING, read::DOUBTS];
+    let used =
+        [rows::LOOK, rows::PUT, SWEEP, FLOOR, ROLL, pending::END, pending::BY_AGE, read::DOUBTS];
     for sql in used {
         let statement = outbox.connection.prepare_cached(sql).unwrap();
         assert!(statement.get_status(StatementStatus::Run) >= 3, "not cached: {sql}");
