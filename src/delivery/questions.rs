@@ -13,9 +13,9 @@ use crate::time::Instant;
 /// How long the questions of one go may take before delivery goes on.
 const WITHIN: Duration = Duration::from_secs(1);
 
-/// How long they may take at most, after goes in which that was too short for any answer: longer than
-/// sinks here wait for one.
-const WITHIN_MAX: Duration = Duration::from_secs(32);
+/// How long they may take at most, after goes in which that was too short for any answer: a sink that
+/// always takes longer to say what it has cannot be asked.
+const WITHIN_MAX: Duration = Duration::from_secs(8);
 
 /// The questions under one token.
 #[derive(Debug)]
