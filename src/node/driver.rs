@@ -268,9 +268,11 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     /// A write to the disk may outlast the lease: what is due by then is done before the node says
     /// that it leads (S2).
     async fn step(&mut self, input: Input) -> Result<(), DriverError> {
-        let wrote = self.carry_out(input).await?;
-        if wrote && self.clock.now() >= self.election.next_wake() {
-            self.carry_out(Input::Tick).await?;
+        let mut wrote = self.carry_out(input).await?;
+        // What is done then may be a write that takes as long. It ends with a tick that writes nothing,
+        // as that does which finds the lease at its end.
+        while wrote && self.clock.now() >= self.election.next_wake() {
+            wrote = self.carry_out(Input::Tick).await?;
         }
         if let Err(Lapsed { term }) = self.publish_lease() {
             self.carry_out(Input::Resign { term }).await?;
