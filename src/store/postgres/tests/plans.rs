@@ -46,6 +46,7 @@ async fn every_statement_goes_by_an_index_though_tables_seem_small() {
 
 /// How many messages of one key wait, and how many rows a look may read for the three that may be claimed.
 const BACKLOG: u32 = 6_000;
+const AT_ONCE: usize = 500;
 const READ: u64 = 1_000;
 
 /// What the server means to do, or has done if it is told to `ANALYZE`.
@@ -85,7 +86,9 @@ async fn a_backlog_is_not_read_and_what_people_look_for_is_found_by_an_index() {
     let hot = |number: u32| NewMessage::new(id(&format!("hot{number}")), *b"x");
     let key = OrderingKey::new("hot").unwrap();
     let backlog: Vec<_> = (0..BACKLOG).map(|number| hot(number).with_key(key.clone())).collect();
-    store.enqueue(&backlog).await.unwrap();
+    for some in backlog.chunks(AT_ONCE) {
+        store.enqueue(some).await.unwrap();
+    }
     assert_eq!(pending(&store).await, ["a", "b", "hot0"]);
     let by_index = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off;
         SET enable_hashjoin = off; SET enable_mergejoin = off;
