@@ -1,5 +1,6 @@
 //! Several hosts, of which one is silent: the next ones must have time left.
 
+// chance: which of several servers a real node asks first
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 
@@ -55,7 +56,6 @@ fn each_alone(config: &Config) -> Vec<Config> {
     }
     let mut order: Vec<usize> = (0..hosts).collect();
     if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
-        // chance: which of several servers a real node asks first
         let chance = RandomState::new();
         order.sort_by_key(|index| chance.hash_one(index));
     }
