@@ -34,7 +34,7 @@ type Outcomes = Vec<(Attempt, Settlement)>;
 
 impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     /// Delivers messages that were pending a moment ago, as far as they can be claimed. `false` if the
-    /// sink was away: it is not any more, perhaps, but a moment ago was long ago.
+    /// sink was away and nothing was tried: after that wait, what is pending must be looked up again.
     pub(super) async fn deliver(
         &self,
         session: &mut Session<C>,
