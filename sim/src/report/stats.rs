@@ -252,6 +252,7 @@ mod tests {
     use super::*;
     use crate::faults::plan::node;
     use crate::history::{History, MessageNo, SimTime};
+    use crate::oracles::Outage;
     use crate::run::Verdict;
 
     fn outcome(events: Vec<(u64, Kind)>) -> RunOutcome {
@@ -262,7 +263,7 @@ mod tests {
         let mut reach = [0; REACH_POINTS.len()];
         reach[1] = 3;
         let sink = Some(crate::oracles::SinkKind::Plain);
-        RunOutcome { seed: 9, verdict: Verdict::Ok, history, reach, sink }
+        RunOutcome { seed: 9, verdict: Verdict::Ok, history, outage: Outage::default(), reach, sink }
     }
 
     fn elected(term: u64) -> Kind {
