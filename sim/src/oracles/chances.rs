@@ -1,9 +1,9 @@
 //! The whole of a run at once: when somebody could lead, and when nobody did.
 
+use super::Setting;
 use super::gaps::{Gap, gaps, held};
 use super::ground::{Chance, Ground};
 use super::pace::Odds;
-use super::Setting;
 use crate::history::{History, SimTime};
 
 /// From a moment on, until the next of them.

@@ -41,9 +41,14 @@ impl Gap {
 /// Every guard of a history, by its beginning. One whose lease ran out and was extended after all is
 /// two.
 pub fn held(history: &History) -> Vec<Held> {
+    held_in(history.besides_messages().map(|(_, event)| event))
+}
+
+/// The same of any events in their order.
+pub fn held_in<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<Held> {
     let mut books = Books::default();
     let mut end = SimTime(0);
-    for (_, event) in history.besides_messages() {
+    for event in events {
         books.take(event);
         end = event.at;
     }
@@ -55,9 +60,14 @@ pub fn held(history: &History) -> Vec<Held> {
 /// The time in which nobody can act, out of the faults and the healing: warm-up is over when the first
 /// guard was handed out, and after the end nodes are being shut down.
 pub fn gaps(history: &History, held: &[Held]) -> Vec<Gap> {
+    gaps_in(history.besides_messages().map(|(_, event)| event), held)
+}
+
+/// The same of any events in their order.
+pub fn gaps_in<'e>(events: impl Iterator<Item = &'e Event>, held: &[Held]) -> Vec<Gap> {
     let mut begin = None;
     let mut end = None;
-    for (_, event) in history.besides_messages() {
+    for event in events {
         match event.kind {
             Kind::Phase(Phase::Faults) => begin = Some(event.at),
             Kind::End => end = Some(event.at),

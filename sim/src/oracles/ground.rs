@@ -194,8 +194,9 @@ impl<'s> Ground<'s> {
             return None;
         }
         let needed = usize::try_from(centre.list).expect("few voters") / 2;
-        let mut reached: Vec<SimTime> =
-            (0..self.machines.len()).filter_map(|other| self.pairs[self.pair(place, other)]).collect();
+        let mut reached: Vec<SimTime> = (0..self.machines.len())
+            .filter_map(|other| self.pairs[self.pair(place, other)])
+            .collect();
         // A pair with itself is one that can take part at all, for a list of one.
         reached.sort_unstable();
         let since = match needed {
@@ -272,9 +273,9 @@ impl<'s> Ground<'s> {
             let remember = near.iter().filter(|other| self.machines[**other].remembers).count();
             let list = usize::try_from(machine.list).expect("few voters");
             let all = near.len() + 1 == list
-                && near.iter().all(|a| {
-                    near.iter().all(|b| a == b || self.between(*a, *b).is_some())
-                });
+                && near
+                    .iter()
+                    .all(|a| near.iter().all(|b| a == b || self.between(*a, *b).is_some()));
             remember > list / 2 || all
         };
         places.clone().map(|place| takes_part(place) && comes_back(place)).collect()

@@ -76,7 +76,7 @@ use crate::faults::plan::PlannedJob;
 use crate::history::{History, Kind, SimTime};
 
 pub use chances::{Outage, outage};
-pub use gaps::{Gap, Held, gaps, held};
+pub use gaps::{Gap, Held, gaps_in, held_in};
 pub use pace::Pace;
 pub use report::MAX_VIOLATIONS;
 

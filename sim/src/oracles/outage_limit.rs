@@ -27,7 +27,10 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
         let index = events.partition_point(|event| event.at <= due).min(events.len() - 1);
         report.add(index, &events[index], || {
             let lasts = gap.lasts() as f64 / 1e9;
-            format!("nobody may act from {} on for {lasts:.3} s, and {limit:?} is allowed", gap.from)
+            format!(
+                "nobody may act from {} on for {lasts:.3} s, and {limit:?} is allowed",
+                gap.from
+            )
         });
     }
     report.done()

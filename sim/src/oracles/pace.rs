@@ -122,7 +122,8 @@ impl Pace {
     /// and a lease can rely on it: a poll for votes has four times as long as it must have, and two
     /// round trips fit between a heartbeat and the end of the lease.
     pub(super) fn round_trip(&self, there: LinkState, back: LinkState) -> Option<u64> {
-        let late = |link: LinkState| link.slowest + if link.reorders { nanos(OVERTAKEN) } else { 0 };
+        let late =
+            |link: LinkState| link.slowest + if link.reorders { nanos(OVERTAKEN) } else { 0 };
         let both = late(there) + late(back) + nanos(DISK);
         let lossy = there.loss_ppm.max(back.loss_ppm) > LOSS_MAX;
         let Timing { lease, heartbeat, jitter, .. } = &self.timing;
@@ -161,8 +162,7 @@ impl Pace {
 
     /// The least that [`Self::guard_within`] can be.
     pub(super) fn least_guard_within(&self) -> u64 {
-        let odds =
-            Odds { voters: 0, round_trip: 0, loss_ppm: 0, forgot: false, without_store: 0 };
+        let odds = Odds { voters: 0, round_trip: 0, loss_ppm: 0, forgot: false, without_store: 0 };
         self.guard_within(odds)
     }
 
@@ -236,7 +236,7 @@ fn nanos(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    pub(super) const EVEN: Odds =
+    const EVEN: Odds =
         Odds { voters: 3, round_trip: 4_000_000, loss_ppm: 0, forgot: false, without_store: 0 };
 
     fn pace() -> Pace {
@@ -256,10 +256,10 @@ mod tests {
     #[test]
     fn with_the_default_timing_somebody_leads_within_some_fifteen_seconds() {
         let pace = pace();
-        assert_eq!(secs(pace.guard_within(EVEN)), 13);
+        assert_eq!(secs(pace.guard_within(EVEN)), 14);
         assert!(pace.guard_within(Odds { forgot: true, ..EVEN }) > pace.guard_within(EVEN));
         let tcp = Pace { transport: Transport::Tcp, ..pace.clone() };
-        assert_eq!(secs(tcp.guard_within(EVEN)), 20);
+        assert_eq!(secs(tcp.guard_within(EVEN)), 21);
         assert_eq!(secs(pace.disturbance()), 7);
     }
 

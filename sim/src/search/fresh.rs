@@ -181,7 +181,7 @@ mod tests {
                 seed: 1,
                 verdict: Verdict::Ok,
                 history: History::default(),
-            outage: Outage::default(),
+                outage: Outage::default(),
                 reach: probe::reach_counts(),
                 sink: None,
             }
