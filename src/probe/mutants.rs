@@ -112,6 +112,9 @@ mutants! {
         RollListsNodes = 45, "roll_lists_nodes", ["E1", "E2"], "models of this protocol";
         /// The clock of a voter is compared with that of its process before.
         BootsShareAClock = 47, "boots_share_a_clock", ["L6"], "this election, until the testbed's clocks began anew";
+        /// A voter whose poll came to nothing waits a minute before the next one.
+        PollsOnceAMinute = 60, "polls_once_a_minute", ["V5"],
+            "back-offs without a bound, as in many a retry loop";
     }
     cluster {
         /// A lease is over when its timer fires, whatever the clock says.
@@ -172,6 +175,8 @@ mutants! {
         /// A claim without an answer is replayed under the next token, as if nothing had come between.
         AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"],
             "Curator 2.13, 5.4 and 5.7, measured";
+        /// A dispatcher whose store did not answer looks no more until it has a new guard.
+        StopsLooking = 61, "stops_looking", ["V6", "V3"], "pollers that die with their first exception";
     }
     work {
         /// A unit of work is given to another worker before the first one has let go of it.

@@ -15,6 +15,8 @@
 //! - Without a store, voters that forgot cannot be told from voters that promised. They come back by the
 //!   answers of a majority that remembers, so a voter counts if it remembers or such a majority reaches
 //!   it; or if all voters are there and reach each other, since then they can start anew.
+//! - While somebody lies, and as long after as it is believed, nobody is asked to lead: votes in another's
+//!   name depose whoever does.
 //! - With a store nothing of that kind is left: a majority that is there and reaches one voter can always
 //!   start anew by a roll call of that voter.
 
@@ -47,6 +49,9 @@ pub(super) struct Ground<'s> {
     pairs: Vec<Option<SimTime>>,
     /// Since when every machine that runs reaches every other, the store and the sink.
     whole: Option<SimTime>,
+    /// How many lie, and since when nobody does and nobody believes it any more.
+    liars: u32,
+    honest: SimTime,
     /// How often anything of this changed.
     changes: u32,
     /// When one of the voters last was one that forgot.
@@ -90,6 +95,8 @@ impl<'s> Ground<'s> {
             voters: u32::try_from(setting.voters.len()).expect("few voters"),
             pairs: Vec::new(),
             whole: None,
+            liars: 0,
+            honest: SimTime(0),
             changes: 0,
             forgot: None,
         }
@@ -119,9 +126,24 @@ impl<'s> Ground<'s> {
             Kind::Listed { node, voters } => self.machine(*node).list = *voters,
             Kind::Rejoins { boot, .. } => self.machine(boot.node).remembers = false,
             Kind::Rejoined { who, .. } => self.machine(who.node).remembers = true,
+            // Whoever lies can depose whoever leads, again and again.
+            Kind::Fault { kind: "lies", .. } => {
+                self.liars += 1;
+                return self.changed();
+            }
+            Kind::FaultEnded { line } if line.contains("lies = ") => {
+                self.liars = self.liars.saturating_sub(1);
+                self.honest = SimTime(event.at.0.saturating_add(self.pace.lies_last()));
+                return self.changed();
+            }
             _ => return false,
         }
         self.look(event.at)
+    }
+
+    fn changed(&mut self) -> bool {
+        self.changes += 1;
+        true
     }
 
     /// How often it changed who reaches whom.
@@ -131,9 +153,10 @@ impl<'s> Ground<'s> {
 
     /// Who could lead, and since when, for the longest time.
     pub fn chance(&self) -> Option<Chance> {
+        let honest = (self.liars == 0).then_some(self.honest)?;
         let places = 0..self.machines.len();
         let stars = places.filter_map(|place| {
-            let since = self.star(place)?;
+            let since = self.star(place)?.max(honest);
             Some(Chance { since, centre: self.machines[place].node })
         });
         stars.min_by_key(|chance| (chance.since, chance.centre))
@@ -142,7 +165,8 @@ impl<'s> Ground<'s> {
     /// Since when a node can take part and reaches the store and the sink.
     pub fn serves(&self, node: NodeId) -> Option<SimTime> {
         let machine = self.machines.iter().find(|machine| machine.node == node)?;
-        let since = machine.store?.max(machine.sink?);
+        let honest = (self.liars == 0).then_some(self.honest)?;
+        let since = machine.store?.max(machine.sink?).max(honest);
         if self.pace.shared { Some(since.max(self.whole?)) } else { Some(since) }
     }
 

@@ -10,8 +10,8 @@
 //! | k · (2J + R) | a poll for votes that comes to nothing lasts J, and the next one begins up to J later; k polls fail in a row less often than once in 10⁹ times |
 //! | connections | over TCP: a dead connection is noticed, and a new one made |
 //! | activation | a question to the store that was lost, its repetition, and an election above a floor |
-//! | forgetting | voters that forgot: the rest gives up what it knows, Q again, a fresh majority (E), and two questions to the store at most E/2 apart |
-//! | no store | voters that can win and do not reach the store lead for the activation's patience, and are followed by one that does, as chance has it |
+//! | forgetting | voters that forgot: the rest notices after two polls in vain, and its neighbours E later; Q again, a fresh majority (E), and two questions to the store at most E/2 apart |
+//! | no store | voters that can win and do not reach the store lead for as long as their patience has grown to, and are followed by one that does, as chance has it |
 //!
 //! k follows from the chance that two of n voters campaign within the 1.5 R in which they do not hear
 //! of each other, 1 − (1 − 1.5 R / J)ⁿ, and from the share of messages that the network loses. All of
@@ -51,8 +51,8 @@ const ODDS: f64 = 1e-9;
 /// long, and tried again after a pause.
 const CONNECTION: Duration = Duration::from_millis(3_000 + 1_000 + 2_000 + 500);
 
-/// The longest pause before a sink that failed is tried again.
-const SINK_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause before a sink is tried again that was away, and one that refused what it was sent.
+const SINK_PAUSE: Duration = Duration::from_secs(5 + 2);
 
 /// How often a dispatcher looks that has nothing to do.
 const POLL: Duration = Duration::from_millis(250);
@@ -60,8 +60,12 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often a run of a share looks for claims without a sender.
 const LEFT_LOOK: Duration = Duration::from_secs(3);
 
-/// How long a leader may stay that lost its store and nothing else.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+/// How many times its first value the patience of a leader without a store grows to, while nobody does
+/// better.
+const PATIENCE_GROWTH: u32 = 4;
+
+/// How often a leader looks whether its store is there.
+const STORE_LOOK: Duration = Duration::from_secs(1);
 
 /// After a failure a message is due again after this long at most; see `world::build`.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -150,11 +154,14 @@ impl Pace {
             sum += 2 * (ANSWER + RETRY) + poll;
         }
         if odds.forgot {
+            // Two polls in vain tell who remembers that it is stuck; a neighbour that hears so, too.
+            sum += 2 * (election_timeout + 2 * jitter) + 2 * poll + election_timeout;
             sum += quarantine + 3 * election_timeout + 4 * heartbeat;
             sum += 2 * (election_timeout / 2 + ANSWER);
         }
         if self.store && odds.without_store > 0 {
-            let turn = ACTIVATION_PATIENCE + ANSWER + election_timeout + 2 * jitter + poll;
+            let patience = ACTIVATION_PATIENCE * PATIENCE_GROWTH + ANSWER;
+            let turn = patience + election_timeout + 2 * jitter + poll;
             sum += turn.saturating_mul(rounds(chance_of_no_store(odds)));
         }
         self.stretched(sum)
@@ -189,7 +196,15 @@ impl Pace {
 
     /// The same where the holder may have to be replaced because it lost the store, in nanoseconds.
     pub(super) fn deliver_within(&self, odds: Odds) -> u64 {
-        self.stretched(STORE_PATIENCE) + self.guard_within(odds) + self.claim_within()
+        let patience = STORE_LOOK + ANSWER + ACTIVATION_PATIENCE;
+        self.stretched(patience) + self.guard_within(odds) + self.claim_within()
+    }
+
+    /// How long after a lie somebody may still act on it: until an observer comes back to the real
+    /// leader, or a voter begins anew that was led astray, and a lease that it gave has ended.
+    pub(super) fn lies_last(&self) -> u64 {
+        let Timing { promise, quarantine, election_timeout, .. } = self.timing;
+        self.stretched(8 * election_timeout + promise + quarantine)
     }
 
     /// How many polls in a row may fail.

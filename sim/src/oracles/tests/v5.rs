@@ -175,3 +175,14 @@ fn before_the_faults_nobody_is_judged() {
     let script = Script::new().booted(1, 1).booted(2, 1).booted(3, 1);
     script.at(60_000).push(Kind::End).check(&ORACLE);
 }
+
+#[test]
+fn while_somebody_lies_and_is_believed_nobody_need_lead() {
+    let line = || "{ at = \"1s\", lies = \"n3\", for = \"40s\" }".to_owned();
+    let lies = |script: Script| script.push(Kind::Fault { kind: "lies", line: line() });
+    let honest = |script: Script| script.push(Kind::FaultEnded { line: line() });
+    excused(lies(led()));
+    honest(lies(led()).at(41_000)).at(60_000).push(Kind::End).check(&ORACLE);
+    let after = honest(lies(led()).at(41_000)).at(100_000).bad();
+    after.push(Kind::End).check(&ORACLE);
+}
