@@ -80,7 +80,9 @@ fn chosen(events: &[Event], violation: &Violation) -> BTreeSet<usize> {
 /// their own ways.
 fn is_background(kind: &Kind) -> bool {
     let others = [Group::Claims, Group::Sends, Group::Effects, Group::Outbox];
-    !Group::is_routine(kind) && !others.contains(&Group::of(kind))
+    // What a fault does to the links is told by its line.
+    let told = matches!(kind, Kind::World(_));
+    !told && !Group::is_routine(kind) && !others.contains(&Group::of(kind))
 }
 
 fn telling(events: &[Event]) -> usize {
