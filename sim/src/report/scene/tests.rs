@@ -129,7 +129,7 @@ fn the_lane_of_who_may_act_shows_guards_and_gaps() {
         let (node, reading) = (node(number), Instant(0));
         Kind::ClockRate { node, reading, ppm: 0, within_bound: true }
     };
-    let lease = |number, until_ms| {
+    let lease = |number, until_ms: u64| {
         let (node, until) = (node(number), Instant(until_ms * 1_000_000));
         Kind::LeaseExtended { node, term: Term(1), until }
     };
