@@ -13,8 +13,8 @@
 //! What no protocol can give is not asked for:
 //!
 //! - Without a store, voters that forgot cannot be told from voters that promised. They come back by the
-//!   answers of a majority that remembers, so a voter counts if it remembers or such a majority reaches
-//!   it; or if all voters are there and reach each other, since then they can start anew.
+//!   answers of a majority that remembers, one after the other, so a voter counts if it remembers or such
+//!   a majority reaches it; or if one voter reaches all, since then they can start anew.
 //! - While somebody lies, and as long after as it is believed, nobody is asked to lead: votes in another's
 //!   name depose whoever does.
 //! - With a store nothing of that kind is left: a majority that is there and reaches one voter can always
@@ -286,23 +286,32 @@ impl<'s> Ground<'s> {
         if self.pace.store {
             return places.map(takes_part).collect();
         }
-        let comes_back = |place: usize| {
-            let machine = &self.machines[place];
-            if machine.remembers {
-                return true;
+        let near: Vec<Vec<usize>> = places
+            .clone()
+            .map(|place| {
+                places.clone().filter(|other| self.between(place, *other).is_some()).collect()
+            })
+            .collect();
+        let near = |place: usize| near[place].iter().copied().filter(move |other| *other != place);
+        let list = |place: usize| usize::try_from(self.machines[place].list).expect("few voters");
+        let mut comes_back: Vec<bool> = places
+            .clone()
+            .map(|place| takes_part(place) && self.machines[place].remembers)
+            .collect();
+        // Who reaches all can start anew with them.
+        for place in places.clone() {
+            if takes_part(place) && near(place).count() + 1 == list(place) {
+                near(place).chain([place]).for_each(|one| comes_back[one] = true);
             }
-            let others = places.clone().filter(|other| *other != place && takes_part(*other));
-            let near: Vec<usize> =
-                others.filter(|other| self.between(place, *other).is_some()).collect();
-            let remember = near.iter().filter(|other| self.machines[**other].remembers).count();
-            let list = usize::try_from(machine.list).expect("few voters");
-            let all = near.len() + 1 == list
-                && near
-                    .iter()
-                    .all(|a| near.iter().all(|b| a == b || self.between(*a, *b).is_some()));
-            remember > list / 2 || all
-        };
-        places.clone().map(|place| takes_part(place) && comes_back(place)).collect()
+        }
+        // Whoever came back can help the next.
+        while let Some(place) = places.clone().find(|place| {
+            let helps = near(*place).filter(|other| comes_back[*other]).count();
+            takes_part(*place) && !comes_back[*place] && helps > list(*place) / 2
+        }) {
+            comes_back[place] = true;
+        }
+        comes_back
     }
 
     /// The longest round trip and the loss between two voters that can rely on each other.

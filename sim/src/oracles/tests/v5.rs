@@ -144,8 +144,10 @@ fn without_a_store_who_forgot_needs_a_majority_that_remembers_or_all() {
     };
     // n3 remembers, and all are there.
     broken(forgets(forgets(without(), 1), 2));
+    // n3 reaches all, though n1 and n2 do not hear each other.
+    broken(forgets(forgets(cut(without(), &[(1, 2)]), 1), 2));
     // They cannot be told from voters that promised: excluded by name.
-    excused(forgets(forgets(cut(without(), &[(1, 2)]), 1), 2));
+    excused(forgets(forgets(cut(without(), &[(1, 2), (2, 3)]), 1), 2));
     excused(forgets(without().down(3), 1));
     // n1 comes back by the word of two that do not hear each other, and leads them.
     broken(forgets(cut(without(), &[(2, 3)]), 1));
