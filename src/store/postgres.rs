@@ -11,7 +11,10 @@
 //!
 //! **Durability.** A session raises `synchronous_commit` to `on` unless it is that or `remote_apply`
 //! already. What a failover to a standby loses is lost to the fence as well, and a token could be
-//! given twice: standbys that may take over must be synchronous ones.
+//! given twice: standbys that may take over must be synchronous ones. A commit whose wait for one was
+//! cancelled is there for everybody to see, and may be lost all the same: it counts as unknown, and an
+//! answer that rests on what was found rather than written is given after a commit of its own, which
+//! waits for all that came before it.
 //!
 //! **Outcomes.** Until COMMIT is sent every failure is known, because the server rolls back what it
 //! has not committed. From then on nothing but its word is: see `transaction`.
@@ -20,8 +23,8 @@
 //! does not acknowledge for as long as a call may take ends the connection. So a server that is gone
 //! without a word, and its successor, are found as soon as the name leads there.
 //!
-//! Sessions are pooled and statements prepared, so a pooler between must pool sessions, not
-//! transactions.
+//! Sessions are pooled and told what holds for all their transactions, so a pooler between must pool sessions;
+//! one that pools transactions is refused.
 
 mod assignments;
 mod connect;
@@ -33,19 +36,20 @@ mod oversight;
 mod pending;
 mod rows;
 mod schema;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
 use tokio::time::timeout;
 
+use self::sessions::{Object, Pool};
 use self::transaction::{no_answer, unavailable};
 use super::{PostgresConfig, StoreError};
 
-pub(crate) use self::transaction::describe;
+pub(crate) use self::connect::{Mistake, mistake, parse};
 
 /// How long a connection may take to be made, of several hosts to any of them. Each is waited for as long as
 /// any other, so that a silent one does not keep a node from the next.
@@ -91,6 +95,8 @@ impl PostgresStore {
     pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
         let pool = connect::pool(config)?;
         let store = Self { pool, look: fence::LOOK };
+        connect::check_pooler(store.session().await?, store.session().await?).await?;
+        connect::check_writable(store.session().await?).await?;
         connect::check_encoding(store.session().await?).await?;
         schema::migrate(store.session().await?).await?;
         Ok(store)
