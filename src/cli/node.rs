@@ -79,10 +79,12 @@ async fn serve_with(
     Ok(())
 }
 
-/// The signals that ask a process to end.
+/// The signals that ask a process to end, and one that does not: a terminal that is closed, or an operator who
+/// wants the configuration read again, does not mean that.
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Stops {
@@ -90,15 +92,22 @@ impl Stops {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
     /// The name of the next one.
     async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            biased;
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => info!(
+                    "SIGHUP changes nothing: the configuration is read when the node starts; to change it, \
+                     stop the node with SIGTERM and start it again",
+                ),
+            }
         }
     }
 }
