@@ -1,6 +1,7 @@
 //! The store that a configuration names, opened for one command.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -81,12 +82,39 @@ fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
     SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
 }
 
-/// The store of a node.
-pub(super) fn store_in_file(path: &Path) -> Result<SqliteStore, Report> {
-    Ok(SqliteStore::new(open_file(path)?, || SystemClock.wall()))
+/// Refuses a file that may not be written: no waiting makes it another.
+pub(super) fn check_writable(path: &Path) -> Result<(), Report> {
+    match File::options().read(true).write(true).open(path) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            Err(miette!(
+                help =
+                    "let this user write to the file and to its folder, or name another in [store]",
+                "cannot write to the outbox {}: {error}",
+                path.display()
+            ))
+        }
+        // What else is wrong with it is told by whoever opens it.
+        _ => Ok(()),
+    }
 }
 
-/// The same in a database.
+/// The store of a node, which takes part while the file cannot be opened, and tries again.
+pub(super) fn store_in_file(path: &Path) -> SqliteStore {
+    let path = path.to_owned();
+    SqliteStore::opened_by(move || {
+        open_file(&path).map_err(|error| {
+            let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+            StoreError::Unavailable(causes.join(": "))
+        })
+    })
+}
+
+/// A store in a database, for a command that needs it at once.
 pub(super) async fn store_in_database(config: &PostgresConfig) -> Result<PostgresStore, Report> {
     let store = PostgresStore::open(config).await;
     store.into_diagnostic().wrap_err("cannot open the outbox in PostgreSQL")

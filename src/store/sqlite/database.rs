@@ -71,6 +71,13 @@ impl Deref for Database {
     }
 }
 
+#[cfg(madsim)]
+impl std::ops::DerefMut for Database {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
 /// Which file the path names.
 fn id_at(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
