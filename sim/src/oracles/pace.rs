@@ -271,7 +271,7 @@ mod tests {
         assert!(pace.guard_within(Odds { forgot: true, ..EVEN }) > pace.guard_within(EVEN));
         let tcp = Pace { transport: Transport::Tcp, ..pace.clone() };
         assert_eq!(secs(tcp.guard_within(EVEN)), 21);
-        assert_eq!(secs(pace.disturbance()), 7);
+        assert_eq!(secs(pace.disturbance()), 16);
     }
 
     #[test]

@@ -96,13 +96,6 @@ impl Outbox {
         let now = event.at;
         let later = SimTime(now.0 + nanos(BACKOFF_MAX));
         match event.kind {
-            // What was lost of a message's way is as if it had never been; it is due when its last
-            // attempt has had its backoff.
-            Kind::SetBack { ref messages, .. } => {
-                for (message, state) in messages {
-                    self.moves(*message, *state, now, later);
-                }
-            }
             Kind::Enqueued { message, key } => {
                 if let Some(key) = key {
                     self.keys.entry(key).or_default().insert(message);
@@ -147,7 +140,7 @@ impl Outbox {
         self.leaves(message);
         match to {
             MessageState::Pending => {
-                // A dead letter that is tried anew, and what was lost, comes before the rest of its key again.
+                // A dead letter that is tried anew comes before the rest of its key again.
                 if let Some(key) = self.key_of.get(&message) {
                     self.keys.entry(*key).or_default().insert(message);
                 }

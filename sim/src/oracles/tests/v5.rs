@@ -169,7 +169,7 @@ fn each_change_of_the_world_may_cost_one_election_more() {
     for round in 0..5 {
         script = script.at(2_000 + 2_000 * round).down(3).at(3_000 + 2_000 * round).booted(3, 1);
     }
-    script.at(160_000).bad().push(Kind::End).check(&ORACLE);
+    script.at(300_000).bad().push(Kind::End).check(&ORACLE);
 }
 
 #[test]
