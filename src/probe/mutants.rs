@@ -172,6 +172,11 @@ mutants! {
         /// A claim without an answer is replayed under the next token, as if nothing had come between.
         AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"],
             "Curator 2.13, 5.4 and 5.7, measured";
+        /// What a sink that refuses everything says of a message is taken for the message's fault.
+        SickSinkKillsMessages = 70, "sick_sink_kills_messages", ["D7"],
+            "this delivery, beside a web server that answered 404 for nine seconds";
+        /// A sink that refused everything once is not tried again.
+        PauseNeverProbes = 71, "pause_never_probes", ["V3"], "circuit breakers that never close";
     }
     work {
         /// A unit of work is given to another worker before the first one has let go of it.

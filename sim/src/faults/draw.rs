@@ -130,7 +130,9 @@ impl Draw<'_> {
             K::DbRestart => self.restart(Service::Database),
             K::SinkRestart => self.restart(Service::Sink),
             K::DbFails | K::CommitLate | K::CommitLost => self.trouble(Service::Database, kind),
-            K::SinkFails | K::EffectLate | K::EffectLost => self.trouble(Service::Sink, kind),
+            K::SinkFails | K::SinkRefuses | K::EffectLate | K::EffectLost => {
+                self.trouble(Service::Sink, kind)
+            }
             K::CutNode | K::CutLeader | K::CutLink | K::CutOneWay | K::CutHalves => {
                 let links = match kind {
                     K::CutNode => {
