@@ -184,7 +184,13 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 self.sink_trouble.answered(self.clock.now());
                 Settlement::Delivered
             }
+            // What an earlier attempt may have brought is not failed; see `retry`.
+            Err(SendError::Unsendable(reason)) if claimed.send_by.is_some() => {
+                self.sink_pause.unprobed(self.clock.now());
+                self.retry(claimed, reason, Duration::ZERO)
+            }
             Err(SendError::Unsendable(reason)) => {
+                self.sink_pause.unprobed(self.clock.now());
                 self.losses.refused(self.clock.now(), id, &reason);
                 Settlement::Failed { reason }
             }

@@ -176,7 +176,7 @@ mutants! {
         SickSinkKillsMessages = 70, "sick_sink_kills_messages", ["D7"],
             "this delivery, beside a web server that answered 404 for nine seconds";
         /// A sink that refused everything once is not tried again.
-        PauseNeverProbes = 71, "pause_never_probes", ["V3"], "circuit breakers that never close";
+        PauseNeverProbes = 71, "pause_never_probes", ["V3", "V6"], "circuit breakers that never close";
     }
     work {
         /// A unit of work is given to another worker before the first one has let go of it.

@@ -392,3 +392,18 @@ fn a_refused_login_is_not_the_messages_fault() {
     let clear = SmtpConfig { login: Some(login), ..to(&server) };
     assert!(SmtpSink::open(&clear).is_err(), "a password never goes in the clear");
 }
+
+#[test]
+#[ignore = "a measurement: cargo test-prod --test sinks -- --ignored --nocapture mails_a_second"]
+fn mails_a_second() {
+    const MAILS: u32 = 500;
+    let server = MailServer::start(None);
+    let began = std::time::Instant::now();
+    run(async {
+        let sink = SmtpSink::open(&to(&server)).unwrap();
+        for number in 0..MAILS {
+            assert_eq!(send(&sink, &format!("m{number}"), &[b'x'; 2000]).await, Ok(()));
+        }
+    });
+    println!("{:.0} mails a second", f64::from(MAILS) / began.elapsed().as_secs_f64());
+}
