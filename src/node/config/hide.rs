@@ -61,13 +61,9 @@ impl<'a> Secrets<'a> {
 
     /// What somebody says about the file, without its secrets.
     pub(super) fn scrub(&self, said: String) -> String {
-        self.at.iter().map(|range| &self.text[range.clone()]).filter(|it| !it.is_empty()).fold(
-            said,
-            |said, secret| match said.contains(secret) {
-                true => said.replace(secret, "…"),
-                false => said,
-            },
-        )
+        let secrets = self.at.iter().map(|range| &self.text[range.clone()]);
+        // What is shorter is no secret, and may be a part of any word.
+        secrets.filter(|secret| secret.len() >= 4).fold(said, |said, it| said.replace(it, "…"))
     }
 }
 
@@ -92,16 +88,19 @@ fn values(line: &str, in_secrets: bool) -> Vec<Range<usize>> {
         let len = match first {
             '{' | '[' => continue,
             '"' | '\'' => {
-                let end = closing(value, first);
-                from = start + (end + 1).min(value.len());
+                let triple = [first; 3].iter().collect::<String>();
+                let open = if value.starts_with(&triple) { 3 } else { 1 };
+                // A text of several lines is hidden to the end of this one.
+                let closed = if open == 3 { None } else { closing(value, first) };
+                let end = closed.unwrap_or_else(|| value.trim_end().len().max(open));
+                from = closed.map_or(line.len(), |end| start + end + 1);
                 if (is_secret(key) || in_secrets) && !leads {
-                    found.push(start + 1..start + end);
+                    found.push(start + open..start + end);
                 }
                 // A connection string has pairs of its own.
-                found.extend(
-                    in_connection(&value[1..end])
-                        .map(|it| start + 1 + it.start..start + 1 + it.end),
-                );
+                let inner = start + open;
+                let pairs = in_connection(&value[open..end]);
+                found.extend(pairs.map(|it| inner + it.start..inner + it.end));
                 continue;
             }
             _ => value.find([',', '}', '#', '\n']).unwrap_or(value.len()),
@@ -113,16 +112,16 @@ fn values(line: &str, in_secrets: bool) -> Vec<Range<usize>> {
     found
 }
 
-/// Where a text in quotes ends.
-fn closing(value: &str, quote: char) -> usize {
+/// Where a text in quotes ends, if it does.
+fn closing(value: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (at, c) in value.char_indices().skip(1) {
         if c == quote && !escaped {
-            return at;
+            return Some(at);
         }
         escaped = c == '\\' && quote == '"' && !escaped;
     }
-    value.trim_end().len().max(1)
+    None
 }
 
 /// The values of `password=…` in a connection string or in the query of a URL.
@@ -184,6 +183,8 @@ mod tests {
                 r#"postgres = "host=h password=***** user=u""#,
             ),
             ("password = \"open\n", "password = \"****\n"),
+            ("password = \"\"\"hunter2\"\"\"", "password = \"\"\"**********"),
+            ("password = \"x\u{3000}", "password = \"*\u{3000}"),
             ("password =", "password ="),
             ("subject = \"a = b\"", "subject = \"a = b\""),
         ] {
