@@ -13,6 +13,7 @@ use super::dispatcher::{Dispatcher, Session};
 use super::pause::{About, Refusal, Turn};
 use super::permission::Ended;
 use super::sink::{SendError, Sink, SinkError};
+use crate::cluster::Refuser;
 use crate::probe::{mutant, reach};
 use crate::store::{
     Attempt, Checked, Claim, MessageId, MessageState, Outgoing, Settled, Settlement, Store,
@@ -154,7 +155,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 info!(id = %message.id, stamp = %session.stamp(), %highest, "fenced by the sink");
                 let reason = format!("the sink has seen stamp {highest}");
                 outcomes.push((attempt, Settlement::InDoubt { reason }));
-                return Err(session.lost());
+                return Err(self.refused(session, highest.token, Refuser::Sink));
             }
             session.unreached = matches!(sent, Err(SendError::NotSent(_)));
             let settlement = self.settlement(&claimed, sent);
@@ -194,7 +195,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 self.losses.refused(self.clock.now(), id, &reason);
                 Settlement::Failed { reason }
             }
-            Err(SendError::Rejected(reason)) => self.refused(claimed, Refusal::ForGood, reason),
+            Err(SendError::Rejected(reason)) => {
+                self.not_accepted(claimed, Refusal::ForGood, reason)
+            }
             // No word of the sink's, and no failure of the message's: it never got that far.
             Err(SendError::NotSent(reason)) => {
                 self.sink_failed("a message was not sent", &reason);
@@ -202,9 +205,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             }
             Err(SendError::NotNow(reason)) => {
                 reach!("send_refused_for_now");
-                self.refused(claimed, Refusal::ForNow, reason)
+                self.not_accepted(claimed, Refusal::ForNow, reason)
             }
-            Err(SendError::Denied(reason)) => self.refused(claimed, Refusal::Denied, reason),
+            Err(SendError::Denied(reason)) => self.not_accepted(claimed, Refusal::Denied, reason),
             Err(error @ SendError::Fenced { .. }) => {
                 Settlement::InDoubt { reason: error.to_string() }
             }
@@ -232,7 +235,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     }
 
     /// A failure without an effect.
-    fn refused(&self, claimed: &Claimed, refusal: Refusal, reason: String) -> Settlement {
+    fn not_accepted(&self, claimed: &Claimed, refusal: Refusal, reason: String) -> Settlement {
         let id = &claimed.message.id;
         match self.not_taken(id, refusal, &reason) {
             (About::Sink, _) => {
@@ -324,7 +327,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     let claims = messages.iter().zip(claims);
                     return Ok(claims.filter_map(|(m, c)| claimed(session, m, c, asked)).collect());
                 }
-                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
+                Ok(Checked::Fenced { floor }) => {
+                    return Err(self.refused(session, floor, Refuser::Store));
+                }
                 // Whether it was claimed or not: asking again under the same token tells, and
                 // nothing is sent before it does.
                 Err(error) => {
@@ -365,7 +370,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     }
                     return Ok(());
                 }
-                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
+                Ok(Checked::Fenced { floor }) => {
+                    return Err(self.refused(session, floor, Refuser::Store));
+                }
                 Err(error) => {
                     match &error {
                         StoreError::Unknown(_) => reach!("settle_outcome_unknown"),
