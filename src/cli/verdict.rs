@@ -8,7 +8,7 @@ use miette::{Context, IntoDiagnostic, miette};
 use super::entries::message_id;
 use super::filter::{FilterArgs, each_page};
 use super::stdout::{print, printable};
-use super::store::open_existing;
+use super::store::open_existing_of_cluster;
 use super::{ConfigArg, Failure};
 use fencepost::store::{Entry, MessageState, Ruling, StoreError, Verdict, VerdictError};
 
@@ -98,7 +98,7 @@ fn judge(
         return judge_many(said, config, ruling, &by);
     };
     let id = message_id(id)?;
-    let mut outbox = open_existing(config)?;
+    let mut outbox = open_existing_of_cluster(config)?;
     let verdict = Verdict { id, attempt, ruling, by, why: said.why.clone() };
     let passed = match outbox.judge(&verdict) {
         Ok(passed) => passed,
@@ -147,7 +147,7 @@ fn judge_many(
         Ruling::Failed => MessageState::Failed,
         Ruling::Resend | Ruling::Requeue => MessageState::Pending,
     };
-    let mut outbox = open_existing(config)?;
+    let mut outbox = open_existing_of_cluster(config)?;
     let (mut meant, mut passed, mut moved_on) = (0_u64, 0_u64, 0_u64);
     let mut examples = String::new();
     let is_meant = |entry: &Entry| from == MessageState::Failed || entry.parked;
