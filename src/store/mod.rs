@@ -49,7 +49,7 @@ pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
 #[cfg(not(madsim))]
 pub use postgres::PostgresStore;
 #[cfg(not(madsim))]
-pub(crate) use postgres::describe as describe_postgres_error;
+pub(crate) use postgres::{Mistake, mistake, parse as parse_postgres};
 pub use sqlite::{SqliteOutbox, SqliteStore};
 pub use text::InvalidText;
 pub use unfenced::Unfenced;
