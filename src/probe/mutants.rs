@@ -187,6 +187,11 @@ mutants! {
             "Curator 2.13, 5.4 and 5.7, measured";
         /// A dispatcher whose store did not answer looks no more until it has a new guard.
         StopsLooking = 61, "stops_looking", ["V6", "V3"], "pollers that die with their first exception";
+        /// What a sink that refuses everything says of a message is taken for the message's fault.
+        SickSinkKillsMessages = 70, "sick_sink_kills_messages", ["D7"],
+            "this delivery, beside a web server that answered 404 for nine seconds";
+        /// A sink that refused everything once is not tried again.
+        PauseNeverProbes = 71, "pause_never_probes", ["V3", "V6"], "circuit breakers that never close";
         /// What is claimed under the living token, and by nobody's doing, stays claimed.
         OwnOrphanedClaimsForgotten = 50, "own_orphaned_claims_forgotten", ["V3", "V6"],
             "this project, by a trial";
