@@ -71,6 +71,51 @@ pub struct History {
     /// Where the events lie that are no messages: few among many.
     others: Vec<u32>,
     hasher: Batched,
+    /// How many events there were, kept or not.
+    total: u64,
+    routine: Routine,
+}
+
+/// From so many events on, routine that repeats itself is not kept.
+const THIN_FROM: usize = 500_000;
+
+/// What a long run does all day: the same heartbeats, answers, and extensions of one lease. Between two
+/// events of another kind each counts once, because nothing that an oracle knows has changed.
+#[derive(Clone, Default)]
+struct Routine {
+    /// The messages that were kept since.
+    said: Vec<Kind>,
+    /// The last extension of each node's lease since, which is kept when something else happens.
+    extended: Vec<Event>,
+}
+
+impl Routine {
+    /// Whether that is to be kept now; if not, what it says was said, or will be told.
+    fn is_news(&mut self, at: SimTime, kind: &Kind) -> bool {
+        match kind {
+            Kind::LeaseExtended { node, .. } => {
+                let other = |event: &Event| !matches!(&event.kind, Kind::LeaseExtended { node: other, .. } if other == node);
+                self.extended.retain(other);
+                self.extended.push(Event { at, kind: kind.clone() });
+                false
+            }
+            Kind::Sent { what: MessageKind::Heartbeat | MessageKind::HeartbeatAck, .. } => {
+                let mut kind = kind.clone();
+                if let Kind::Sent { arrives, .. } = &mut kind {
+                    *arrives = Arrivals::Untold;
+                }
+                let new = !self.said.contains(&kind);
+                if new {
+                    self.said.push(kind);
+                }
+                new
+            }
+            _ => {
+                self.said.clear();
+                true
+            }
+        }
+    }
 }
 
 impl History {
@@ -82,11 +127,24 @@ impl History {
         if let Some(last) = self.events.last() {
             assert!(last.at <= at, "history goes forward: {:?} then {kind:?} at {at}", last);
         }
-        if !matches!(kind, Kind::Sent { .. }) {
-            self.others.push(u32::try_from(self.events.len()).expect("far fewer events"));
-        }
         let event = Event { at, kind };
         event.hash(&mut self.hasher);
+        self.total += 1;
+        if self.events.len() >= THIN_FROM {
+            if !self.routine.is_news(at, &event.kind) {
+                return;
+            }
+            for event in std::mem::take(&mut self.routine.extended) {
+                self.keep(event);
+            }
+        }
+        self.keep(event);
+    }
+
+    fn keep(&mut self, event: Event) {
+        if !matches!(event.kind, Kind::Sent { .. }) {
+            self.others.push(u32::try_from(self.events.len()).expect("far fewer events"));
+        }
         self.events.push(event);
     }
 
@@ -101,7 +159,13 @@ impl History {
         self.others.iter().map(|&index| (index as usize, &self.events[index as usize]))
     }
 
-    /// How many events there are.
+    /// How many events there were, those of a long run included that only repeated others and were not
+    /// kept.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// How many events are kept.
     pub fn len(&self) -> usize {
         self.events.len()
     }
@@ -111,7 +175,7 @@ impl History {
         self.events.is_empty()
     }
 
-    /// Hash over every event.
+    /// Hash over every event, kept or not.
     pub fn hash(&self) -> u64 {
         self.hasher.finish()
     }

@@ -5,13 +5,14 @@
 //! Each goes over the history once and keeps no text unless it found something, because they all
 //! run after every seed.
 //!
-//! Besides the properties: `guards` knows which guard is valid when, `shares` which worker's permission, `claims` which claim stands, `assigned` which
+//! Besides the properties: `backlog` tells a standstill from work that takes its time, `guards` knows which guard is valid when, `shares` which worker's permission, `claims` which claim stands, `assigned` which
 //! claim of a worker others may doubt,
 //! `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message,
 //! `windows` when its sink's window is over; `report` collects violations, and `testing` writes histories
 //! for the tests.
 
 mod assigned;
+mod backlog;
 mod claims;
 mod d1_one_effect;
 mod d2_delivered_means_one_effect;
@@ -67,7 +68,9 @@ use fencepost::NodeId;
 use crate::faults::plan::PlannedJob;
 use crate::history::{History, Kind, SimTime};
 
+pub use backlog::Unfinished;
 pub use report::MAX_VIOLATIONS;
+pub use v3_every_message_ends::unfinished;
 
 /// What the oracles know about the run besides its history.
 #[derive(Debug, Clone)]

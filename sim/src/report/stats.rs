@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fencepost::Identity;
 use fencepost::probe::REACH_POINTS;
 
+use crate::faults::lines::Lines;
 use crate::history::{Event, Kind, MessageState};
 use crate::run::RunOutcome;
 
@@ -77,6 +78,8 @@ pub struct Stats {
     /// How many failovers took how long, in tenths of a second, from the kill of whoever was handed the
     /// last guard to the next guard; those of [`FAILOVER_MAX`] and longer are one.
     pub failovers: BTreeMap<u64, u64>,
+    /// What became of the scenario's lines.
+    pub lines: Lines,
 }
 
 /// The longest failover that is told apart from longer ones, in tenths of a second.
@@ -117,8 +120,9 @@ impl Stats {
         let mut stats = Self {
             runs: 1,
             simulated_ns: events.last().map_or(0, |event| event.at.0),
-            events: events.len() as u64,
+            events: outcome.history.total(),
             reach: Reach(outcome.reach.map(u64::from)),
+            lines: outcome.lines.clone(),
             ..Self::default()
         };
         let mut elections = 0_u64;
@@ -200,6 +204,9 @@ impl Stats {
         for (tenths, count) in &other.failovers {
             *self.failovers.entry(*tenths).or_default() += count;
         }
+        for (line, tally) in &other.lines {
+            self.lines.entry(*line).or_default().merge(tally);
+        }
     }
 
     /// Simulated time in seconds.
@@ -262,7 +269,7 @@ mod tests {
         let mut reach = [0; REACH_POINTS.len()];
         reach[1] = 3;
         let sink = Some(crate::oracles::SinkKind::Plain);
-        RunOutcome { seed: 9, verdict: Verdict::Ok, history, reach, sink }
+        RunOutcome { seed: 9, verdict: Verdict::Ok, lines: Lines::new(), history, reach, sink }
     }
 
     fn elected(term: u64) -> Kind {

@@ -14,6 +14,9 @@ use crate::faults::plan::Trigger;
 /// The keys that say when; every fault takes them.
 pub(super) const KEYS: [&str; 4] = ["at", "when", "nth", "after"];
 
+/// The largest `nth`: no run has so many events of one kind.
+const NTH_MAX: u32 = 1_000_000;
+
 /// The events by name; `leader` and `campaign` may be followed by a voter in parentheses.
 const EVENTS: &[(&str, Trigger)] = &[
     ("leader", Trigger::Leader(None)),
@@ -135,6 +138,13 @@ fn event(section: &Section, around: Around, problems: &mut Problems) -> Option<T
 fn nth(section: &Section, problems: &mut Problems) -> Option<Between<u32>> {
     let Some(value) = section.get("nth") else { return Some(Between::exactly(1)) };
     let nth = count("nth", value, problems)?;
+    if nth.high > NTH_MAX {
+        let label = format!("expected at most {NTH_MAX}");
+        let help =
+            "a run of a minute sends some hundred messages and changes its leader a few times";
+        problems.add(value.span(), "\"nth\" is more than any run can have", label, help);
+        return None;
+    }
     if nth.low > 0 {
         return Some(nth);
     }
@@ -172,21 +182,33 @@ pub(super) fn in_time(
             StartSpec::When { .. } => ("after", format!("{} after any event", written(latest))),
         };
         place(problems, section.place(key), what);
-    } else if let (Some(FaultSpec::Rolling { gap, .. }), Some(voters), Some(observers)) =
-        (spec, around.voters, around.observers)
-    {
-        let nodes = voters.high.max(1) + observers.high;
-        let last = latest + gap.high * (nodes - 1);
-        if last >= horizon.low {
-            problems.add(
-                section.place("gap"),
-                format!(
-                    "the last of {nodes} bounces would come at {}, after the horizon",
-                    written(last)
-                ),
-                format!("expected all of them before {end}"),
-                "shorten the gap, begin earlier, or lengthen the horizon",
-            );
+        return;
+    }
+    // What comes in turn must come to its end: the rest of it would silently never be.
+    let observers = around.observers.map(|observers| observers.high);
+    let (key, turns, turn) = match (spec, around.voters.zip(observers)) {
+        (Some(FaultSpec::Rolling { gap, .. }), Some((voters, observers))) => {
+            ("gap", voters.high.max(1) + observers, gap.high)
         }
+        (Some(FaultSpec::Deploy { node: None, voters, gap, .. }), Some((_, observers))) => {
+            ("gap", voters + observers, gap.high)
+        }
+        (Some(FaultSpec::CrashLoop { times, up, down, .. }), _) => {
+            ("times", times.high, up.high.saturating_add(down.high))
+        }
+        _ => return,
+    };
+    let last = turn.checked_mul(turns.saturating_sub(1)).and_then(|all| latest.checked_add(all));
+    let last = last.unwrap_or(Duration::MAX);
+    if last >= horizon.low {
+        problems.add(
+            section.place(key),
+            format!(
+                "the last of {turns} bounces would come at {}, after the horizon",
+                written(last)
+            ),
+            format!("expected all of them before {end}"),
+            format!("begin earlier, lessen \"{key}\", or lengthen the horizon"),
+        );
     }
 }

@@ -30,7 +30,8 @@ fn outcome(seed: u64, verdict: Verdict) -> RunOutcome {
     history.push(SimTime(seed), Kind::Enqueued { message, key: None });
     let token = fencepost::Token(1);
     history.push(SimTime(seed), Kind::Effect { message, key: message, token, node: node(1) });
-    RunOutcome { seed, verdict, history, reach: [0; REACH_POINTS.len()], sink: None }
+    let (reach, lines, sink) = ([0; REACH_POINTS.len()], Lines::new(), None);
+    RunOutcome { seed, verdict, lines, history, reach, sink }
 }
 
 fn violated(properties: &[&'static str]) -> Verdict {

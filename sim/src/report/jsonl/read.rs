@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use super::{BatchLine, EndLine, FORMAT, Line, SeedLine};
 use crate::faults::kind::FAULT_KINDS;
+use crate::faults::lines::LineTally;
 use crate::history::SimTime;
 use crate::oracles::{self, SinkKind, Violation};
 use crate::report::stats::{Reach, Stats};
 use crate::run::Verdict;
-use crate::scenario::Expect;
+use crate::scenario::{Expect, Origin};
 use crate::search::{SeedReport, Seeds, Shard};
 
 /// What makes two lines belong to one batch: the same scenario, and the same bug planted.
@@ -51,6 +52,8 @@ pub struct ParsedBatch {
     pub delivers: bool,
     /// What the scenario asks for.
     pub expect: Expect,
+    /// The lines of its faults.
+    pub lines: Vec<Origin>,
 }
 
 /// Why a line is no result.
@@ -133,6 +136,7 @@ fn batch(line: BatchLine) -> Result<Parsed, Unreadable> {
         shard: shard.map_err(|error| Unreadable::NoResult(error.to_string()))?,
         delivers: line.delivers,
         expect,
+        lines: line.lines.into_iter().map(|(line, text)| Origin { line, text }).collect(),
     };
     Ok(Parsed::Batch(key(line.content, mutant), Box::new(batch)))
 }
@@ -160,6 +164,7 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         reach: Reach::default(),
         sinks: BTreeMap::new(),
         failovers: line.failovers.iter().copied().collect(),
+        lines: line.lines.into_iter().map(tally).collect(),
     };
     if let Some(sink) = &line.sink {
         stats.went_to(known("sink", sink, SinkKind::NAMES.into_iter())?);
@@ -187,6 +192,7 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         }
         "vacuous" => Verdict::Vacuous(line.reasons),
         "panicked" => Verdict::Panicked(line.reasons.join("\n")),
+        "overrun" => Verdict::Overrun(line.reasons.join("\n")),
         _ => return Err(Unreadable::Unknown { what: "verdict", name: line.verdict }),
     };
     let hash = u64::from_str_radix(&line.hash, 16).map_err(|_| {
@@ -196,10 +202,15 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         seed: line.seed,
         verdict,
         violations: line.violations_total,
+        at_least: line.violations_at_least,
         stats,
         hash: hash?,
     };
     Ok(Parsed::Seed(key(line.content, known_mutant(line.mutant)?), Box::new(report)))
+}
+
+fn tally((line, whole, due, met): (u32, u64, u64, u64)) -> (u32, LineTally) {
+    (line, LineTally { planned: 1, whole, due, met })
 }
 
 fn known_mutant(name: Option<String>) -> Result<Option<Mutant>, Unreadable> {

@@ -41,7 +41,8 @@ faults = [
 
 fn outcome(plan: &Plan, verdict: Verdict) -> RunOutcome {
     let history = History::default();
-    RunOutcome { seed: plan.seed, verdict, history, reach: [0; REACH_POINTS.len()], sink: None }
+    let (reach, lines, sink) = ([0; REACH_POINTS.len()], Lines::new(), None);
+    RunOutcome { seed: plan.seed, verdict, lines, history, reach, sink }
 }
 
 fn broken(properties: &[&'static str]) -> Verdict {
@@ -58,7 +59,8 @@ fn broken(properties: &[&'static str]) -> Verdict {
 }
 
 fn shrink(plan: &Plan) -> Shrink<'_> {
-    Shrink { plan, options: RunOptions::default(), property: None, jobs: 1, limit: RUNS_MAX }
+    let (options, stop) = (RunOptions::default(), Stop::default());
+    Shrink { plan, options, property: None, jobs: 1, limit: RUNS_MAX, time: None, stop }
 }
 
 /// Shrinks the plan by what of it breaks which properties.
