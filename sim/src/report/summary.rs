@@ -82,7 +82,7 @@ fn columns(name: &str, numbers: [String; 8], verdict: &str) -> String {
 }
 
 /// The columns that a screen of that width has room for: what it misses first is counted again at the end.
-fn columns_of(width: usize, name: &str, numbers: [String; 8], verdict: &str) -> String {
+pub(super) fn columns_of(width: usize, name: &str, numbers: [String; 8], verdict: &str) -> String {
     const ALL: [usize; 8] = [6, 8, 7, 6, 6, 9, 6, 7];
     const SPARED: [usize; 3] = [4, 3, 2];
     const VERDICT: usize = 10;

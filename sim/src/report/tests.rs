@@ -6,7 +6,7 @@ use std::time::Duration;
 use fencepost::probe::{Mutant, REACH_POINTS};
 
 use super::stats::{Reach, Stats};
-use super::summary::{failure, header, line, replay_command, vacuous};
+use super::summary::{columns_of, failure, header, line, replay_command, vacuous};
 use super::text::{Paint, width};
 use super::total::Total;
 use crate::faults::kind::FAULT_KINDS;
@@ -110,7 +110,7 @@ fn a_failure_says_what_when_and_how_to_see_it_again() {
         "rolling, seed 17",
         "D1 at 12.345678 s",
         "m1 came twice",
-        "and 3 more",
+        "and at least 3 more of the same",
         "cargo sim replay rolling --seed 17 --mutant founding_design\n",
         "plan    reports/run/rolling-seed-17.toml\n",
     ] {
@@ -156,4 +156,35 @@ fn a_shard_without_seeds_does_not_say_that_anything_was_worth_running() {
     let screen = total.screen(Paint::OFF, false);
     let says = "ok: every property held; this shard has no seeds of 1 of 2 scenarios\n";
     assert!(screen.ends_with(says), "{screen}");
+}
+
+/// On a narrow screen a table leaves out what the end of the run counts again.
+#[test]
+fn a_table_fits_the_screen_that_there_is() {
+    let numbers = || ["1", "2", "3", "4", "5", "6", "7", "8"].map(str::to_owned);
+    let of = |width| columns_of(width, "a-scenario-with-a-long-name", numbers(), "VIOLATED");
+    for width in [56, 60, 70, 80, 96, 100, 160] {
+        let line = of(width);
+        assert!(line.chars().count() <= width, "{width}: {line}");
+        assert!(line.ends_with("VIOLATED") && line.contains("g-name "), "{line}");
+    }
+    assert!(of(100).contains(" 5 ") && !of(90).contains(" 5 "), "pauses go first");
+    assert_eq!(of(160), of(100));
+}
+
+#[test]
+fn what_was_not_reached_takes_one_line_unless_it_is_asked_for() {
+    let lines = |listed| {
+        let screen = Total::default().screen(Paint::OFF, listed);
+        screen.lines().skip_while(|line| !line.contains("not reached")).count()
+    };
+    assert!(lines(true) > lines(false) + 5);
+    assert!(Total::default().screen(Paint::OFF, false).contains("points: --reach names them"));
+    let mut report = enormous();
+    report.stats.reach[3] = 0;
+    let mut total = Total::default();
+    total.add("a", None, &report, &BatchVerdict::Ok);
+    let name = fencepost::probe::REACH_POINTS[3].0;
+    let screen = total.screen(Paint::OFF, false);
+    assert!(screen.contains(&format!("not reached  {name}\n")), "few are named: {screen}");
 }

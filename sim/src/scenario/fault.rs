@@ -227,9 +227,9 @@ fn spec(
         "suspend" => return machines::suspend(section, around, problems),
         "disk" => return machines::disk(section, around, problems),
         "strobe" => return machines::strobe(section, around, problems),
-        "restart" => return services::restart(section, around, problems),
-        "fail" => return services::fail(section, around, problems),
-        "commit" | "effect" => return services::answers(kind, section, around, problems),
+        "restart" => return services::restart(section, problems),
+        "fail" => return services::fail(section, problems),
+        "commit" | "effect" => return services::answers(kind, section, problems),
         "judge" => return services::judge(section, around, problems),
         "wall" => {
             let node = clock_owner(section, around, problems);

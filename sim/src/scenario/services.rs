@@ -37,37 +37,15 @@ fn service(key: &str, section: &Section, problems: &mut Problems) -> Option<Serv
     }
 }
 
-/// Notes a fault of a service that nobody uses.
-fn is_used(key: &str, section: &Section, around: Around, problems: &mut Problems) {
-    if around.delivers == Some(false) {
-        problems.add(
-            section.place(key),
-            "nobody asks the database or the sink: there is no workload",
-            "nothing that this could meet",
-            "add workload = { messages = 200 }, or leave this fault out",
-        );
-    }
-}
-
 /// A `restart`.
-pub(super) fn restart(
-    section: &Section,
-    around: Around,
-    problems: &mut Problems,
-) -> Option<FaultSpec> {
-    is_used("restart", section, around, problems);
+pub(super) fn restart(section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
     let service = service("restart", section, problems);
     let down = section.need_duration("down", problems);
     Some(FaultSpec::Restart { service: service?, down: down? })
 }
 
 /// A `fail`.
-pub(super) fn fail(
-    section: &Section,
-    around: Around,
-    problems: &mut Problems,
-) -> Option<FaultSpec> {
-    is_used("fail", section, around, problems);
+pub(super) fn fail(section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
     let service = service("fail", section, problems);
     let share_ppm = share(section, problems);
     let lasts = section.need_some_time("for", problems);
@@ -80,13 +58,7 @@ pub(super) fn fail(
 }
 
 /// A `commit` or an `effect`: what was asked is done, and its acknowledgement is late or lost.
-pub(super) fn answers(
-    kind: &str,
-    section: &Section,
-    around: Around,
-    problems: &mut Problems,
-) -> Option<FaultSpec> {
-    is_used(kind, section, around, problems);
+pub(super) fn answers(kind: &str, section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
     let service = if kind == "commit" { Service::Database } else { Service::Sink };
     let trouble = match word(kind, section.get(kind)?, &["late", "lost"], problems) {
         Some("late") => section.need_some_time("by", problems).map(|by| ServiceSpec::Late { by }),

@@ -8,6 +8,7 @@ use fencepost::probe::REACH_POINTS;
 
 use super::*;
 use crate::faults::generate;
+use crate::faults::lines::Lines;
 use crate::faults::plan::{Fault, Harm, PlannedFault, Start, Target};
 use crate::history::{History, SimTime};
 use crate::oracles::Violation;
@@ -356,4 +357,26 @@ fn every_candidate_is_a_file_that_reads_back() {
     // A panic of the run would be shrunk as one.
     let shrunk = shrink(&plan).run_with(&run, &mut |_| {}).unwrap_or_else(|_| panic!("it breaks"));
     assert_eq!(shrunk.aim, Aim::Property("V3"));
+}
+
+/// Ctrl-C, or the end of `--for`: what was found until then is kept.
+#[test]
+fn a_wish_or_the_time_ends_it_with_the_smallest_so_far() {
+    let plan = plan();
+    let run = |plan: &Plan| outcome(plan, broken(&particular(plan)));
+    let stop = Stop::default();
+    let wishes = stop.clone();
+    let wished = Shrink { stop, ..shrink(&plan) };
+    let mut watch = |tried: Tried| {
+        if tried.size < Size::of(&plan) {
+            wishes.wish();
+        }
+    };
+    let shrunk = wished.run_with(&run, &mut watch).unwrap_or_else(|_| panic!("it breaks"));
+    assert!(shrunk.stopped && shrunk.runs < 100, "{} tries", shrunk.runs);
+    assert!(Size::of(&shrunk.after.plan) < Size::of(&plan));
+    let late = Shrink { time: Some(Duration::ZERO), ..shrink(&plan) };
+    let shrunk = late.run_with(&run, &mut |_| {}).unwrap_or_else(|_| panic!("it breaks"));
+    assert_eq!((shrunk.runs, shrunk.stopped), (0, true));
+    assert_eq!(shrunk.after.plan, plan);
 }
