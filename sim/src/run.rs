@@ -18,7 +18,7 @@ use crate::faults::lines::{self, Lines};
 use crate::faults::plan::{Fault, Plan, Start, Workload};
 use crate::faults::render;
 use crate::history::{Event, History, JobEvent, Kind, MessageNo, Phase, WorkEvent};
-use crate::oracles::{self, Setting, SinkKind, Unfinished, Violation};
+use crate::oracles::{self, Outage, Pace, Setting, SinkKind, Unfinished, Violation};
 use crate::report::log;
 use crate::report::text::{grouped, rate};
 use crate::scenario::Scenario;
@@ -85,6 +85,8 @@ pub struct RunOutcome {
     pub lines: Lines,
     /// All events.
     pub history: History,
+    /// Time without a valid guard.
+    pub outage: Outage,
     /// How often each of the product's reach points was reached, in the order of [`REACH_POINTS`].
     pub reach: [u32; REACH_POINTS.len()],
     /// Where messages went, if there were any.
@@ -115,14 +117,17 @@ pub fn run_plan(plan: &Plan, options: &RunOptions) -> RunOutcome {
     let names = plan.nodes().map(|node| node.to_string());
     let names = names.chain(["db".to_owned(), "sink".to_owned()]);
     let history = if options.log { log::with_log(names, run) } else { run() };
-    let verdict = judge(plan, &history);
+    let setting = setting(plan);
+    let verdict = judge(plan, &history, &setting);
+    let outage = oracles::outage(&history, &setting);
     let sink = plan.workload.map(|workload| workload.sink);
     let (reach, lines) = (probe::reach_counts(), Lines::new());
-    RunOutcome { seed: plan.seed, verdict, lines, history, reach, sink }
+    RunOutcome { seed: plan.seed, verdict, lines, history, outage, reach, sink }
 }
 
-fn judge(plan: &Plan, history: &History) -> Verdict {
-    let setting = Setting {
+/// What the oracles are told of a plan.
+pub fn setting(plan: &Plan) -> Setting {
+    Setting {
         voters: plan.voter_nodes().collect(),
         sink: plan.workload.map_or(SinkKind::Plain, |workload| workload.sink),
         attempts: plan.workload.map_or(1, |workload| workload.handling.attempts),
@@ -130,12 +135,17 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
         stable: plan.stable,
         delivers: plan.workload.is_some(),
         jobs: plan.jobs.clone(),
-    };
-    let violations = oracles::check_all(history, &setting);
+        pace: Pace::of(plan),
+        outage: plan.outage,
+    }
+}
+
+fn judge(plan: &Plan, history: &History, setting: &Setting) -> Verdict {
+    let violations = oracles::check_all(history, setting);
     if !violations.is_empty() {
         return Verdict::Violated(violations);
     }
-    if let Some(unfinished) = oracles::unfinished(history, &setting) {
+    if let Some(unfinished) = oracles::unfinished(history, setting) {
         return Verdict::Vacuous(vec![too_much(&unfinished, plan.heal)]);
     }
     let effect = |event: &Event| matches!(event.kind, Kind::Effect { .. });

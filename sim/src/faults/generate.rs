@@ -122,6 +122,7 @@ pub fn render(scenario: &Scenario, seed: u64) -> Rendered {
         horizon,
         heal,
         stable: scenario.stable || minor,
+        outage: scenario.expect.outage,
         faults,
     };
     let listed = scenario

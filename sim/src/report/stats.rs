@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fencepost::Identity;
 use fencepost::probe::REACH_POINTS;
 
+use super::outages::Outages;
 use crate::faults::lines::Lines;
 use crate::history::{Event, Kind, MessageState};
 use crate::run::RunOutcome;
@@ -80,6 +81,8 @@ pub struct Stats {
     pub failovers: BTreeMap<u64, u64>,
     /// What became of the scenario's lines.
     pub lines: Lines,
+    /// Time without a valid guard.
+    pub outages: Outages,
 }
 
 /// The longest failover that is told apart from longer ones, in tenths of a second.
@@ -123,6 +126,7 @@ impl Stats {
             events: outcome.history.total(),
             reach: Reach(outcome.reach.map(u64::from)),
             lines: outcome.lines.clone(),
+            outages: Outages::of(&outcome.outage, outcome.seed),
             ..Self::default()
         };
         let mut elections = 0_u64;
@@ -201,6 +205,7 @@ impl Stats {
         for (sink, messages) in &other.sinks {
             self.sinks.entry(sink).or_default().merge(messages);
         }
+        self.outages.merge(&other.outages);
         for (tenths, count) in &other.failovers {
             *self.failovers.entry(*tenths).or_default() += count;
         }
@@ -259,6 +264,7 @@ mod tests {
     use super::*;
     use crate::faults::plan::node;
     use crate::history::{History, MessageNo, SimTime};
+    use crate::oracles::Outage;
     use crate::run::Verdict;
 
     fn outcome(events: Vec<(u64, Kind)>) -> RunOutcome {
@@ -269,7 +275,15 @@ mod tests {
         let mut reach = [0; REACH_POINTS.len()];
         reach[1] = 3;
         let sink = Some(crate::oracles::SinkKind::Plain);
-        RunOutcome { seed: 9, verdict: Verdict::Ok, lines: Lines::new(), history, reach, sink }
+        RunOutcome {
+            seed: 9,
+            verdict: Verdict::Ok,
+            lines: Lines::new(),
+            history,
+            outage: Outage::default(),
+            reach,
+            sink,
+        }
     }
 
     fn elected(term: u64) -> Kind {

@@ -103,7 +103,7 @@ pub(super) fn columns_of(width: usize, name: &str, numbers: [String; 8], verdict
 }
 
 /// [`clipped_to`] the longest that a table shows.
-fn clipped(name: &str) -> String {
+pub(super) fn clipped(name: &str) -> String {
     clipped_to(NAME_MAX, name)
 }
 

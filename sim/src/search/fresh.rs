@@ -13,6 +13,7 @@ use fencepost::probe;
 
 use crate::faults::lines::Lines;
 use crate::history::History;
+use crate::oracles::Outage;
 use crate::run::{RunOutcome, Verdict};
 use crate::world::recorder::Overrun;
 
@@ -69,6 +70,7 @@ pub fn run_caught(seed: u64, run: impl FnOnce() -> RunOutcome) -> RunOutcome {
             verdict,
             lines: Lines::new(),
             history: History::default(),
+            outage: Outage::default(),
             reach: probe::reach_counts(),
             sink: None,
         }
@@ -186,6 +188,7 @@ mod tests {
                 verdict: Verdict::Ok,
                 lines: Lines::new(),
                 history: History::default(),
+                outage: Outage::default(),
                 reach: probe::reach_counts(),
                 sink: None,
             }

@@ -13,7 +13,7 @@ use crate::faults::lines::{LineTally, Lines};
 use crate::faults::plan::node;
 
 use crate::history::{History, Kind, MessageNo, SimTime};
-use crate::oracles::{MAX_VIOLATIONS, Violation};
+use crate::oracles::{MAX_VIOLATIONS, Outage, Violation};
 use crate::run::{RunOptions, RunOutcome, Verdict};
 use crate::scenario::Scenario;
 
@@ -32,8 +32,15 @@ fn outcome(seed: u64, verdict: Verdict) -> RunOutcome {
     history.push(SimTime(seed), Kind::Enqueued { message, key: None });
     let token = fencepost::Token(1);
     history.push(SimTime(seed), Kind::Effect { message, key: message, token, node: node(1) });
-    let (reach, lines, sink) = ([0; REACH_POINTS.len()], Lines::new(), None);
-    RunOutcome { seed, verdict, lines, history, reach, sink }
+    RunOutcome {
+        seed,
+        verdict,
+        lines: Lines::new(),
+        history,
+        outage: Outage::default(),
+        reach: [0; REACH_POINTS.len()],
+        sink: None,
+    }
 }
 
 fn violated(properties: &[&'static str]) -> Verdict {

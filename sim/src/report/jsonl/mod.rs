@@ -35,6 +35,7 @@
 //! | `sink` | `"dedup"`, `"fenced"`, `"plain"`, or null if nothing was sent |
 //! | `failovers` | list of `[tenths of a second, how many failovers took as long]` |
 //! | `lines` | list of `[number in the batch, whole, due, met]`: the lines of its faults that the plan has |
+//! | `outage` | time without a valid guard, from the end of the warm-up to the end: `{sum_ns, longest_ns, longest_at_ns, needless_ns}`; `needless`: how much of it somebody could have led, as V5 has it |
 //!
 //! | key of an `end` | value |
 //! |---|---|
@@ -55,6 +56,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::read::{BatchKey, Parsed, ParsedBatch, Unreadable, parse};
 use crate::faults::lines::LineTally;
+use crate::oracles::Outage;
 use crate::run::Verdict;
 use crate::scenario::Scenario;
 use crate::search::verdict::Terms;
@@ -131,6 +133,16 @@ struct SeedLine {
     failovers: Vec<(u64, u64)>,
     #[serde(default)]
     lines: Vec<(u32, u64, u64, u64)>,
+    #[serde(default)]
+    outage: OutageLine,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct OutageLine {
+    sum_ns: u64,
+    longest_ns: u64,
+    longest_at_ns: u64,
+    needless_ns: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -220,6 +232,7 @@ impl<'a> Lines<'a> {
             Verdict::Vacuous(why) => reasons.extend(why.iter().cloned()),
             Verdict::Panicked(message) | Verdict::Overrun(message) => reasons.push(message.clone()),
         }
+        let Outage { sum, longest, longest_at, needless } = stats.outages.single();
         let reached = REACH_POINTS.iter().zip(stats.reach.0).filter(|(_, count)| *count > 0);
         let nothing = matches!(seed.verdict, Verdict::Vacuous(_) | Verdict::Overrun(_));
         let lines = stats.lines.iter().map(|(line, tally)| {
@@ -258,6 +271,12 @@ impl<'a> Lines<'a> {
             sink: stats.sinks.keys().next().map(|sink| (*sink).to_owned()),
             failovers: stats.failovers.iter().map(|(tenths, n)| (*tenths, *n)).collect(),
             lines: lines.collect(),
+            outage: OutageLine {
+                sum_ns: sum,
+                longest_ns: longest,
+                longest_at_ns: longest_at.0,
+                needless_ns: needless,
+            },
         })))
     }
 
@@ -284,6 +303,7 @@ mod tests {
     use super::*;
     use crate::history::SimTime;
     use crate::oracles::Violation;
+    use crate::report::outages::Outages;
     use crate::report::stats::Stats;
 
     #[test]
@@ -371,6 +391,9 @@ mod tests {
         stats.failovers.insert(11, next());
         let tally = LineTally { planned: 1, whole: next(), due: next(), met: next() };
         stats.lines.insert(3, tally);
+        let (sum, longest, longest_at, needless) = (next(), next(), SimTime(next()), next());
+        let outage = Outage { sum, longest, longest_at, needless };
+        stats.outages = Outages::of(&outage, u64::MAX);
         let what = "n1 \"said\"\n\u{0}so".to_owned();
         let violation = Violation { property: "L1", at: SimTime(77), event: 3, what };
         for verdict in [

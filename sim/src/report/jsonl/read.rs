@@ -11,7 +11,8 @@ use super::{BatchLine, EndLine, FORMAT, Line, SeedLine};
 use crate::faults::kind::FAULT_KINDS;
 use crate::faults::lines::LineTally;
 use crate::history::SimTime;
-use crate::oracles::{self, SinkKind, Violation};
+use crate::oracles::{self, Outage, SinkKind, Violation};
+use crate::report::outages::Outages;
 use crate::report::stats::{Reach, Stats};
 use crate::run::Verdict;
 use crate::scenario::{Expect, Origin};
@@ -165,6 +166,15 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         sinks: BTreeMap::new(),
         failovers: line.failovers.iter().copied().collect(),
         lines: line.lines.into_iter().map(tally).collect(),
+        outages: Outages::of(
+            &Outage {
+                sum: line.outage.sum_ns,
+                longest: line.outage.longest_ns,
+                longest_at: SimTime(line.outage.longest_at_ns),
+                needless: line.outage.needless_ns,
+            },
+            line.seed,
+        ),
     };
     if let Some(sink) = &line.sink {
         stats.went_to(known("sink", sink, SinkKind::NAMES.into_iter())?);

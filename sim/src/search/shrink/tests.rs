@@ -11,7 +11,7 @@ use crate::faults::generate;
 use crate::faults::lines::Lines;
 use crate::faults::plan::{Fault, Harm, PlannedFault, Start, Target};
 use crate::history::{History, SimTime};
-use crate::oracles::Violation;
+use crate::oracles::{Outage, Violation};
 use crate::run::Verdict;
 use crate::scenario::{Expect, Scenario, print};
 
@@ -42,8 +42,15 @@ faults = [
 
 fn outcome(plan: &Plan, verdict: Verdict) -> RunOutcome {
     let history = History::default();
-    let (reach, lines, sink) = ([0; REACH_POINTS.len()], Lines::new(), None);
-    RunOutcome { seed: plan.seed, verdict, lines, history, reach, sink }
+    RunOutcome {
+        seed: plan.seed,
+        verdict,
+        lines: Lines::new(),
+        history,
+        outage: Outage::default(),
+        reach: [0; REACH_POINTS.len()],
+        sink: None,
+    }
 }
 
 fn broken(properties: &[&'static str]) -> Verdict {
