@@ -106,7 +106,12 @@ mod simulated {
         ("on_stored_roll", "a rejoining voter found its boot on the roll in the store"),
         ("generation_ended", "a voter met a newer generation and dropped its state"),
         ("all_voters_start_anew", "without a store, all voters had forgotten everything"),
-        ("forgot_with_the_others", "without a store, too few remembered for the others to rejoin"),
+        ("forgot_with_the_others", "too few remembered for the others to rejoin"),
+        ("forgot_in_vain", "too few remembered to elect a leader, though enough voters were there"),
+        (
+            "rejoined_without_newcomer",
+            "a list had just become longer, and its new voter was not needed",
+        ),
         (
             "vote_of_superseded_incarnation",
             "a vote did not count: its voter has a newer incarnation",
