@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::backlog::{Backlog, Unfinished};
+use super::lost::Lost;
 use super::report::Report;
 use super::windows::Windows;
 use super::{Oracle, Setting, SinkKind, Violation};
@@ -71,12 +72,14 @@ fn judge(history: &History, setting: &Setting) -> (Vec<Violation>, Option<Unfini
     let sink = setting.sink;
     let mut messages: BTreeMap<MessageNo, Fate> = BTreeMap::new();
     let mut windows = Windows::default();
+    let mut lost = Lost::default();
     let mut end = None;
     let mut last_guard = SimTime(0);
     // Messages end in the order in which they were written.
     let mut waiting_keys = BTreeSet::new();
     for (index, event) in history.besides_messages() {
         windows.apply(event);
+        lost.apply(event);
         match event.kind {
             // What comes in while the nodes are being shut down is not theirs to deliver.
             Kind::Enqueued { message, key } if end.is_none() => {
@@ -93,6 +96,8 @@ fn judge(history: &History, setting: &Setting) -> (Vec<Violation>, Option<Unfini
                 let flaw = match sink {
                     SinkKind::Plain => None,
                     SinkKind::Fenced => Some("the sink could tell"),
+                    // Its window began with a claim that is lost.
+                    SinkKind::Dedup { .. } if lost.met(message) => None,
                     SinkKind::Dedup { .. } => (!windows.is_over(sink, message, event.at))
                         .then_some("the sink's window was open"),
                 };
