@@ -272,6 +272,7 @@ fn expand(
             let lasts = pick(*lasts);
             let trouble = match trouble {
                 ServiceSpec::Fails => ServiceTrouble::Fails,
+                ServiceSpec::Refuses => ServiceTrouble::Refuses,
                 ServiceSpec::Late { by } => ServiceTrouble::Late { by: pick(*by) },
                 ServiceSpec::Lost => ServiceTrouble::Lost,
             };

@@ -22,6 +22,7 @@ mod d3_doubt_needs_proof;
 mod d4_known_ways;
 mod d5_claim_before_send;
 mod d6_keys_in_order;
+mod d7_no_death_by_a_sick_sink;
 mod e1_one_leader_a_term;
 mod e2_promises_never_fall;
 mod e3_majority_certificate;
@@ -197,6 +198,7 @@ pub const ALL: &[Oracle] = &[
     d4_known_ways::ORACLE,
     d5_claim_before_send::ORACLE,
     d6_keys_in_order::ORACLE,
+    d7_no_death_by_a_sick_sink::ORACLE,
     v1_stable_leader::ORACLE,
     v2_rejoining_ends::ORACLE,
     v3_every_message_ends::ORACLE,

@@ -31,6 +31,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("disk", &["is", "by", "for"]),
     ("restart", &["down", "loses"]),
     ("fail", &["share", "for"]),
+    ("refuse", &["share", "for"]),
     ("commit", &["share", "by", "for"]),
     ("effect", &["share", "by", "for"]),
     ("judge", &["thinks"]),
@@ -229,6 +230,7 @@ fn spec(
         "strobe" => return machines::strobe(section, around, problems),
         "restart" => return services::restart(section, problems),
         "fail" => return services::fail(section, problems),
+        "refuse" => return services::refuse(section, problems),
         "commit" | "effect" => return services::answers(kind, section, problems),
         "judge" => return services::judge(section, around, problems),
         "wall" => {

@@ -253,6 +253,7 @@ pub enum DiskSpec {
 #[allow(missing_docs)]
 pub enum ServiceSpec {
     Fails,
+    Refuses,
     Late { by: Between<Duration> },
     Lost,
 }
