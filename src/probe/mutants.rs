@@ -173,6 +173,10 @@ mutants! {
         AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"],
             "Curator 2.13, 5.4 and 5.7, measured";
     }
+    jobs {
+        /// A cursor that was written while the store's clock was ahead holds its job until that time comes.
+        CursorTrusted = 70, "cursor_trusted", ["J4"], "this scheduler, in its first version";
+    }
     work {
         /// A unit of work is given to another worker before the first one has let go of it.
         RevocationNotAwaited = 37, "revocation_not_awaited", ["W1", "W2"], "KAFKA-16147";
