@@ -16,6 +16,7 @@ use super::observers::Observing;
 use super::rejoin::Rejoining;
 use super::roll::Roll;
 use super::settings::{Fixed, Nanos, Settings};
+use super::stall::Heard;
 use super::vote::Poll;
 use super::{Config, ConfigError, quorum};
 use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
@@ -105,6 +106,8 @@ pub struct Election {
     pub(super) view: Arc<View>,
     /// The voters whose clocks this node last saw outside the bound.
     pub(super) suspects: Arc<Vec<NodeId>>,
+    /// When each voter was last heard: for people.
+    pub(super) heard_from: Heard,
     jitter: Jitter,
     envelopes: Envelopes,
 }
@@ -201,6 +204,7 @@ impl Election {
             forgetful: Vec::new(),
             leaving: false,
             suspects: Arc::default(),
+            heard_from: Heard::default(),
             jitter,
             envelopes: Envelopes::default(),
         };

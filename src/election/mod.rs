@@ -19,7 +19,7 @@
 //! `jitter` constants and chance; `dispatch` what a message has to pass; `vote` polls and votes;
 //! `lead` heartbeats and the lease; `clock_watch` the rates of clocks; `known` the crash vector;
 //! `rejoin` recovery; `roll` and `cold_start` generations; `handover` the graceful stop; `observers`
-//! nodes without a vote; `timeless` what model checkers see.
+//! nodes without a vote; `stall` why nobody leads; `timeless` what model checkers see.
 
 mod clock_watch;
 mod cold_start;
@@ -39,6 +39,7 @@ pub mod quorum;
 mod rejoin;
 mod roll;
 mod settings;
+mod stall;
 #[cfg(test)]
 mod testing;
 mod timeless;
@@ -54,6 +55,7 @@ pub use machine::{Election, Input, Role};
 pub use message::{Body, Message, Release, View};
 pub use observers::MAX_OBSERVERS;
 pub use roll::Roll;
+pub use stall::{Stall, Wanting};
 
 /// The most voters a cluster can have.
 pub const MAX_VOTERS: usize = 15;
