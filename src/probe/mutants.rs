@@ -158,6 +158,9 @@ mutants! {
         /// A message is sent while an earlier one of its key is in doubt.
         DoubtOvertaken = 46, "doubt_overtaken", ["D6"],
             "Kafka's notes on max.in.flight.requests.per.connection";
+        /// When a message is due again is believed, though the store's clock was ahead when it was written.
+        NotBeforeTrusted = 71, "not_before_trusted", ["V3", "V6"],
+            "this outbox, until its clock was set wrong on purpose";
     }
     delivery {
         /// A message is sent first, and claimed and marked when the recipient has it.
