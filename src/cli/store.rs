@@ -12,7 +12,7 @@ use fencepost::store::{
     MessageState, NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, RunRecord,
     SqliteOutbox, SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
 };
-use fencepost::{Clock, SystemClock};
+use fencepost::{Clock, SystemClock, WallTime};
 
 /// An outbox, whichever it is. Calls wait for their answers.
 pub(super) enum OpenOutbox {

@@ -6,12 +6,13 @@
 //!
 //! Kept as ranges: what runs one after the other extends one, and where instants were skipped, another
 //! begins. Of more than [`RANGES_MAX`] the two with the least between them become one, which also bars
-//! what was skipped between them. So every instant that has begun is in it, and it stays short.
+//! what was skipped between them. So every instant that has begun is in it, and it stays short. What lies
+//! ahead of where the job stands, and has no outcome yet, is barred last.
 
 use crate::time::WallTime;
 
 /// The most ranges that are kept of a job.
-const RANGES_MAX: usize = 8;
+const RANGES_MAX: usize = 16;
 
 /// The instants of one job that have begun, and some between them that were skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,8 +69,11 @@ impl Ran {
         self.ranges.push(new);
         self.ranges.sort_unstable();
         while self.ranges.len() > RANGES_MAX {
-            let between = |i: &usize| self.ranges[i + 1].0.unix_ms - self.ranges[*i].1.unix_ms;
             // The older of equal ones.
+            let between = |i: &usize| {
+                let (from, to) = (self.ranges[*i].1, self.ranges[i + 1].0);
+                (to > new.0, to.unix_ms - from.unix_ms)
+            };
             let Some(least) = (0..self.ranges.len() - 1).min_by_key(between) else { return };
             let (_, last) = self.ranges.remove(least + 1);
             self.ranges[least].1 = last;
@@ -131,13 +135,18 @@ mod tests {
     #[test]
     fn of_too_many_the_nearest_become_one() {
         let mut ran = Ran::default();
-        for instant in [100, 200, 300, 310, 500, 600, 700, 800, 900] {
+        for number in 1..=16 {
+            ran.begin(None, at(number * 100));
+        }
+        ran.begin(None, at(1_610));
+        assert!(ran.to_text().ends_with(",1500-1500,1600-1610"), "{ran:?}");
+        // Not what is still to come, while there is anything else.
+        let mut ran = Ran::default();
+        for instant in [100, 300].into_iter().chain((0..14).map(|number| 9_000 + number * 10)) {
             ran.begin(None, at(instant));
         }
-        assert_eq!(
-            ran.to_text(),
-            "100-100,200-200,300-310,500-500,600-600,700-700,800-800,900-900"
-        );
+        ran.begin(None, at(500));
+        assert!(ran.to_text().starts_with("100-300,500-500,9000-9000,9010-9010,"), "{ran:?}");
         assert_eq!(Ran::from_text(&ran.to_text()), Some(ran));
     }
 

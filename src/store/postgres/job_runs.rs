@@ -114,12 +114,14 @@ impl JobRuns for PostgresStore {
             let schedule = &job.schedule;
             match Announcing::of(&known, as_wall(get(&row, 2)?), schedule, now) {
                 Announcing::Same => continue,
-                Announcing::Learned => tx.execute(LEARN, &[&name, schedule]).await?,
+                Announcing::Learned => {
+                    tx.execute(LEARN, &[&name, schedule]).await?;
+                }
                 Announcing::Changed(to) => {
                     tx.execute(CHANGE, &[&name, schedule, &millis(to), &millis(now)]).await?;
                     changed.push(JobPlan { name: job.name.clone(), schedule: known });
                 }
-            };
+            }
             is_written = true;
         }
         match is_written {
