@@ -17,6 +17,8 @@ use rustix::process::Signal;
 mod address;
 #[path = "processes/audit.rs"]
 mod audit;
+#[path = "processes/away.rs"]
+mod away;
 #[path = "processes/cluster.rs"]
 mod cluster;
 #[path = "processes/enqueue.rs"]

@@ -10,7 +10,7 @@ use super::{Failure, store};
 use fencepost::ClusterService;
 use fencepost::delivery::sinks::AnySink;
 use fencepost::node::config::NodeConfig;
-use fencepost::store::{Assignments, Store, StoreConfig};
+use fencepost::store::{Assignments, PostgresStore, Store, StoreConfig};
 
 /// Runs until a signal stops it.
 pub(super) fn run(config: &NodeConfig) -> Result<(), Failure> {
@@ -31,11 +31,11 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     let mut stops = Stops::new().into_diagnostic().wrap_err("cannot listen to signals")?;
     match &config.store {
         StoreConfig::Sqlite(path) => {
-            let store = store::store_in_file(path)?;
-            serve_with(store, config, &mut stops).await
+            serve_with(store::store_in_file(path), config, &mut stops).await
         }
         StoreConfig::Postgres(database) => {
-            let store = store::store_in_database(database).await?;
+            let store = PostgresStore::open_later(database);
+            let store = store.into_diagnostic().wrap_err("cannot use the outbox in PostgreSQL")?;
             serve_with(store, config, &mut stops).await
         }
     }

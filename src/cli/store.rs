@@ -68,12 +68,18 @@ fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
     SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
 }
 
-/// The store of a node.
-pub(super) fn store_in_file(path: &Path) -> Result<SqliteStore, Report> {
-    Ok(SqliteStore::new(open_file(path)?, || SystemClock.wall()))
+/// The store of a node, which takes part while the file cannot be opened, and tries again.
+pub(super) fn store_in_file(path: &Path) -> SqliteStore {
+    let path = path.to_owned();
+    SqliteStore::opened_by(move || {
+        open_file(&path).map_err(|error| {
+            let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+            StoreError::Unavailable(causes.join(": "))
+        })
+    })
 }
 
-/// The same in a database.
+/// A store in a database, for a command that needs it at once.
 pub(super) async fn store_in_database(config: &PostgresConfig) -> Result<PostgresStore, Report> {
     let store = PostgresStore::open(config).await;
     store.into_diagnostic().wrap_err("cannot open the outbox in PostgreSQL")

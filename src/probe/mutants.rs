@@ -110,6 +110,10 @@ mutants! {
         NeverStartsAnew = 44, "never_starts_anew", ["V1", "V2"], "Curator CURATOR-724, measured";
         /// The roll call lists nodes, not boots.
         RollListsNodes = 45, "roll_lists_nodes", ["E1", "E2"], "models of this protocol";
+        /// With a store, a voter that remembers keeps its state when a majority has forgotten, and
+        /// whenever else nobody can be elected: the forgetful will hear each other.
+        ForgetfulTrustedToMeet = 54, "forgetful_trusted_to_meet", ["V1", "V5"],
+            "this election, until links broke between those that forgot";
         /// The clock of a voter is compared with that of its process before.
         BootsShareAClock = 47, "boots_share_a_clock", ["L6"], "this election, until the testbed's clocks began anew";
     }
@@ -128,6 +132,12 @@ mutants! {
         DelayedResetObeyed = 26, "delayed_reset_obeyed", ["L4"], "Curator CURATOR-620";
         /// A guard is handed out without a fresh look at the lease.
         StaleWaiter = 28, "stale_waiter", ["L2"], "etcd #11456";
+        /// A leader that holds a guard and has lost its store leads on.
+        LeaderKeepsLeadingWithoutStore = 48, "leader_keeps_leading_without_store",
+            ["V5", "V6", "V3"], "this project, by a trial";
+        /// A leader whose store has lost the floor stands back for ever.
+        FallenFenceNeverRaised = 49, "fallen_fence_never_raised", ["V3", "V1", "V5", "V6"],
+            "this project, by a trial";
     }
     node {
         /// The guard measures its lease on the wall clock.
@@ -175,6 +185,9 @@ mutants! {
         /// A claim without an answer is replayed under the next token, as if nothing had come between.
         AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"],
             "Curator 2.13, 5.4 and 5.7, measured";
+        /// What is claimed under the living token, and by nobody's doing, stays claimed.
+        OwnOrphanedClaimsForgotten = 50, "own_orphaned_claims_forgotten", ["V3", "V6"],
+            "this project, by a trial";
     }
     jobs {
         /// A cursor that was written while the store's clock was ahead holds its job until that time comes.

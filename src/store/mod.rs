@@ -32,7 +32,8 @@ pub use assignments::{
     WorkName,
 };
 pub use config::{PostgresConfig, StoreConfig};
-pub use fence::{Activated, BindError, Checked, Fence, FenceRow, Permit};
+pub(crate) use fence::may_advance;
+pub use fence::{Activated, BindError, Checked, Fence, FenceRow, MAX_GENERATIONS_LOST, Permit};
 pub use job_runs::{
     Begun, Finished, JOB_HISTORY_KEPT, JobName, JobPlan, JobRuns, JobState, JobStates,
     MAX_JOB_NAME_LEN, MAX_JOB_REASON_LEN, RunEnd, RunRecord, RunSpan, RunState, Running, Skip,

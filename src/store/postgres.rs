@@ -37,9 +37,11 @@ mod schema;
 mod tests;
 mod transaction;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use self::transaction::{no_answer, unavailable};
@@ -79,6 +81,8 @@ pub const MAX_SESSIONS: usize = 8;
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
+    /// Set when the database was found to be one that can be used.
+    checked: Arc<OnceCell<()>>,
     /// How the fence row is read; otherwise only by a test that shows what it is for.
     look: &'static str,
 }
@@ -89,15 +93,34 @@ impl PostgresStore {
     /// # Errors
     /// The database cannot be reached or used, or was written by a newer version.
     pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
-        let pool = connect::pool(config)?;
-        let store = Self { pool, look: fence::LOOK };
-        connect::check_encoding(store.session().await?).await?;
-        schema::migrate(store.session().await?).await?;
+        let store = Self::open_later(config)?;
+        drop(store.session().await?);
         Ok(store)
     }
 
-    /// A session out of the pool.
+    /// The same, but connects when it is first asked for something: for a node that takes part while its
+    /// database is away. Until the tables are brought to this version every call is
+    /// [`StoreError::Unavailable`].
+    ///
+    /// # Errors
+    /// The configuration cannot be used.
+    pub fn open_later(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let pool = connect::pool(config)?;
+        Ok(Self { pool, checked: Arc::default(), look: fence::LOOK })
+    }
+
+    /// A session with a database that can be used.
     async fn session(&self) -> Result<Object, StoreError> {
+        let checked = self.checked.get_or_try_init(|| async {
+            connect::check_encoding(self.any_session().await?).await?;
+            schema::migrate(self.any_session().await?).await
+        });
+        checked.await?;
+        self.any_session().await
+    }
+
+    /// A session out of the pool.
+    async fn any_session(&self) -> Result<Object, StoreError> {
         // The pool knows no limit for what a session is told at its start.
         match timeout(CALL_TIMEOUT, self.pool.get()).await {
             Ok(session) => {

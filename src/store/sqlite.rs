@@ -87,6 +87,18 @@ impl SqliteOutbox {
         schema::migrate(&connection)?;
         Ok(Self { connection })
     }
+
+    /// Another store in memory that holds the same: for a testbed that sets this one back to it later.
+    ///
+    /// # Errors
+    /// There is no memory left.
+    #[cfg(madsim)]
+    pub fn copy(&self) -> Result<Self, StoreError> {
+        let mut connection = connect(Path::new(":memory:"))?;
+        let backup = rusqlite::backup::Backup::new(&self.connection, &mut connection);
+        backup.and_then(|backup| backup.step(-1)).map_err(unavailable)?;
+        Ok(Self { connection })
+    }
 }
 
 /// A connection without a lock of its own: `&mut self` is the lock. Paths are paths, never URIs.

@@ -10,7 +10,7 @@
 //! | k · (2J + R) | a poll for votes that comes to nothing lasts J, and the next one begins up to J later; k polls fail in a row less often than once in 10⁹ times |
 //! | connections | over TCP: a dead connection is noticed, and a new one made |
 //! | activation | a question to the store that was lost, its repetition, and an election above a floor |
-//! | forgetting | voters that forgot: the rest gives up what it knows, Q again, a fresh majority (E), and two questions to the store at most E/2 apart |
+//! | forgetting | voters that forgot: the rest gives up what it knows after two polls in vain, Q again; one that is stuck says so after E, its neighbours give up after their next poll (2J), and Q once more; a fresh majority (E), and two questions to the store at most E/2 apart |
 //! | no store | voters that can win and do not reach the store lead for the activation's patience, and are followed by one that does, as chance has it |
 //!
 //! k follows from the chance that two of n voters campaign within the 1.5 R in which they do not hear
@@ -23,7 +23,7 @@
 
 use std::time::Duration;
 
-use fencepost::cluster::ACTIVATION_PATIENCE;
+use fencepost::cluster::{ACTIVATION_PATIENCE, FENCE_LOOK_EVERY, PATIENCE_GROWTH};
 use fencepost::election::Timing;
 
 use crate::faults::plan::{Network, Plan, Transport};
@@ -60,8 +60,9 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often a run of a share looks for claims without a sender.
 const LEFT_LOOK: Duration = Duration::from_secs(3);
 
-/// How long a leader may stay that lost its store and nothing else.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a leader may stay that lost its store and nothing else: its patience, when it has grown.
+const STORE_PATIENCE: Duration =
+    Duration::from_secs(ACTIVATION_PATIENCE.as_secs() * PATIENCE_GROWTH as u64);
 
 /// After a failure a message is due again after this long at most; see `world::build`.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -150,11 +151,12 @@ impl Pace {
             sum += 2 * (ANSWER + RETRY) + poll;
         }
         if odds.forgot {
-            sum += quarantine + 3 * election_timeout + 4 * heartbeat;
+            sum += 2 * (2 * jitter) + 2 * quarantine + 2 * jitter;
+            sum += 3 * election_timeout + 4 * heartbeat;
             sum += 2 * (election_timeout / 2 + ANSWER);
         }
         if self.store && odds.without_store > 0 {
-            let turn = ACTIVATION_PATIENCE + ANSWER + election_timeout + 2 * jitter + poll;
+            let turn = STORE_PATIENCE + ANSWER + election_timeout + 2 * jitter + poll;
             sum += turn.saturating_mul(rounds(chance_of_no_store(odds)));
         }
         self.stretched(sum)
@@ -169,7 +171,7 @@ impl Pace {
     /// What one change of the world can cost on top, in nanoseconds.
     pub(super) fn disturbance(&self) -> u64 {
         let Timing { promise, election_timeout, jitter, .. } = self.timing;
-        let patience = if self.store { ACTIVATION_PATIENCE + ANSWER } else { Duration::ZERO };
+        let patience = if self.store { STORE_PATIENCE + ANSWER } else { Duration::ZERO };
         self.stretched(promise + election_timeout + 3 * jitter + patience)
     }
 
@@ -189,7 +191,9 @@ impl Pace {
 
     /// The same where the holder may have to be replaced because it lost the store, in nanoseconds.
     pub(super) fn deliver_within(&self, odds: Odds) -> u64 {
-        self.stretched(STORE_PATIENCE) + self.guard_within(odds) + self.claim_within()
+        self.stretched(STORE_PATIENCE + FENCE_LOOK_EVERY)
+            + self.guard_within(odds)
+            + self.claim_within()
     }
 
     /// How many polls in a row may fail.

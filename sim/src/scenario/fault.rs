@@ -29,7 +29,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("retire", &[]),
     ("suspend", &["uncounted", "for"]),
     ("disk", &["is", "by", "for"]),
-    ("restart", &["down"]),
+    ("restart", &["down", "loses"]),
     ("fail", &["share", "for"]),
     ("commit", &["share", "by", "for"]),
     ("effect", &["share", "by", "for"]),

@@ -35,7 +35,7 @@ fn what_is_too_far_ahead_is_so_by_one() {
     assert!(!generation(near, last) && generation(near, last + 1));
     let heard = |number| {
         let heard = Generation::stored(number);
-        far(5, 1, 5, 0, Body::Rejoining { nonce: 1, heard })
+        far(5, 1, 5, 0, Body::Rejoining { nonce: 1, heard, stuck: false })
     };
     assert!(!heard(1 + jump) && heard(1 + jump + 1));
 }
@@ -52,7 +52,11 @@ fn who_is_in_no_generation_is_nobody_yet() {
         assert_eq!(receive(&mut mine, AWAKE, &message), []);
         assert!(mine == before, "{message:?}");
     }
-    let mut asks = said(&mine, life(2, 0), Body::Rejoining { nonce: 9, heard: Generation::NONE });
+    let mut asks = said(
+        &mine,
+        life(2, 0),
+        Body::Rejoining { nonce: 9, heard: Generation::NONE, stuck: false },
+    );
     asks.generation = Generation::NONE;
     let answer =
         Body::Known { to: Boot { node: name(2), nonce: 9 }, incarnation: Incarnation::FIRST };
@@ -182,7 +186,7 @@ fn the_oldest_of_too_many_neighbours_is_forgotten() {
 #[test]
 fn who_comes_back_has_forgotten_nothing_any_more() {
     let forget = |mine: &mut Election, node: usize| {
-        let body = Body::Rejoining { nonce: 9, heard: Generation::NONE };
+        let body = Body::Rejoining { nonce: 9, heard: Generation::NONE, stuck: false };
         let mut message = said(mine, life(node, 0), body);
         message.generation = Generation::NONE;
         receive(mine, AWAKE, &message);

@@ -1,12 +1,14 @@
 //! The `[store]` table: a SQLite file or a PostgreSQL database.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::{ConfigFileError, Draft};
 use super::secret::SecretTable;
+use crate::cluster::ACTIVATION_PATIENCE;
 use crate::store::{PostgresConfig, StoreConfig};
 
 #[derive(Deserialize)]
@@ -16,9 +18,35 @@ pub(super) struct StoreTable {
     postgres: Option<Spanned<String>>,
     password: Option<Spanned<SecretTable>>,
     ca: Option<Spanned<PathBuf>>,
+    patience: Option<Spanned<String>>,
 }
 
+/// The shortest patience with a store: a restart of a database takes longer than that.
+const MIN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The longest: nobody acts meanwhile.
+const MAX_PATIENCE: Duration = Duration::from_secs(600);
+
 impl Draft<'_> {
+    /// For how long a leader waits for the store.
+    pub(super) fn patience(
+        &self,
+        table: &Spanned<StoreTable>,
+    ) -> Result<Duration, ConfigFileError> {
+        let Some(text) = &table.get_ref().patience else { return Ok(ACTIVATION_PATIENCE) };
+        let patience = self.duration(text)?;
+        if (MIN_PATIENCE..=MAX_PATIENCE).contains(&patience) {
+            return Ok(patience);
+        }
+        Err(self.mistake(
+            text.span(),
+            format!("a leader waits for its store for {MIN_PATIENCE:?} to {MAX_PATIENCE:?}"),
+            "outside of that",
+            "shorter, and each restart of the store costs an election; longer, and nobody acts although \
+             another node could",
+        ))
+    }
+
     /// The one store that the table names. Relative paths start at `directory`.
     pub(super) fn store(
         &self,

@@ -411,7 +411,7 @@ impl JobRuns for SqliteStore {
         jobs: &[JobName],
     ) -> Result<Checked<TakenOver>, StoreError> {
         let jobs = jobs.to_vec();
-        self.with(move |outbox, now| outbox.take_over_jobs(token, &jobs, now)).await
+        self.attempt(move |outbox, now| outbox.take_over_jobs(token, &jobs, now)).await
     }
 
     async fn announce_jobs(&self, jobs: &[JobPlan]) -> Result<Vec<JobPlan>, StoreError> {
@@ -421,7 +421,7 @@ impl JobRuns for SqliteStore {
 
     async fn job_states(&self, jobs: &[JobName]) -> Result<JobStates, StoreError> {
         let jobs = jobs.to_vec();
-        self.with(move |outbox, now| outbox.job_states(&jobs, now)).await
+        self.attempt(move |outbox, now| outbox.job_states(&jobs, now)).await
     }
 
     async fn begin_run(
@@ -432,7 +432,7 @@ impl JobRuns for SqliteStore {
         step: &Step,
     ) -> Result<Checked<Begun>, StoreError> {
         let (job, step) = (job.clone(), *step);
-        self.with(move |outbox, now| outbox.begin_run(token, &job, from, &step, now)).await
+        self.attempt(move |outbox, now| outbox.begin_run(token, &job, from, &step, now)).await
     }
 
     async fn set_back(
@@ -454,11 +454,11 @@ impl JobRuns for SqliteStore {
         end: RunEnd,
     ) -> Result<Checked<Finished>, StoreError> {
         let job = job.clone();
-        self.with(move |outbox, now| outbox.finish_run(token, &job, instant, &end, now)).await
+        self.attempt(move |outbox, now| outbox.finish_run(token, &job, instant, &end, now)).await
     }
 
     async fn job_history(&self, job: &JobName, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         let job = job.clone();
-        self.with(move |outbox, _| outbox.job_history(&job, limit)).await
+        self.attempt(move |outbox, _| outbox.job_history(&job, limit)).await
     }
 }

@@ -1,18 +1,25 @@
 //! Stores as they are written, and each mistake in them.
 
 use std::path::Path;
+use std::time::Duration;
 
+use crate::cluster::ACTIVATION_PATIENCE;
+use crate::node::ClusterConfig;
 use crate::node::config::tests::{assert_shows, rendered};
 use crate::node::config::{ConfigFileError, NodeConfig};
 use crate::secret::SecretSource;
 use crate::store::{PostgresConfig, StoreConfig};
 
 fn parse(store: &str) -> Result<StoreConfig, ConfigFileError> {
+    config(store).map(|config| config.store)
+}
+
+fn config(store: &str) -> Result<NodeConfig, ConfigFileError> {
     let text = format!(
         "cluster = \"mail\"\nnode = \"n1\"\ndisk = \"none\"\n[voters]\nn1 = \"127.0.0.1:7401\"\n\
          [sink]\nfile = \"x\"\n[store]\n{store}"
     );
-    NodeConfig::parse(&text, "n1.toml", Path::new("/etc/mail")).map(|config| config.store)
+    NodeConfig::parse(&text, "n1.toml", Path::new("/etc/mail"))
 }
 
 fn shown(store: &str) -> String {
@@ -47,6 +54,20 @@ fn there_is_exactly_one_store() {
     let both = format!("{POSTGRES}sqlite = \"x\"");
     assert_shows(&shown(&both), &["not both", "postgres = "]);
     assert_shows(&shown("postgre = \"x\""), &["did you mean `postgres`?"]);
+}
+
+#[test]
+fn patience_has_a_default_and_bounds() {
+    let patience = |more: &str| config(&format!("sqlite = \"x\"\n{more}"));
+    assert_eq!(patience("").unwrap().store_patience, ACTIVATION_PATIENCE);
+    let longer = patience("patience = \"20s\"").unwrap();
+    assert_eq!(longer.store_patience, Duration::from_secs(20));
+    let told = ClusterConfig::store_patience(longer.cluster_config(), Duration::from_secs(20));
+    assert_eq!(longer.cluster_config(), told, "the service is told");
+    for bad in ["900ms", "11m"] {
+        let shown = rendered(&patience(&format!("patience = \"{bad}\"")).unwrap_err());
+        assert_shows(&shown, &["waits for its store for 1s to 600s", bad, "costs an election"]);
+    }
 }
 
 #[test]
