@@ -185,6 +185,11 @@ mutants! {
         /// A claim without an answer is replayed under the next token, as if nothing had come between.
         AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"],
             "Curator 2.13, 5.4 and 5.7, measured";
+        /// What a sink that refuses everything says of a message is taken for the message's fault.
+        SickSinkKillsMessages = 70, "sick_sink_kills_messages", ["D7"],
+            "this delivery, beside a web server that answered 404 for nine seconds";
+        /// A sink that refused everything once is not tried again.
+        PauseNeverProbes = 71, "pause_never_probes", ["V3", "V6"], "circuit breakers that never close";
         /// What is claimed under the living token, and by nobody's doing, stays claimed.
         OwnOrphanedClaimsForgotten = 50, "own_orphaned_claims_forgotten", ["V3", "V6"],
             "this project, by a trial";

@@ -46,11 +46,11 @@ pub use message::{
 pub use outbox::{
     Claim, Doubt, EnqueueError, Enqueued, MAX_LOOK_LEN, Outbox, Proof, Settled, Settlement,
 };
-pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
+pub use oversight::{Counts, Entry, Judged, Page, Passed, Ruling, Verdict, VerdictError};
 #[cfg(not(madsim))]
 pub use postgres::PostgresStore;
 #[cfg(not(madsim))]
-pub(crate) use postgres::describe as describe_postgres_error;
+pub(crate) use postgres::{Mistake, mistake, parse as parse_postgres};
 pub use ran::Ran;
 pub use sqlite::{SqliteOutbox, SqliteStore};
 pub use text::InvalidText;

@@ -138,7 +138,8 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn job_states(&mut self, jobs: &[JobName], now: WallTime) -> Result<JobStates, StoreError> {
-        let states = jobs.iter().map(|job| state(&self.connection, job, now));
+        let connection = self.connection.to_read()?;
+        let states = jobs.iter().map(|job| state(connection, job, now));
         let jobs = states.collect::<rusqlite::Result<_>>().map_err(unavailable)?;
         Ok(JobStates { now, jobs })
     }
@@ -256,8 +257,9 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn jobs(&self) -> Result<Vec<JobName>, StoreError> {
+        let connection = self.connection.to_read()?;
         let read = || -> rusqlite::Result<Vec<JobName>> {
-            self.connection.prepare_cached(JOBS)?.query_map([], job_name)?.collect()
+            connection.prepare_cached(JOBS)?.query_map([], job_name)?.collect()
         };
         read().map_err(unavailable)
     }
@@ -268,8 +270,9 @@ impl SqliteOutbox {
     /// The store failed.
     pub fn job_history(&self, job: &JobName, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let connection = self.connection.to_read()?;
         let read = || -> rusqlite::Result<Vec<RunRecord>> {
-            let mut select = self.connection.prepare_cached(HISTORY)?;
+            let mut select = connection.prepare_cached(HISTORY)?;
             select.query_map(params![job.as_str(), limit], run_record)?.collect()
         };
         read().map_err(unavailable)

@@ -142,7 +142,10 @@ async fn a_read_only_database_says_so_and_loses_nothing() {
     let name = &database.name;
     run(&database, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
     let why = why_not(&database.config()).await;
-    assert!(why.contains("does not allow writes"), "{why}");
+    assert!(why.contains("does not allow writes") && why.contains("name the primary"), "{why}");
+    let any = database.config().connection + " target_session_attrs=read-only";
+    let why = why_not(&PostgresConfig::new(any)).await;
+    assert!(why.contains("read-only for this user"), "{why}");
 }
 
 #[tokio::test]
