@@ -33,6 +33,8 @@ mod names;
 mod planted;
 #[path = "processes/shared.rs"]
 mod shared;
+#[path = "processes/stores.rs"]
+mod stores;
 #[path = "processes/verdicts.rs"]
 mod verdicts;
 #[path = "processes/wiped.rs"]

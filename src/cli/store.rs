@@ -1,5 +1,8 @@
 //! The store that a configuration names, opened for one command.
 
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use miette::{Context, IntoDiagnostic, Report, miette};
@@ -8,11 +11,11 @@ use tokio::runtime::Runtime;
 use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
-    Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, MessageId, MessageState,
-    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, RunRecord, SqliteOutbox,
-    SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
+    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, JobState, Judged,
+    MessageId, NewMessage, Outbox, Page, Passed, PostgresConfig, PostgresStore, RunRecord,
+    SqliteOutbox, SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
 };
-use fencepost::{Clock, SystemClock};
+use fencepost::{Clock, SystemClock, WallTime};
 
 /// An outbox, whichever it is. Calls wait for their answers.
 pub(super) enum OpenOutbox {
@@ -20,9 +23,17 @@ pub(super) enum OpenOutbox {
     Postgres(PostgresStore, Runtime),
 }
 
-/// Opens the outbox, which is created if it does not exist.
+/// Opens the outbox to change something in it; it is created if it does not exist. Another cluster's is
+/// refused.
 pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
-    open_at(&config.store)
+    open_at(&config.store)?.of_cluster(&config.cluster)
+}
+
+/// The same, of an outbox that exists.
+pub(super) fn open_existing_of_cluster(config: &ConfigArg) -> Result<OpenOutbox, Failure> {
+    let config = config.load()?;
+    let outbox = open_existing_at(&config.store)?;
+    outbox.of_cluster(&config.cluster).map_err(Failure::AtRun)
 }
 
 fn open_at(store: &StoreConfig) -> Result<OpenOutbox, Report> {
@@ -63,9 +74,33 @@ pub(super) fn open_existing_at(store: &StoreConfig) -> Result<OpenOutbox, Failur
 fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
     let what = || format!("cannot open the outbox {}", path.display());
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).into_diagnostic().wrap_err_with(what)?;
+        // What a node writes is for its user alone.
+        let mut builder = DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(directory);
+        made.into_diagnostic().wrap_err_with(what)?;
     }
     SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
+}
+
+/// Refuses a file that may not be written: no waiting makes it another.
+pub(super) fn check_writable(path: &Path) -> Result<(), Report> {
+    match File::options().read(true).write(true).open(path) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            Err(miette!(
+                help =
+                    "let this user write to the file and to its folder, or name another in [store]",
+                "cannot write to the outbox {}: {error}",
+                path.display()
+            ))
+        }
+        // What else is wrong with it is told by whoever opens it.
+        _ => Ok(()),
+    }
 }
 
 /// The store of a node, which takes part while the file cannot be opened, and tries again.
@@ -86,6 +121,18 @@ pub(super) async fn store_in_database(config: &PostgresConfig) -> Result<Postgre
 }
 
 impl OpenOutbox {
+    /// The same, unless it belongs to another cluster than this: nothing of one is put into another's, nor
+    /// settled there. It is bound for ever, so once is enough to look.
+    fn of_cluster(mut self, ours: &str) -> Result<Self, Report> {
+        let fence = self.fence().into_diagnostic().wrap_err("cannot read whose outbox it is")?;
+        match fence.cluster {
+            Some(theirs) if theirs != ours => {
+                Err(BindError::OtherCluster { ours: ours.to_owned(), theirs }.into())
+            }
+            _ => Ok(self),
+        }
+    }
+
     pub(super) fn enqueue(
         &mut self,
         messages: &[NewMessage],
@@ -117,6 +164,19 @@ impl OpenOutbox {
         }
     }
 
+    /// Where a job stands, and the store's clock.
+    pub(super) fn job_state(
+        &mut self,
+        job: &JobName,
+    ) -> Result<(Option<JobState>, WallTime), StoreError> {
+        let jobs = std::slice::from_ref(job);
+        let mut states = match self {
+            Self::Sqlite(outbox) => outbox.job_states(jobs, SystemClock.wall())?,
+            Self::Postgres(store, runtime) => runtime.block_on(store.job_states(jobs))?,
+        };
+        Ok((states.jobs.pop().flatten(), states.now))
+    }
+
     pub(super) fn job_history(
         &mut self,
         job: &JobName,
@@ -128,10 +188,10 @@ impl OpenOutbox {
         }
     }
 
-    pub(super) fn entries(&mut self, only: Option<MessageState>) -> Result<Vec<Entry>, StoreError> {
+    pub(super) fn page(&mut self, page: &Page) -> Result<Vec<Entry>, StoreError> {
         match self {
-            Self::Sqlite(outbox) => outbox.entries(only),
-            Self::Postgres(store, runtime) => runtime.block_on(store.entries(only)),
+            Self::Sqlite(outbox) => outbox.page(page),
+            Self::Postgres(store, runtime) => runtime.block_on(store.page(page)),
         }
     }
 
@@ -146,6 +206,13 @@ impl OpenOutbox {
         match self {
             Self::Sqlite(outbox) => outbox.trail(id),
             Self::Postgres(store, runtime) => runtime.block_on(store.trail(id)),
+        }
+    }
+
+    pub(super) fn judge_all(&mut self, verdicts: &[Verdict]) -> Result<Judged, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.judge_all(verdicts, SystemClock.wall()),
+            Self::Postgres(store, runtime) => runtime.block_on(store.judge_all(verdicts)),
         }
     }
 

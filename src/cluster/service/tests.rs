@@ -35,6 +35,20 @@ async fn a_latch_opens_with_the_lease_and_not_before() {
     assert!(guard.check().is_err() && world.service.leadership().is_none());
 }
 
+/// A coordinator may lose a lease and be granted it again, which is another leadership to whoever saw the end.
+#[tokio::test]
+async fn a_guard_that_has_ended_stays_so_whatever_the_coordinator_says_later() {
+    let world = World::new();
+    world.lead(1);
+    let guard = world.service.latch().await.unwrap();
+    let other = guard.clone();
+    lose(&world.lease);
+    assert!(guard.check().is_err());
+    world.lead(1);
+    assert!(guard.check().is_err() && other.check().is_err(), "it came back");
+    other.cancelled().await;
+}
+
 /// The cell holds a guard until the coordinator wakes up; what counts is the clock.
 #[tokio::test]
 async fn a_guard_whose_lease_has_run_out_unnoticed_is_not_handed_out() {

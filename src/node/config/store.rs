@@ -73,7 +73,7 @@ impl Draft<'_> {
                 let password =
                     password.map(|password| self.secret(password, directory)).transpose()?;
                 let ca = table.ca.as_ref().map(|ca| directory.join(ca.get_ref()));
-                let connection = self.connection(connection)?;
+                let connection = self.connection(connection, table)?;
                 Ok(StoreConfig::Postgres(PostgresConfig { connection, password, ca }))
             }
             (Some(_), Some(second)) => Err(self.mistake(
@@ -92,9 +92,21 @@ impl Draft<'_> {
         }
     }
 
-    fn connection(&self, text: &Spanned<String>) -> Result<String, ConfigFileError> {
+    #[cfg_attr(madsim, expect(unused_variables, reason = "no simulation connects to a server"))]
+    fn connection(
+        &self,
+        text: &Spanned<String>,
+        table: &StoreTable,
+    ) -> Result<String, ConfigFileError> {
         let mistake = |what: String, label: &str, help: &str| {
             Err(self.mistake(text.span(), what, label, help))
+        };
+        let with_password = || {
+            mistake(
+                "a connection string with a password in it".into(),
+                "would be written down here",
+                "remove it, and add `password = { env = \"A_VARIABLE\" }`, or `{ file = \"…\" }`",
+            )
         };
         let connection = text.get_ref();
         // A URL has a password between the user and the host.
@@ -103,22 +115,25 @@ impl Draft<'_> {
             .and_then(|(_, rest)| rest.split('/').next()?.split_once('@'))
             .is_some_and(|(user, _)| user.contains(':'));
         if in_url || connection.contains("password") {
-            return mistake(
-                "a connection string with a password in it".into(),
-                "would be written down here",
-                "remove it, and add `password = { env = \"A_VARIABLE\" }`, or `{ file = \"…\" }`",
-            );
+            return with_password();
         }
         #[cfg(not(madsim))]
-        if let Err(error) = connection.parse::<tokio_postgres::Config>() {
-            return mistake(
-                format!(
-                    "this is no connection string: {}",
-                    crate::store::describe_postgres_error(&error)
-                ),
-                "here",
-                "write one as in \"host=db.example.org user=fencepost dbname=mail sslmode=require\"",
-            );
+        match crate::store::parse_postgres(connection) {
+            Err(why) => {
+                return mistake(
+                    format!("this is no connection string: {why}"),
+                    "here",
+                    "write one as in \"host=db.example.org user=fencepost dbname=mail sslmode=require\"",
+                );
+            }
+            Ok(settings) if settings.get_password().is_some() => return with_password(),
+            Ok(settings) => {
+                let has = (table.password.is_some(), table.ca.is_some());
+                if let Some(found) = crate::store::mistake(&settings, has.0, has.1) {
+                    let crate::store::Mistake { what, remedy } = found;
+                    return mistake(what, "without encryption", remedy);
+                }
+            }
         }
         Ok(connection.clone())
     }

@@ -128,11 +128,14 @@ impl Fence for PostgresStore {
             return Ok(Activated::Raised);
         }
         let stands = read_fence(&tx.row(FENCE, &[]).await?)?;
-        tx.roll_back().await;
         // An earlier call, whose answer was lost, may have raised it.
         let mine = stands.generation == generation
             && stands.floor == token
             && stands.holder == Some(holder);
+        match mine {
+            true => tx.confirm().await?,
+            false => tx.roll_back().await,
+        }
         let FenceRow { floor, generation, .. } = stands;
         Ok(if mine { Activated::Raised } else { Activated::Behind { floor, generation } })
     }
@@ -189,7 +192,7 @@ impl Fence for PostgresStore {
         let stands = read_roll(&tx.rows(ROLL, &[]).await?)?;
         // Also what a repeated call finds, after the first one succeeded.
         if stands.generation != seen {
-            tx.roll_back().await;
+            tx.confirm().await?;
             return Ok(stands);
         }
         tx.execute(NEXT_GENERATION, &[&column(next)]).await?;

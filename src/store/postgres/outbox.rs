@@ -87,7 +87,7 @@ impl Outbox for PostgresStore {
             }
         }
         match added.len() {
-            0 => tx.roll_back().await,
+            0 => tx.confirm().await?,
             _ => tx.commit().await?,
         }
         let answer = |(index, message): (usize, &NewMessage)| {
@@ -153,6 +153,9 @@ impl Outbox for PostgresStore {
                 return Decision::unchanged(Claim::NotAssigned);
             }
             let is_first = found.is_none_or(|found| found.is_first);
+            if found.is_some_and(|found| rules::is_due_by_a_clock_set_back(&found.row, now)) {
+                rules::warn_of_clock(&attempt.id);
+            }
             let row = found.map(|found| found.row.clone());
             rules::claim(row, is_first, by, attempt, wall, now)
         })
@@ -295,7 +298,7 @@ pub(super) async fn decide<'a, I, A>(
     }
     let changes = Changes::of(&found);
     match changes.is_empty() {
-        true => tx.roll_back().await,
+        true => tx.confirm().await?,
         false => drop(tx.commit_with(&[(changes.sql(), &changes.params())]).await?),
     }
     Ok(Checked::Passed(answers))

@@ -121,7 +121,7 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn roll(&mut self) -> Result<Roll, StoreError> {
-        read_roll(&self.connection).map_err(unavailable)
+        read_roll(self.connection.to_read()?).map_err(unavailable)
     }
 
     /// Starts the generation after `seen` with these boots, unless the store has moved on from
@@ -156,7 +156,7 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn fence(&mut self) -> Result<FenceRow, StoreError> {
-        read_fence(&self.connection).map_err(unavailable)
+        read_fence(self.connection.to_read()?).map_err(unavailable)
     }
 
     /// Makes the store that of the cluster of this name, for ever (M2).

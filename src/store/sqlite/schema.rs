@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Error, ErrorCode};
 
+use super::database::Database;
 use super::transaction::{Done, unavailable, write};
 use crate::store::{MessageState, RunState, StoreError};
 
 /// What leads from each version to the next; the first makes the tables of an empty database. Files
 /// have these versions, so a step that was released is never changed: a change is a further step.
-const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, JOBS, WORK, WORKER, LOOKS];
+const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, JOBS, WORK, WORKER, LOOKS, SCHEDULES];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -159,6 +160,32 @@ const LOOKS: &str = "
     CREATE INDEX outbox_doubts ON outbox (parked, seq) WHERE state = 4;
 ";
 
+/// Version 8: the schedule of each job, and which of its instants have begun.
+///
+/// Of a job from before, that is known of the outcomes that are kept. If a clock that was ahead made it
+/// pass over instants, these were skipped as late, in the widest range: it is what has not begun. Without
+/// one, all until the cursor may have.
+const SCHEDULES: &str = "
+    ALTER TABLE job ADD COLUMN schedule TEXT NOT NULL DEFAULT '';    -- in force; '': not known
+    ALTER TABLE job ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;  -- since when it is
+    ALTER TABLE job ADD COLUMN ran TEXT NOT NULL DEFAULT '';         -- first-last,… of what has begun
+    CREATE INDEX job_run_order ON job_run (job, seq);
+
+    CREATE TEMP TABLE widest AS
+        SELECT job, first_ms, last_ms, max(last_ms - first_ms) FROM job_run
+        WHERE state = 4 AND reason LIKE 'late%' GROUP BY job;
+    UPDATE job SET ran = coalesce((
+        SELECT iif(first_ms > 0, '0-' || (first_ms - 1), '') || coalesce((
+            SELECT iif(widest.first_ms > 0, ',', '') || min(run.last_ms) || '-' ||
+                max(cursor_ms, min(run.last_ms))
+            FROM job_run AS run
+            WHERE run.job = name AND run.state <> 4 AND run.last_ms > widest.last_ms
+            HAVING count(*) > 0), '')
+        FROM widest WHERE widest.job = name), '0-' || cursor_ms)
+    WHERE EXISTS (SELECT 1 FROM job_run WHERE job_run.job = name);
+    DROP TABLE widest;
+";
+
 // The numbers in the SQL of this directory are those of the states. A partial index is only used
 // for a literal, so they cannot be parameters.
 const _: () = {
@@ -179,6 +206,10 @@ pub(super) fn configure_file(connection: &Connection) -> Result<(), StoreError> 
     if mode != "wal" {
         let problem = format!("the file system allows no write-ahead log (it offers {mode:?})");
         return Err(StoreError::Unavailable(problem));
+    }
+    // Where a sync stops at the drive's cache, this goes on to the disk; elsewhere it does nothing.
+    for pragma in ["fullfsync", "checkpoint_fullfsync"] {
+        connection.pragma_update(None, pragma, true).map_err(unavailable)?;
     }
     connection.pragma_update(None, "synchronous", "full").map_err(unavailable)
 }
@@ -206,7 +237,7 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
 ///
 /// Looked at and done in one transaction, so that of several processes that start at once one does
 /// it and the others find it done.
-pub(super) fn migrate(connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn migrate(connection: &Database) -> Result<(), StoreError> {
     // Versions only rise: no lock is needed to see that there is nothing to do.
     if version(connection).map_err(unavailable)? == VERSION {
         return Ok(());

@@ -26,13 +26,13 @@ fn shown(store: &str) -> String {
     rendered(&parse(store).unwrap_err())
 }
 
-const POSTGRES: &str = "postgres = \"host=db user=mail dbname=mail\"\n";
+const POSTGRES: &str = "postgres = \"host=db user=mail sslmode=require\"\n";
 
 #[test]
 fn a_file_or_a_database() {
     let file = parse("sqlite = \"mail.db\"").unwrap();
     assert_eq!(file, StoreConfig::Sqlite("/etc/mail/mail.db".into()));
-    let connection = "host=db user=mail dbname=mail";
+    let connection = "host=db user=mail sslmode=require";
     let plain = parse(POSTGRES).unwrap();
     assert_eq!(plain, StoreConfig::Postgres(PostgresConfig::new(connection)));
     let full =
@@ -81,6 +81,21 @@ fn what_does_nothing_or_shows_a_secret_is_refused() {
     }
     let two = format!("{POSTGRES}password = {{ env = \"X\", file = \"y\" }}");
     assert_shows(&shown(&two), &["a secret comes from one place"]);
+}
+
+#[cfg(not(madsim))]
+#[test]
+fn what_would_not_protect_the_connection_is_refused() {
+    let open = "postgres = \"host=db user=mail\"\n";
+    let ca = shown(&format!("{open}ca = \"ca.pem\""));
+    assert_shows(&ca, &["`ca` does nothing", "postgres = ", "sslmode=require"]);
+    let password = shown(&format!("{open}password = {{ env = \"X\" }}"));
+    assert_shows(&password, &["travel to db in clear text", "postgres = ", "sslmode=require"]);
+    let local = "postgres = \"host=localhost user=mail\"\npassword = { env = \"X\" }";
+    assert!(parse(local).is_ok());
+    // The slash hides it from who reads a URL carelessly.
+    let hidden = shown("postgres = \"postgresql://mail:x/y@db/mail\"");
+    assert_shows(&hidden, &["a password in it"]);
 }
 
 #[cfg(not(madsim))]
