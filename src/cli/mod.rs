@@ -4,6 +4,7 @@
 
 mod enqueue;
 mod entries;
+mod filter;
 mod jobs;
 mod json;
 mod node;
@@ -17,11 +18,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use miette::Report;
+use miette::{Context, IntoDiagnostic, Report};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use fencepost::delivery::sinks::AnySink;
 use fencepost::election::MAX_PRIORITY;
 use fencepost::node::config::NodeConfig;
 use fencepost::store::StoreConfig;
@@ -154,6 +156,10 @@ fn start_log(filter: Option<String>) -> Result<(), Failure> {
 
 fn check(args: &ConfigArg) -> Result<(), Failure> {
     let config = args.load()?;
+    AnySink::check(&config.sink)
+        .into_diagnostic()
+        .wrap_err("a node would not start with this sink")
+        .map_err(Failure::BadInput)?;
     let election = &config.election;
     let mut out = format!(
         "{}: {} {} of cluster {:?} with {} voters\n",

@@ -11,11 +11,11 @@ use tokio::runtime::Runtime;
 use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
-    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, MessageId,
-    MessageState, NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, RunRecord,
+    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, JobState, Judged,
+    MessageId, NewMessage, Outbox, Page, Passed, PostgresConfig, PostgresStore, RunRecord,
     SqliteOutbox, SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
 };
-use fencepost::{Clock, SystemClock};
+use fencepost::{Clock, SystemClock, WallTime};
 
 /// An outbox, whichever it is. Calls wait for their answers.
 pub(super) enum OpenOutbox {
@@ -164,6 +164,19 @@ impl OpenOutbox {
         }
     }
 
+    /// Where a job stands, and the store's clock.
+    pub(super) fn job_state(
+        &mut self,
+        job: &JobName,
+    ) -> Result<(Option<JobState>, WallTime), StoreError> {
+        let jobs = std::slice::from_ref(job);
+        let mut states = match self {
+            Self::Sqlite(outbox) => outbox.job_states(jobs, SystemClock.wall())?,
+            Self::Postgres(store, runtime) => runtime.block_on(store.job_states(jobs))?,
+        };
+        Ok((states.jobs.pop().flatten(), states.now))
+    }
+
     pub(super) fn job_history(
         &mut self,
         job: &JobName,
@@ -175,10 +188,10 @@ impl OpenOutbox {
         }
     }
 
-    pub(super) fn entries(&mut self, only: Option<MessageState>) -> Result<Vec<Entry>, StoreError> {
+    pub(super) fn page(&mut self, page: &Page) -> Result<Vec<Entry>, StoreError> {
         match self {
-            Self::Sqlite(outbox) => outbox.entries(only),
-            Self::Postgres(store, runtime) => runtime.block_on(store.entries(only)),
+            Self::Sqlite(outbox) => outbox.page(page),
+            Self::Postgres(store, runtime) => runtime.block_on(store.page(page)),
         }
     }
 
@@ -193,6 +206,13 @@ impl OpenOutbox {
         match self {
             Self::Sqlite(outbox) => outbox.trail(id),
             Self::Postgres(store, runtime) => runtime.block_on(store.trail(id)),
+        }
+    }
+
+    pub(super) fn judge_all(&mut self, verdicts: &[Verdict]) -> Result<Judged, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.judge_all(verdicts, SystemClock.wall()),
+            Self::Postgres(store, runtime) => runtime.block_on(store.judge_all(verdicts)),
         }
     }
 

@@ -105,6 +105,11 @@ impl Script {
         self
     }
 
+    /// After how many failures a message is given up.
+    pub fn setting_attempts(&self) -> u32 {
+        self.setting.attempts
+    }
+
     /// Demands that `oracle` reports exactly the events that are marked as bad.
     #[track_caller]
     pub fn check(&self, oracle: &Oracle) {
@@ -407,6 +412,13 @@ impl Script {
     pub fn job_registered(self, job: u32, cursor: u64) -> Self {
         let (job, cursor, token) = (JobNo(job), WallTime { unix_ms: cursor }, Token(1));
         self.push(Kind::Job(JobEvent::Registered { job, cursor, token }))
+    }
+
+    /// When the database's clock shows `now`.
+    pub fn job_set_back(self, token: u64, job: u32, to: u64, now: u64) -> Self {
+        let (job, token) = (JobNo(job), Token(token));
+        let (to, now) = (WallTime { unix_ms: to }, WallTime { unix_ms: now });
+        self.push(Kind::Job(JobEvent::SetBack { job, to, token, now }))
     }
 
     /// As soon as they are late.
