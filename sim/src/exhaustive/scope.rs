@@ -33,7 +33,7 @@ pub enum Anew {
 pub enum Effort {
     /// In every run of the tests.
     Seconds,
-    /// Before every merge.
+    /// Every night, and by `cargo sim exhaustive`.
     Minutes,
     /// When asked for by name.
     Hours,
@@ -346,6 +346,7 @@ pub const SCOPES: &[Scope] = &[
         drops: 1,
         campaigns: 2,
         broken: &[(0, 1)],
+        effort: Effort::Minutes,
         ..Scope::BASE
     },
     Scope {

@@ -5,7 +5,7 @@
 //! Each goes over the history once and keeps no text unless it found something, because they all
 //! run after every seed.
 //!
-//! Besides the properties: `guards` knows which guard is valid when, `gaps` when none is, `ground` what the world lets the
+//! Besides the properties: `backlog` tells a standstill from work that takes its time; `guards` knows which guard is valid when, `gaps` when none is, `ground` what the world lets the
 //! nodes do and `chances` when that was enough to lead, `pace` how long things may take, `shares` which worker's permission, `claims` which claim stands, `assigned` which
 //! claim of a worker others may doubt,
 //! `lost` what a store lost that it had acknowledged, `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message,
@@ -13,6 +13,7 @@
 //! for the tests.
 
 mod assigned;
+mod backlog;
 mod chances;
 mod claims;
 mod d1_one_effect;
@@ -38,6 +39,7 @@ mod guards;
 mod j1_one_run_an_instant;
 mod j2_no_overlap;
 mod j3_every_instant_ends;
+mod j4_jobs_go_on;
 mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
 mod l3_release_after_the_last_act;
@@ -77,10 +79,12 @@ use fencepost::NodeId;
 use crate::faults::plan::PlannedJob;
 use crate::history::{History, Kind, SimTime};
 
+pub use backlog::Unfinished;
 pub use chances::{Outage, outage};
 pub use gaps::{Gap, Held, gaps_in, held_in};
 pub use pace::Pace;
 pub use report::MAX_VIOLATIONS;
+pub use v3_every_message_ends::unfinished;
 
 /// What the oracles know about the run besides its history.
 #[derive(Debug, Clone)]
@@ -186,6 +190,7 @@ pub const ALL: &[Oracle] = &[
     j1_one_run_an_instant::ORACLE,
     j2_no_overlap::ORACLE,
     j3_every_instant_ends::ORACLE,
+    j4_jobs_go_on::ORACLE,
     w1_one_live_assignment::ORACLE,
     w2_newest_epoch::ORACLE,
     w3_deposed_leaders_assign_nothing::ORACLE,
