@@ -172,7 +172,7 @@ mutants! {
         DoubtOvertaken = 46, "doubt_overtaken", ["D6"],
             "Kafka's notes on max.in.flight.requests.per.connection";
         /// When a message is due again is believed, though the store's clock was ahead when it was written.
-        NotBeforeTrusted = 71, "not_before_trusted", ["V3", "V6"],
+        NotBeforeTrusted = 55, "not_before_trusted", ["V3", "V6"],
             "this outbox, until its clock was set wrong on purpose";
     }
     delivery {
@@ -191,17 +191,17 @@ mutants! {
         /// A dispatcher whose store did not answer looks no more until it has a new guard.
         StopsLooking = 61, "stops_looking", ["V6", "V3"], "pollers that die with their first exception";
         /// What a sink that refuses everything says of a message is taken for the message's fault.
-        SickSinkKillsMessages = 70, "sick_sink_kills_messages", ["D7"],
+        SickSinkKillsMessages = 51, "sick_sink_kills_messages", ["D7"],
             "this delivery, beside a web server that answered 404 for nine seconds";
         /// A sink that refused everything once is not tried again.
-        PauseNeverProbes = 71, "pause_never_probes", ["V3", "V6"], "circuit breakers that never close";
+        PauseNeverProbes = 52, "pause_never_probes", ["V3", "V6"], "circuit breakers that never close";
         /// What is claimed under the living token, and by nobody's doing, stays claimed.
         OwnOrphanedClaimsForgotten = 50, "own_orphaned_claims_forgotten", ["V3", "V6"],
             "this project, by a trial";
     }
     jobs {
         /// A cursor that was written while the store's clock was ahead holds its job until that time comes.
-        CursorTrusted = 70, "cursor_trusted", ["J4"], "this scheduler, in its first version";
+        CursorTrusted = 53, "cursor_trusted", ["J4"], "this scheduler, in its first version";
     }
     work {
         /// A unit of work is given to another worker before the first one has let go of it.
