@@ -105,6 +105,9 @@ mod simulated {
         ("roll_called", "a voter asked the store to start a new generation"),
         ("on_stored_roll", "a rejoining voter found its boot on the roll in the store"),
         ("generation_ended", "a voter met a newer generation and dropped its state"),
+        ("generation_not_believed", "a peer's newer generation was not believed on its word"),
+        ("begun_anew_when_contradicted", "a voter gave up what a majority or the store denied"),
+        ("observer_came_back", "an observer that was misled followed the real leader again"),
         ("all_voters_start_anew", "without a store, all voters had forgotten everything"),
         ("forgot_with_the_others", "without a store, too few remembered for the others to rejoin"),
         (

@@ -31,6 +31,8 @@ mod names;
 mod planted;
 #[path = "processes/shared.rs"]
 mod shared;
+#[path = "processes/unread.rs"]
+mod unread;
 #[path = "processes/verdicts.rs"]
 mod verdicts;
 #[path = "processes/wiped.rs"]

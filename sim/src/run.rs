@@ -119,6 +119,7 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
         stable: plan.stable,
         delivers: plan.workload.is_some(),
         jobs: plan.jobs.clone(),
+        lies_last: lies_last(plan),
     };
     let violations = oracles::check_all(history, &setting);
     if !violations.is_empty() {
@@ -138,6 +139,14 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
         return Verdict::Vacuous(vec!["no job ran".to_owned()]);
     }
     Verdict::Ok
+}
+
+/// How long after a lie somebody may still act on it: until an observer comes back to the real leader, or
+/// a voter begins anew that it led astray, and until a lease that it gave has ended. See
+/// `fencepost::election`.
+fn lies_last(plan: &Plan) -> Duration {
+    let t = &plan.timing;
+    t.election_timeout * 8 + t.promise + t.quarantine
 }
 
 struct Run<'a> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock_watch::RateBound;
 use super::config::ConfigId;
+use super::doubts::Doubts;
 use super::effect::{Effect, Rejoins, SteppedDown, append};
 use super::envelope::Envelopes;
 use super::hard_state::HardState;
@@ -100,6 +101,7 @@ pub struct Election {
     pub(super) neighbours: Vec<ConfigId>,
     /// The other voters that were last heard to remember nothing, and when.
     pub(super) forgetful: Vec<(NodeId, Instant)>,
+    pub(super) doubts: Doubts,
     /// Stopping: it campaigns no more.
     pub(super) leaving: bool,
     pub(super) view: Arc<View>,
@@ -199,6 +201,7 @@ impl Election {
             campaign_at,
             neighbours: Vec::new(),
             forgetful: Vec::new(),
+            doubts: Doubts::default(),
             leaving: false,
             suspects: Arc::default(),
             jitter,
@@ -215,6 +218,7 @@ impl Election {
             // Not even its own generation is believed: only what it hears from now on. Its term
             // can do no harm.
             election.heard = Generation::NONE;
+            election.hard.term = election.hard.term.min(Term::MAX);
             election.forget(now, reason);
         } else if mutant!(RestartedLeaderResumes) && election.hard.vote == Some(election.me()) {
             let give_up = now.plus(election.fixed.nanos.election_timeout);

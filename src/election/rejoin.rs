@@ -9,14 +9,16 @@
 
 use std::sync::Arc;
 
+use super::config::ColdStart;
+use super::doubts::Doubts;
 use super::effect::{Effect, Event, Rejoins, SteppedDown};
 use super::hard_state::HardState;
 use super::known::CrashVector;
 use super::machine::{Election, State};
 use super::message::{Body, Message};
-use super::quorum;
 use super::roll::Roll;
 use super::settings::Nanos;
+use super::{MAX_FORMER_VOTERS, quorum};
 use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
 use crate::probe::{mutant, reach};
 use crate::time::Instant;
@@ -58,6 +60,11 @@ impl Rejoining {
         now < self.quarantine_until
     }
 
+    /// Whether the store, or the answers of enough others, say that this is the generation.
+    pub(super) fn is_confirmed(&self, heard: Generation) -> bool {
+        self.registering.is_some() || self.cold.is_in(heard)
+    }
+
     pub(super) fn registers_as(&self) -> Option<Incarnation> {
         self.registering.as_ref().map(|registering| registering.incarnation)
     }
@@ -95,6 +102,7 @@ impl Election {
         self.leader = None;
         self.view = Arc::clone(&self.fixed.no_view);
         self.forgetful.clear();
+        self.doubts = Doubts::default();
         let quarantine_until = now.plus(self.fixed.nanos.quarantine);
         self.promised_to = None;
         self.promised_until = match mutant!(NoQuarantine) {
@@ -118,6 +126,10 @@ impl Election {
         self.step_down(now, SteppedDown::Deposed, effects);
         if reason != Rejoins::OlderGeneration {
             self.nonce = self.nonce.wrapping_add(1);
+        }
+        if reason == Rejoins::Contradicted {
+            // It may be what keeps this node apart from the others.
+            self.hard.term = Term::ZERO;
         }
         self.forget(now, reason);
         self.persist(effects);
@@ -182,7 +194,12 @@ impl Election {
             // Who is in no generation has no answer to give.
             _ if generation == Generation::NONE => {}
             Body::RollCall { ref roll } if roll.generation == generation => {
-                self.on_roll(now, roll, effects);
+                // Only the store knows whom it lists in a generation that it counts.
+                if self.fixed.config.cold_start == ColdStart::ByStore && !mutant!(RollListsNodes) {
+                    self.look(now, effects);
+                } else if roll.is_of_all() || mutant!(RollListsNodes) {
+                    self.on_roll(now, roll, effects);
+                }
             }
             Body::Known { to, incarnation } if to == me => {
                 self.on_known(now, from.node, incarnation, effects);
@@ -216,9 +233,10 @@ impl Election {
         }
         let highest = rejoining.answers.iter().map(|(_, known)| known.0).max();
         // There is a next one: a node does not start that often, unless somebody lies.
-        let Some(next) = highest.unwrap_or_default().checked_add(1) else {
+        let next = highest.unwrap_or_default() + 1;
+        if next > Incarnation::MAX.0 {
             return rejoining.forget_answers();
-        };
+        }
         let incarnation = Incarnation(next);
         rejoining.registering = Some(Registering {
             incarnation,
@@ -266,6 +284,7 @@ impl Election {
         }
         let identity = Identity { node: me, incarnation };
         registering.known.learn(identity);
+        registering.known.keep(&self.fixed.config.voters, MAX_FORMER_VOTERS);
         let hard = HardState {
             generation: self.heard,
             config: self.fixed.id,
@@ -350,10 +369,19 @@ impl Election {
         effects: &mut Vec<Effect>,
     ) {
         if heard > self.heard {
-            return self.meet_newer(now, heard, effects);
+            if mutant!(GenerationBelievedAtOnce) {
+                return self.meet_newer(now, heard, effects);
+            }
+            // Whoever asks takes no answer of an older generation, and believes in it no longer than
+            // that lasts.
+            self.look(now, effects);
         }
         let to = Boot { node, nonce };
         let incarnation = self.hard.known.of(node);
+        if incarnation >= Incarnation::MAX {
+            // Somebody made that up, and there is none above it to give away.
+            return self.drop_state(now, Rejoins::Contradicted, effects);
+        }
         let roll = &self.hard.roll;
         let first = incarnation == Incarnation::FIRST || mutant!(RollListsNodes);
         let listed = match mutant!(RollListsNodes) {

@@ -112,6 +112,12 @@ mutants! {
         RollListsNodes = 45, "roll_lists_nodes", ["E1", "E2"], "models of this protocol";
         /// The clock of a voter is compared with that of its process before.
         BootsShareAClock = 47, "boots_share_a_clock", ["L6"], "this election, until the testbed's clocks began anew";
+        /// A newer generation is believed as soon as one peer speaks of it.
+        GenerationBelievedAtOnce = 71, "generation_believed_at_once", ["V1", "V2"],
+            "this election, until a single packet stopped it";
+        /// A term is followed however far ahead it lies.
+        TermJumpUnbounded = 72, "term_jump_unbounded", ["V1"],
+            "this election, whose bound two packets got round";
     }
     cluster {
         /// A lease is over when its timer fires, whatever the clock says.
