@@ -8,7 +8,7 @@ use super::effect::{Effect, Event, Ignored, Rejoins};
 use super::machine::{Election, State};
 use super::message::{Body, Message};
 use super::{ColdStart, ConfigId, MAX_VOTERS};
-use crate::id::{Generation, Identity, NodeId, Term};
+use crate::id::{Generation, Identity, Incarnation, NodeId, Term};
 use crate::probe::{mutant, reach};
 use crate::time::Instant;
 
@@ -81,7 +81,8 @@ impl Election {
             }
             if message.term > self.hard.term {
                 ignore(Ignored::TermTooFarAhead, effects);
-                return self.refuse_far(message, effects);
+                self.refuse_far(message, effects);
+                return self.follow_far(now, message, effects);
             }
         } else if !rejoins {
             self.doubts.agrees(message.from.node);
@@ -109,7 +110,10 @@ impl Election {
         if from.incarnation < newest {
             reach!("message_of_superseded_incarnation");
             ignore(Ignored::Superseded, effects);
-            if !matches!(body, Body::Superseded { .. }) {
+            // Two voters of which each takes the other's life for over would never hear so otherwise.
+            if let Body::Superseded { to, by } = *body {
+                self.on_superseded(now, to, by, effects);
+            } else {
                 self.send(from.node, Body::Superseded { to: from, by: newest }, effects);
             }
             return;
@@ -181,11 +185,7 @@ impl Election {
             }
             Body::TakeOver { to } => self.on_take_over(now, from, term, to, effects),
             Body::Leaving => self.on_voter_leaving(now, voter),
-            Body::Superseded { to, by } => {
-                if to == self.me() && by > to.incarnation {
-                    self.drop_state(now, Rejoins::Superseded, effects);
-                }
-            }
+            Body::Superseded { to, by } => self.on_superseded(now, to, by, effects),
             // For those that rejoin, for those that are nobody yet, or seen to already.
             Body::Rejoining { .. }
             | Body::Register { .. }
@@ -195,6 +195,18 @@ impl Election {
             | Body::NewerGeneration
             | Body::Voters { .. }
             | Body::Observing => {}
+        }
+    }
+
+    fn on_superseded(
+        &mut self,
+        now: Instant,
+        to: Identity,
+        by: Incarnation,
+        effects: &mut Vec<Effect>,
+    ) {
+        if to == self.me() && by > to.incarnation {
+            self.drop_state(now, Rejoins::Superseded, effects);
         }
     }
 

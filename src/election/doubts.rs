@@ -6,6 +6,9 @@
 //! of a newer one, because it becomes operational by the answers of a majority only; but not once
 //! the store, or so many answers, have confirmed the one that it has heard of.
 //!
+//! A voter that stays too far ahead in term draws the others along, one bounded step after another, in
+//! case that they need each other and neither is alone.
+//!
 //! Whoever is alone with what it believes begins anew, as if it had been wiped, which is as safe as
 //! any wipe: when enough others have spoken for some time, without a break, from one place that is
 //! not its own, or when the store has denied for as long what a rejoining voter has heard of.
@@ -34,6 +37,8 @@ pub(super) struct Doubts {
     since: Option<(Generation, Instant)>,
     /// Since when the store has been in an older generation than a rejoining voter has heard of.
     denied_since: Option<Instant>,
+    /// A voter that has been too far ahead in term: who, since when, and when it was heard last.
+    ahead: Option<(NodeId, Instant, Instant)>,
     /// The store is not asked about a claim before this.
     next_look: Instant,
 }
@@ -181,6 +186,36 @@ impl Election {
         };
         self.begin_anew(now, there, effects);
         true
+    }
+
+    /// A voter is too far ahead in term. Once it has been for long enough, and while nobody leads this
+    /// node, goes a step towards it.
+    pub(super) fn follow_far(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        effects: &mut Vec<Effect>,
+    ) {
+        let window = CONTRADICTED_FOR * self.fixed.nanos.election_timeout;
+        let node = message.from.node;
+        let led = self.leader.is_some() || self.lease_until().is_some();
+        let since = match self.doubts.ahead {
+            _ if led => now,
+            Some((ahead, since, last)) if now.since(last) < window => {
+                if ahead != node {
+                    return;
+                }
+                since
+            }
+            _ => now,
+        };
+        self.doubts.ahead = Some((node, since, now));
+        if now.since(since) >= window {
+            reach!("followed_far_ahead");
+            self.doubts.ahead = None;
+            let step = Term(self.hard.term.0 + MAX_TERM_JUMP);
+            self.adopt_term(now, step.min(message.term), None, effects);
+        }
     }
 
     /// The store is in that generation, or was when it was asked. A rejoining voter that has heard of

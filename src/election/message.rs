@@ -187,6 +187,7 @@ impl Body {
             self,
             Self::Rejoining { .. }
                 | Self::Register { .. }
+                | Self::Superseded { .. }
                 | Self::Voters { .. }
                 | Self::Observing
                 | Self::Leaving

@@ -161,20 +161,35 @@ impl Election {
     }
 
     fn broadcast_register(&self, effects: &mut Vec<Effect>) {
+        for &voter in &self.fixed.config.voters {
+            if voter != self.fixed.config.me {
+                self.say_registering(voter, Body::Register { nonce: self.nonce }, effects);
+            }
+        }
+    }
+
+    /// Tells those whose answers do not count, because another one knows their lives to be over. They may
+    /// not have heard so, and if nobody told them, nobody could rejoin.
+    fn tell_superseded(&self, effects: &mut Vec<Effect>) {
         let State::Rejoining(rejoining) = &self.state else { return };
         let Some(registering) = &rejoining.registering else { return };
-        let from = Identity { node: self.fixed.config.me, incarnation: registering.incarnation };
-        for &voter in self.fixed.config.voters.iter().filter(|voter| **voter != from.node) {
-            let message = Message {
-                from,
-                generation: self.heard,
-                config: self.fixed.id,
-                promise: self.fixed.keeps_promises,
-                term: self.hard.term,
-                body: Body::Register { nonce: self.nonce },
-            };
-            effects.push(Effect::Send { to: voter, message: Box::new(message) });
+        for &to in &registering.by {
+            let by = registering.known.of(to.node);
+            if by > to.incarnation {
+                self.say_registering(to.node, Body::Superseded { to, by }, effects);
+            }
         }
+    }
+
+    /// Says something as the incarnation that it registers.
+    fn say_registering(&self, to: NodeId, body: Body, effects: &mut Vec<Effect>) {
+        let State::Rejoining(rejoining) = &self.state else { return };
+        let Some(incarnation) = rejoining.registers_as() else { return };
+        let from = Identity { node: self.fixed.config.me, incarnation };
+        let (generation, config) = (self.heard, self.fixed.id);
+        let (promise, term) = (self.fixed.keeps_promises, self.hard.term);
+        let message = Message { from, generation, config, promise, term, body };
+        effects.push(Effect::Send { to, message: Box::new(message) });
     }
 
     /// A message to this rejoining voter.
@@ -280,7 +295,7 @@ impl Election {
         let known = &registering.known;
         let count = registering.by.iter().filter(|v| v.incarnation >= known.of(v.node)).count();
         if count < needed {
-            return;
+            return self.tell_superseded(effects);
         }
         let identity = Identity { node: me, incarnation };
         registering.known.learn(identity);

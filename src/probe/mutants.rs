@@ -182,5 +182,8 @@ mutants! {
     work {
         /// A unit of work is given to another worker before the first one has let go of it.
         RevocationNotAwaited = 37, "revocation_not_awaited", ["W1", "W2"], "KAFKA-16147";
+        /// A worker keeps the units that it was given, although it never says that it holds them.
+        IdlersKeepTheirUnits = 73, "idlers_keep_their_units", ["V3"],
+            "this distribution, until somebody made workers up";
     }
 }

@@ -177,6 +177,7 @@ impl Cluster {
                     me: node,
                     listen: (!self.places.is_observer(place)).then(|| socket(place)),
                     voters,
+                    observers: None,
                     process: u64::from(boot),
                 };
                 let bound = TcpTransport::bind(config).await;

@@ -106,6 +106,17 @@ fn only_the_life_that_is_meant_is_superseded() {
     assert_eq!(mine.rejoins(), Some(Rejoins::Superseded));
 }
 
+/// Two voters of which each takes the other's life for over must both hear of it, or they never speak
+/// again.
+#[test]
+fn word_of_ones_end_counts_from_whoever_is_over_too() {
+    let mut mine = voter(3);
+    let me = mine.me();
+    hear(&mut mine, AWAKE, life(2, 4), Body::PreVote);
+    hear(&mut mine, AWAKE, life(2, 1), Body::Superseded { to: me, by: Incarnation(3) });
+    assert_eq!(mine.rejoins(), Some(Rejoins::Superseded));
+}
+
 /// Two nodes of which each takes the other for late must not answer each other for ever.
 #[test]
 fn who_speaks_of_an_older_generation_is_told_once() {

@@ -161,6 +161,26 @@ fn who_is_too_far_ahead_is_refused_and_told_so() {
     }
 }
 
+/// If neither is alone, they need each other: whoever stays far ahead is followed step by step.
+#[test]
+fn who_stays_far_ahead_draws_the_others_along() {
+    let mut mine = voter(3);
+    let far = mine.term().0 + 3 * MAX_TERM_JUMP;
+    let mut steps = Vec::new();
+    for half in 0..40 {
+        let now = AWAKE.plus(half * TIMEOUT / 2);
+        let before = mine.term();
+        hear_in(&mut mine, now, far, life(2, 1), Body::PreVote);
+        if mine.term() > before {
+            steps.push((half, mine.term().0));
+        }
+    }
+    // The last step is none that is too far.
+    let jump = MAX_TERM_JUMP;
+    assert_eq!(steps, [(8, jump), (17, 2 * jump)]);
+    assert!(!mine.is_far(Term(far)));
+}
+
 /// An incarnation at the limit is one that nobody can follow, so that whoever knows it gives it up.
 #[test]
 fn an_incarnation_that_is_used_up_is_forgotten() {

@@ -162,3 +162,17 @@ fn a_roll_is_not_believed_on_a_peers_word() {
     calls(&mut mine, AWAKE, roll.clone(), roll.generation);
     assert_eq!(mine.rejoins(), None, "{roll:?}");
 }
+
+/// Whoever answers and whose life another one knows to be over is told so: of two followers, neither
+/// hears the other.
+#[test]
+fn who_cannot_count_an_answer_says_why() {
+    let mut mine = asking();
+    knows(&mut mine, AWAKE, 2, 0);
+    knows(&mut mine, AWAKE, 3, 0);
+    assert_eq!(registers(&mut mine, AWAKE, 2, &[life(3, 5)]), []);
+    let effects = registers(&mut mine, AWAKE, 3, &[]);
+    let told = Body::Superseded { to: life(3, 1), by: Incarnation(5) };
+    assert_eq!(sent(&effects), [(name(3), &told)]);
+    assert!(mine.rejoins().is_some());
+}
