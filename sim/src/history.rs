@@ -9,6 +9,7 @@ mod job;
 mod kind;
 mod open_runs;
 mod work;
+mod world;
 
 use std::hash::{Hash, Hasher};
 
@@ -19,6 +20,7 @@ pub use self::job::{ActionEnd, JobEvent, JobNo, JobRun, Look};
 pub use self::kind::Kind;
 pub use self::open_runs::OpenRuns;
 pub use self::work::WorkEvent;
+pub use self::world::{LinkState, Spot, WorldEvent};
 
 /// True time: nanoseconds since the simulation began. No node can read it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

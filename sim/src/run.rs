@@ -17,7 +17,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::faults::generate;
 use crate::faults::plan::{Fault, Plan, Start, Workload};
 use crate::history::{Event, History, JobEvent, Kind, MessageNo, Phase, WorkEvent};
-use crate::oracles::{self, Setting, SinkKind, Violation};
+use crate::oracles::{self, Outage, Pace, Setting, SinkKind, Violation};
 use crate::report::log;
 use crate::scenario::Scenario;
 use crate::streams::stream;
@@ -77,6 +77,8 @@ pub struct RunOutcome {
     pub verdict: Verdict,
     /// All events.
     pub history: History,
+    /// Time without a valid guard.
+    pub outage: Outage,
     /// How often each of the product's reach points was reached, in the order of [`REACH_POINTS`].
     pub reach: [u32; REACH_POINTS.len()],
     /// Where messages went, if there were any.
@@ -105,13 +107,16 @@ pub fn run_plan(plan: &Plan, options: &RunOptions) -> RunOutcome {
     let names = plan.nodes().map(|node| node.to_string());
     let names = names.chain(["db".to_owned(), "sink".to_owned()]);
     let history = if options.log { log::with_log(names, run) } else { run() };
-    let verdict = judge(plan, &history);
+    let setting = setting(plan);
+    let verdict = judge(plan, &history, &setting);
+    let outage = oracles::outage(&history, &setting);
     let sink = plan.workload.map(|workload| workload.sink);
-    RunOutcome { seed: plan.seed, verdict, history, reach: probe::reach_counts(), sink }
+    RunOutcome { seed: plan.seed, verdict, history, outage, reach: probe::reach_counts(), sink }
 }
 
-fn judge(plan: &Plan, history: &History) -> Verdict {
-    let setting = Setting {
+/// What the oracles are told of a plan.
+pub fn setting(plan: &Plan) -> Setting {
+    Setting {
         voters: plan.voter_nodes().collect(),
         sink: plan.workload.map_or(SinkKind::Plain, |workload| workload.sink),
         attempts: plan.workload.map_or(1, |workload| workload.handling.attempts),
@@ -120,8 +125,13 @@ fn judge(plan: &Plan, history: &History) -> Verdict {
         delivers: plan.workload.is_some(),
         jobs: plan.jobs.clone(),
         lies_last: lies_last(plan),
-    };
-    let violations = oracles::check_all(history, &setting);
+        pace: Pace::of(plan),
+        outage: plan.outage,
+    }
+}
+
+fn judge(plan: &Plan, history: &History, setting: &Setting) -> Verdict {
+    let violations = oracles::check_all(history, setting);
     if !violations.is_empty() {
         return Verdict::Violated(violations);
     }

@@ -82,6 +82,7 @@ impl Case {
             horizon: Duration::from_secs(12),
             heal: Duration::from_secs(15),
             stable: false,
+            outage: None,
             faults: vec![PlannedFault::at(GOES_AT + phase, fault)],
         }
     }

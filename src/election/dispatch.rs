@@ -49,6 +49,7 @@ impl Election {
         message: &Message,
         effects: &mut Vec<Effect>,
     ) {
+        self.heard_from.note(voter, self.fixed.config.voters.len(), now, message);
         // A voter that rejoins is in no generation, and is nobody yet.
         let rejoins = message.generation == Generation::NONE;
         if !rejoins && message.generation != self.heard {

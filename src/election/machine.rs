@@ -17,6 +17,7 @@ use super::observers::Observing;
 use super::rejoin::Rejoining;
 use super::roll::Roll;
 use super::settings::{Fixed, Nanos, Settings};
+use super::stall::Heard;
 use super::vote::Poll;
 use super::{Config, ConfigError, quorum};
 use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
@@ -107,6 +108,8 @@ pub struct Election {
     pub(super) view: Arc<View>,
     /// The voters whose clocks this node last saw outside the bound.
     pub(super) suspects: Arc<Vec<NodeId>>,
+    /// When each voter was last heard: for people.
+    pub(super) heard_from: Heard,
     jitter: Jitter,
     envelopes: Envelopes,
 }
@@ -204,6 +207,7 @@ impl Election {
             doubts: Doubts::default(),
             leaving: false,
             suspects: Arc::default(),
+            heard_from: Heard::default(),
             jitter,
             envelopes: Envelopes::default(),
         };

@@ -20,7 +20,7 @@
 //! pass; `doubts` which claims are believed; `vote` polls and votes;
 //! `lead` heartbeats and the lease; `clock_watch` the rates of clocks; `known` the crash vector;
 //! `rejoin` recovery; `roll` and `cold_start` generations; `handover` the graceful stop; `observers`
-//! nodes without a vote; `timeless` what model checkers see.
+//! nodes without a vote; `stall` why nobody leads; `timeless` what model checkers see.
 
 mod clock_watch;
 mod cold_start;
@@ -41,6 +41,7 @@ pub mod quorum;
 mod rejoin;
 mod roll;
 mod settings;
+mod stall;
 #[cfg(test)]
 mod testing;
 mod timeless;
@@ -56,6 +57,7 @@ pub use machine::{Election, Input, Role};
 pub use message::{Body, Message, Release, View};
 pub use observers::MAX_OBSERVERS;
 pub use roll::Roll;
+pub use stall::{Stall, Wanting};
 
 /// The most voters a cluster can have.
 pub const MAX_VOTERS: usize = 15;

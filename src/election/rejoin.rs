@@ -56,6 +56,10 @@ impl Rejoining {
         self.next_ask.max(self.quarantine_until)
     }
 
+    pub(super) fn quarantine_until(&self) -> Instant {
+        self.quarantine_until
+    }
+
     pub(super) fn is_quarantined(&self, now: Instant) -> bool {
         now < self.quarantine_until
     }
@@ -420,7 +424,7 @@ impl Election {
         self.send(from.node, Body::Registered { to, incarnation, known }, effects);
     }
 
-    fn answers_needed(&self) -> usize {
+    pub(super) fn answers_needed(&self) -> usize {
         quorum::to_rejoin(self.fixed.config.voters.len())
     }
 }

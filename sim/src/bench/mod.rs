@@ -73,6 +73,7 @@ impl Load {
             horizon: HORIZON,
             heal: Duration::from_secs(15),
             stable: false,
+            outage: None,
             faults: Vec::new(),
         }
     }

@@ -68,6 +68,7 @@ summed up.
 
 Examples:
   cargo sim report 0.jsonl 1.jsonl            the summary of two shards
+  cargo sim report *.jsonl --outages          and for how long nobody could act
   cargo sim report *.jsonl --reach            and which rare situations came up, and where
   cargo sim report *.jsonl --html run.html --pages
                                               a page, with a diagram of each seed that failed
@@ -195,6 +196,10 @@ pub struct EndingArguments {
     /// With --html: show this table of planted bugs, which `cargo sim mutants --table` has written
     #[arg(long, value_name = "FILE", requires = "html")]
     pub zoo: Option<PathBuf>,
+    /// Show the time without a valid guard by scenario, the worst first; with =FILE: write it as
+    /// Markdown to this file
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub outages: Option<PathBuf>,
     /// Show how often each reach point was reached, and by which scenarios
     #[arg(long)]
     pub reach: bool,

@@ -12,6 +12,7 @@ use super::{Exit, find, pages, say, say_line};
 use crate::report::finding::Finding;
 use crate::report::html::run::RunPage;
 use crate::report::junit;
+use crate::report::outages::OutageTable;
 use crate::report::reach::{ReachTable, Required};
 use crate::report::text::{Paint, wrap};
 use crate::report::total::Total;
@@ -24,6 +25,8 @@ pub struct Conclusion {
     /// The page's file, if the pages of failing seeds are to be written beside it.
     pages: Option<PathBuf>,
     zoo: Option<Table>,
+    /// Whether to show the table of outages, and the file that it is to be written to.
+    outages: Option<Option<Lines>>,
     reach: bool,
     required: Option<Required>,
 }
@@ -34,9 +37,14 @@ impl Conclusion {
         let required = arguments.require_reach.as_deref().map(required).transpose()?;
         let junit = arguments.junit.as_deref().map(Lines::create).transpose()?;
         let zoo = arguments.zoo.as_deref().map(read_table).transpose()?;
+        let outages = match arguments.outages.as_deref() {
+            None => None,
+            Some(file) if file.as_os_str().is_empty() => Some(None),
+            Some(file) => Some(Some(Lines::create(file)?)),
+        };
         let html = arguments.html.as_deref().map(Lines::create).transpose()?;
         let pages = arguments.html.clone().filter(|_| arguments.pages);
-        Ok(Self { junit, html, pages, zoo, reach: arguments.reach, required })
+        Ok(Self { junit, html, pages, zoo, outages, reach: arguments.reach, required })
     }
 
     /// Tells what all scenarios come to; `notes` are for the page. What a whole search must reach is not
@@ -49,11 +57,20 @@ impl Conclusion {
         paint: Paint,
     ) -> Exit {
         let (mut exit, mut total) = (Exit::Ok, Total::default());
-        let mut table = ReachTable::default();
+        let (mut table, mut outages) = (ReachTable::default(), OutageTable::default());
         for Finding { reference, mutant, report, verdict } in findings {
             total.add(reference, *mutant, report, verdict);
             table.add(reference, &report.stats);
+            outages.add(reference, *mutant, report);
             exit = exit.worse(Exit::from(verdict));
+        }
+        match self.outages {
+            None => {}
+            Some(None) => say(&format!("\n{}", outages.text(paint))),
+            Some(Some(mut file)) => {
+                file.write(outages.markdown().trim_end().to_owned());
+                exit = exit.worse(finish(file));
+            }
         }
         if self.reach {
             say(&format!("\n{}", table.text(paint)));

@@ -103,6 +103,7 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         horizon,
         heal,
         stable: scenario.stable || minor,
+        outage: scenario.expect.outage,
         faults,
     };
     let listed = scenario

@@ -21,7 +21,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use tokio::sync::oneshot;
 
 use super::plan::{DiskMode, Fault, Harm, Links, Noise, PlannedFault, Target, Transport};
-use crate::history::{Kind, SimTime};
+use crate::history::{Kind, SimTime, WorldEvent};
 use crate::streams::stream;
 use crate::world::operator::Operator;
 use crate::world::place::Place;
@@ -343,9 +343,20 @@ impl Injector {
         }
     }
 
+    /// Does that to each of these directions, and tells what they are like from then on.
     fn each(&self, pairs: &[(Place, Place)], act: impl Fn(Place, Place)) {
+        let Cluster { links, places, recorder, .. } = &*self.cluster;
+        let mut changed = Vec::new();
         for &(from, to) in pairs {
+            let before = links.state(from, to);
             act(from, to);
+            let state = links.state(from, to);
+            if state != before {
+                changed.push((places.spot(from), places.spot(to), state));
+            }
+        }
+        if !changed.is_empty() {
+            recorder.record(Kind::World(WorldEvent::Links(changed)));
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Plan {
     pub heal: Duration,
     /// Whether the leader must stay in spite of the faults.
     pub stable: bool,
+    /// How long nobody may act at most, if that is limited.
+    pub outage: Option<Duration>,
     /// The faults: those with a time by time, then those that wait for an event. All have ended at
     /// the horizon.
     pub faults: Vec<PlannedFault>,

@@ -7,6 +7,7 @@ use fencepost::{Boot, Generation, Identity, Instant, NodeId, Term, Token};
 use super::detail::{Arrivals, ClaimEnd, MessageKind, NoEffect, Phase, ProofKind, SendOutcome};
 use super::job::JobEvent;
 use super::work::WorkEvent;
+use super::world::WorldEvent;
 use super::{MessageNo, MessageState};
 
 /// What happened.
@@ -33,6 +34,9 @@ pub enum Kind {
         /// What exactly.
         line: String,
     },
+
+    /// The world lets nodes do more, or less, than before.
+    World(WorldEvent),
 
     // -- the life of a node's process
     /// A process of the node began to run. Boots count from 1.

@@ -25,6 +25,17 @@ impl LocalClock {
         let shown = i128::from(self.reading.0) * 1_000_000;
         shown + passed * (1_000_000 + i128::from(self.ppm)) >= i128::from(deadline.0) * 1_000_000
     }
+
+    /// When the clock shows `deadline`, to the nanosecond; never, if it stands still.
+    pub fn reaches(&self, deadline: Instant) -> SimTime {
+        let rate = 1_000_000 + i128::from(self.ppm);
+        let left = (i128::from(deadline.0) - i128::from(self.reading.0)).max(0) * 1_000_000;
+        if rate <= 0 {
+            return if left > 0 { SimTime(u64::MAX) } else { self.at };
+        }
+        let passed = u64::try_from((left + rate - 1) / rate).unwrap_or(u64::MAX);
+        SimTime(self.at.0.saturating_add(passed))
+    }
 }
 
 /// What one process did as the leader of one term.
@@ -157,6 +168,15 @@ mod tests {
         let fast = LocalClock { at: SimTime(0), reading: Instant(0), ppm: 1 };
         assert!(fast.has_reached(Instant(hour + 3_600_000), SimTime(hour)));
         assert!(!fast.has_reached(Instant(hour + 3_600_001), SimTime(hour)));
+
+        for (clock, deadline) in [(even, 600), (slow, 601), (fast, hour + 3_600_001), (slow, 3)] {
+            let reached = clock.reaches(Instant(deadline));
+            assert!(clock.has_reached(Instant(deadline), reached));
+            let before = SimTime(reached.0 - 1);
+            assert!(deadline == 3 || !clock.has_reached(Instant(deadline), before));
+        }
+        let stopped = LocalClock { ppm: -1_000_000, ..even };
+        assert_eq!(stopped.reaches(Instant(501)), SimTime(u64::MAX));
     }
 
     #[test]

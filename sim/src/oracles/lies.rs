@@ -21,6 +21,8 @@ const EXCUSED: &[(&str, &str)] = &[
     ("M3", "what others know of a node is made up"),
     ("W1", "answers to workers are made up"),
     ("W2", "answers to workers are made up"),
+    ("V5", "a liar can depose whoever leads, again and again"),
+    ("V6", "nobody need lead, or a worker may be led astray"),
 ];
 
 /// Drops what is excused in a history in which somebody lies. `after` is how long what was believed may

@@ -5,13 +5,15 @@
 //! Each goes over the history once and keeps no text unless it found something, because they all
 //! run after every seed.
 //!
-//! Besides the properties: `guards` knows which guard is valid when, `shares` which worker's permission, `claims` which claim stands, `assigned` which
+//! Besides the properties: `guards` knows which guard is valid when, `gaps` when none is, `ground` what the world lets the
+//! nodes do and `chances` when that was enough to lead, `pace` how long things may take, `shares` which worker's permission, `claims` which claim stands, `assigned` which
 //! claim of a worker others may doubt,
 //! `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message,
 //! `windows` when its sink's window is over; `report` collects violations, and `testing` writes histories
 //! for the tests.
 
 mod assigned;
+mod chances;
 mod claims;
 mod d1_one_effect;
 mod d2_delivered_means_one_effect;
@@ -29,6 +31,8 @@ mod f2_floor_rises;
 mod f3_no_claim_below_floor;
 mod f4_floor_across_generations;
 mod few;
+mod gaps;
+mod ground;
 mod guards;
 mod j1_one_run_an_instant;
 mod j2_no_overlap;
@@ -42,6 +46,8 @@ mod lies;
 mod lists;
 mod m1_quorums_intersect;
 mod m3_no_return_of_the_superseded;
+mod outage_limit;
+mod pace;
 mod policies;
 mod report;
 mod s1_one_leader_in_status;
@@ -56,6 +62,8 @@ mod v1_stable_leader;
 mod v2_rejoining_ends;
 mod v3_every_message_ends;
 mod v4_no_chase_of_the_floor;
+mod v5_somebody_leads;
+mod v6_nothing_waits;
 mod w1_one_live_assignment;
 mod w2_newest_epoch;
 mod w3_deposed_leaders_assign_nothing;
@@ -68,6 +76,9 @@ use fencepost::NodeId;
 use crate::faults::plan::PlannedJob;
 use crate::history::{History, Kind, SimTime};
 
+pub use chances::{Outage, outage};
+pub use gaps::{Gap, Held, gaps_in, held_in};
+pub use pace::Pace;
 pub use report::MAX_VIOLATIONS;
 
 /// What the oracles know about the run besides its history.
@@ -89,6 +100,10 @@ pub struct Setting {
     pub jobs: Vec<PlannedJob>,
     /// How long after the last lie what was believed may last.
     pub lies_last: Duration,
+    /// What the bounds of V5 and V6 are computed from.
+    pub pace: Pace,
+    /// How long nobody may act at most, if the scenario says so.
+    pub outage: Option<Duration>,
 }
 
 /// What a simulated sink can do.
@@ -185,6 +200,9 @@ pub const ALL: &[Oracle] = &[
     v2_rejoining_ends::ORACLE,
     v3_every_message_ends::ORACLE,
     v4_no_chase_of_the_floor::ORACLE,
+    v5_somebody_leads::ORACLE,
+    v6_nothing_waits::ORACLE,
+    outage_limit::ORACLE,
 ];
 
 /// Asks every oracle. Sorted by event, then by property.

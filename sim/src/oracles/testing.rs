@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use fencepost::election::{HardState, Role, SteppedDown};
+use fencepost::election::{HardState, Role, SteppedDown, Timing};
 use fencepost::jobs::{Misfire, Overlap};
 use fencepost::store::{Assignment, Epoch, Share, SkipReason, Unit, WorkName};
 use fencepost::{Boot, Generation, Identity, Incarnation, Instant, NodeId, Term, Token, WallTime};
 
-use super::{Oracle, Setting, SinkKind};
-use crate::faults::plan::PlannedJob;
+use super::{Oracle, Pace, Setting, SinkKind};
+use crate::faults::plan::{Network, PlannedJob, Transport};
 use crate::history::{
     ActionEnd, Arrivals, History, JobEvent, JobNo, JobRun, Kind, Look, MessageKind, MessageNo,
     MessageState, Phase, ProofKind, SendOutcome, SimTime, WorkEvent,
@@ -61,6 +61,14 @@ impl Script {
             delivers: true,
             jobs: Vec::new(),
             lies_last: Duration::ZERO,
+            pace: Pace {
+                timing: Timing::default(),
+                network: Network::default(),
+                transport: Transport::Links,
+                store: true,
+                shared: false,
+            },
+            outage: None,
         };
         let script = Self {
             history: History::default(),

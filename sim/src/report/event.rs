@@ -79,6 +79,7 @@ pub fn text(kind: &Kind) -> String {
         Kind::Fault { line, .. } => format!("fault: {line}"),
         Kind::FaultMissed { line } => format!("fault without effect: {line}"),
         Kind::FaultEnded { line } => format!("fault ended: {line}"),
+        Kind::World(event) => event.to_string(),
         Kind::Booted { boot, .. } => format!("process {boot} runs"),
         Kind::Listed { voters, .. } => format!("its voters are n1 to n{voters} from now on"),
         Kind::StopAsked { .. } => "is told to stop".to_owned(),

@@ -8,6 +8,7 @@ pub mod jsonl;
 pub mod junit;
 pub mod log;
 pub mod merge;
+pub mod outages;
 pub mod plan_file;
 pub mod reach;
 pub mod regression_file;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fencepost::Identity;
 use fencepost::probe::REACH_POINTS;
 
+use super::outages::Outages;
 use crate::history::{Event, Kind, MessageState};
 use crate::run::RunOutcome;
 
@@ -77,6 +78,8 @@ pub struct Stats {
     /// How many failovers took how long, in tenths of a second, from the kill of whoever was handed the
     /// last guard to the next guard; those of [`FAILOVER_MAX`] and longer are one.
     pub failovers: BTreeMap<u64, u64>,
+    /// Time without a valid guard.
+    pub outages: Outages,
 }
 
 /// The longest failover that is told apart from longer ones, in tenths of a second.
@@ -119,6 +122,7 @@ impl Stats {
             simulated_ns: events.last().map_or(0, |event| event.at.0),
             events: events.len() as u64,
             reach: Reach(outcome.reach.map(u64::from)),
+            outages: Outages::of(&outcome.outage, outcome.seed),
             ..Self::default()
         };
         let mut elections = 0_u64;
@@ -197,6 +201,7 @@ impl Stats {
         for (sink, messages) in &other.sinks {
             self.sinks.entry(sink).or_default().merge(messages);
         }
+        self.outages.merge(&other.outages);
         for (tenths, count) in &other.failovers {
             *self.failovers.entry(*tenths).or_default() += count;
         }
@@ -252,6 +257,7 @@ mod tests {
     use super::*;
     use crate::faults::plan::node;
     use crate::history::{History, MessageNo, SimTime};
+    use crate::oracles::Outage;
     use crate::run::Verdict;
 
     fn outcome(events: Vec<(u64, Kind)>) -> RunOutcome {
@@ -262,7 +268,14 @@ mod tests {
         let mut reach = [0; REACH_POINTS.len()];
         reach[1] = 3;
         let sink = Some(crate::oracles::SinkKind::Plain);
-        RunOutcome { seed: 9, verdict: Verdict::Ok, history, reach, sink }
+        RunOutcome {
+            seed: 9,
+            verdict: Verdict::Ok,
+            history,
+            outage: Outage::default(),
+            reach,
+            sink,
+        }
     }
 
     fn elected(term: u64) -> Kind {

@@ -83,7 +83,7 @@ fn columns(name: &str, numbers: [String; 8], verdict: &str) -> String {
 }
 
 /// The end of a name says more than its beginning: names can be paths.
-fn clipped(name: &str) -> String {
+pub(super) fn clipped(name: &str) -> String {
     let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let length = name.chars().count();
     if length <= NAME_MAX {

@@ -16,6 +16,8 @@ pub struct Total {
     /// Scenarios of which this shard has no seeds.
     empty: u64,
     first: Option<String>,
+    /// The longest time without a guard, in nanoseconds, and the command that shows it.
+    longest: Option<(u64, String)>,
     missed: Vec<&'static str>,
 }
 
@@ -33,6 +35,11 @@ impl Total {
         self.violated += u64::from(*verdict == BatchVerdict::Violated);
         self.vacuous += u64::from(matches!(verdict, BatchVerdict::Vacuous(_)));
         self.empty += u64::from(*verdict == BatchVerdict::Ok && report.stats.runs == 0);
+        if let Some(worst) = report.stats.outages.worst
+            && self.longest.as_ref().is_none_or(|(lasts, _)| *lasts < worst.lasts)
+        {
+            self.longest = Some((worst.lasts, replay_command(reference, worst.seed, mutant)));
+        }
         if let (None, Some(seed)) = (&self.first, report.failures.first()) {
             self.first = Some(replay_command(reference, seed.seed, mutant));
         }
@@ -92,6 +99,18 @@ impl Total {
                 n(stats.pauses, "pauses"),
             ],
         );
+        let outages = &stats.outages;
+        let secs = |nanos: u64| nanos as f64 / 1e9;
+        let part = 100.0 * secs(outages.sum) / stats.simulated_secs().max(1e-9);
+        let mut none = vec![
+            format!("{} ({part:.2} %) in all", span(secs(outages.sum))),
+            format!("{} of it needless", span(secs(outages.needless))),
+            format!("longest of a run: p50 {:.2} s", outages.quantile(50)),
+            format!("p99 {:.2} s", outages.quantile(99)),
+            format!("worst {:.2} s", outages.worst_secs()),
+        ];
+        none.extend(self.longest.as_ref().map(|(_, command)| command.clone()));
+        row("no guard", none);
         row(
             "messages",
             vec![

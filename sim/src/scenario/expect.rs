@@ -3,7 +3,7 @@
 use fencepost::probe::{Mutant, REACH_POINTS};
 
 use super::Expect;
-use super::field::{Section, Value, count, fixed, names};
+use super::field::{Section, Value, count, duration, fixed, names};
 use super::problem::{Problems, suggest};
 use crate::faults::kind::FAULT_KINDS;
 
@@ -14,7 +14,7 @@ fn properties() -> Vec<&'static str> {
 
 pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<Expect> {
     let section = Section::of("[expect]", value, problems)?;
-    section.only(&["verdict", "reach", "faults", "kills", "leader_changes"], problems);
+    section.only(&["verdict", "reach", "faults", "kills", "leader_changes", "outage"], problems);
     let find = |known: &[&'static str], name: &str| known.iter().find(|k| **k == name).copied();
     let reach_points: Vec<&'static str> = REACH_POINTS.iter().map(|(name, _)| *name).collect();
     let kinds: Vec<&'static str> = FAULT_KINDS.iter().map(|(name, _)| *name).collect();
@@ -32,12 +32,19 @@ pub(super) fn parse(value: &Value, problems: &mut Problems) -> Option<Expect> {
             .and_then(|changes| fixed("leader_changes", changes, &section, problems)),
         None => Some(0),
     };
+    let outage = match section.get("outage") {
+        Some(value) => duration("outage", value, problems)
+            .and_then(|range| fixed("outage", range, &section, problems))
+            .map(Some),
+        None => Some(None),
+    };
     Some(Expect {
         violates: violates?,
         reach: reach?,
         faults: faults?,
         kills: kills?,
         leader_changes: leader_changes?,
+        outage: outage?,
     })
 }
 

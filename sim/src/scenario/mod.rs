@@ -278,6 +278,9 @@ pub struct Expect {
     pub kills: Vec<Mutant>,
     /// How often leadership must change at least over the batch.
     pub leader_changes: u32,
+    /// How long nobody may be able to act at most, in one stretch, from the end of the warm-up to the end
+    /// of each run.
+    pub outage: Option<Duration>,
 }
 
 impl Scenario {

@@ -1,6 +1,7 @@
 //! A plan as a scenario file that reads back to the same plan.
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 use super::Expect;
 use super::units::duration;
@@ -100,10 +101,12 @@ fn write(out: &mut impl Write, plan: &Plan, expect: &Expect) -> fmt::Result {
         writeln!(out, "  {fault},")?;
     }
     writeln!(out, "]")?;
-    expectations(out, expect)
+    expectations(out, expect, plan.outage)
 }
 
-fn expectations(out: &mut impl Write, expect: &Expect) -> fmt::Result {
+/// What is expected of the plan; its longest outage is part of the plan itself.
+fn expectations(out: &mut impl Write, expect: &Expect, outage: Option<Duration>) -> fmt::Result {
+    let expect = &Expect { outage, ..expect.clone() };
     if *expect == Expect::default() {
         return Ok(());
     }
@@ -116,8 +119,11 @@ fn expectations(out: &mut impl Write, expect: &Expect) -> fmt::Result {
     list("reach", &expect.reach)?;
     list("faults", &expect.faults)?;
     list("kills", &expect.kills.iter().map(|mutant| mutant.name()).collect::<Vec<_>>())?;
-    match expect.leader_changes {
-        0 => Ok(()),
-        changes => writeln!(out, "leader_changes = {changes}"),
+    if expect.leader_changes > 0 {
+        writeln!(out, "leader_changes = {}", expect.leader_changes)?;
+    }
+    match outage {
+        Some(limit) => writeln!(out, "outage = \"{}\"", duration(limit)),
+        None => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use fencepost::probe;
 
 use crate::history::History;
+use crate::oracles::Outage;
 use crate::run::{RunOutcome, Verdict};
 
 /// Stack of a seed's thread. Only touched pages cost memory.
@@ -63,6 +64,7 @@ pub fn run_caught(seed: u64, run: impl FnOnce() -> RunOutcome) -> RunOutcome {
             seed,
             verdict: Verdict::Panicked(message),
             history: History::default(),
+            outage: Outage::default(),
             reach: probe::reach_counts(),
             sink: None,
         }
@@ -179,6 +181,7 @@ mod tests {
                 seed: 1,
                 verdict: Verdict::Ok,
                 history: History::default(),
+                outage: Outage::default(),
                 reach: probe::reach_counts(),
                 sink: None,
             }

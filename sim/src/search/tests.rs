@@ -11,7 +11,7 @@ use super::verdict::{FAILURES_KEPT, SEEDS_PER_VACUOUS, VACUOUS_KEPT};
 use super::{Batch, BatchReport, BatchVerdict, Part, Progress, SeedReport, Seeds};
 use crate::faults::plan::node;
 use crate::history::{History, Kind, MessageNo, SimTime};
-use crate::oracles::Violation;
+use crate::oracles::{Outage, Violation};
 use crate::run::{RunOptions, RunOutcome, Verdict};
 use crate::scenario::Scenario;
 
@@ -30,7 +30,14 @@ fn outcome(seed: u64, verdict: Verdict) -> RunOutcome {
     history.push(SimTime(seed), Kind::Enqueued { message, key: None });
     let token = fencepost::Token(1);
     history.push(SimTime(seed), Kind::Effect { message, key: message, token, node: node(1) });
-    RunOutcome { seed, verdict, history, reach: [0; REACH_POINTS.len()], sink: None }
+    RunOutcome {
+        seed,
+        verdict,
+        history,
+        outage: Outage::default(),
+        reach: [0; REACH_POINTS.len()],
+        sink: None,
+    }
 }
 
 fn violated(properties: &[&'static str]) -> Verdict {

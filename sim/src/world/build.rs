@@ -24,7 +24,7 @@ use super::timer::Timer;
 use super::voters::{Cluster, Switches, address};
 use crate::faults::inject::Injector;
 use crate::faults::plan::{DiskMode, Handling, Plan};
-use crate::history::Kind;
+use crate::history::{Kind, WorldEvent};
 use crate::streams::stream;
 
 /// One run's world.
@@ -153,9 +153,13 @@ fn lay_out(plan: &Plan, cluster: &Cluster) {
     for link in &network.links {
         // Links are laid before anybody leads.
         let pairs = cluster.places.pairs(&link.between, &|role| panic!("{role} has no links yet"));
+        let mut told = Vec::new();
         for (from, to) in pairs {
             cluster.links.lengthen(from, to, link.latency);
+            let spot = |place| cluster.places.spot(place);
+            told.push((spot(from), spot(to), cluster.links.state(from, to)));
         }
+        cluster.recorder.record(Kind::World(WorldEvent::Links(told)));
     }
     let mut origins = stream(plan.seed, "clock origins", 0);
     for place in 0..cluster.places.count() {

@@ -90,6 +90,11 @@ impl Disks {
         troubles.remove(mine.expect("it was put there"));
     }
 
+    /// Whether nothing is wrong with it.
+    pub fn works(&self, place: Place) -> bool {
+        self.lock()[place.0].troubles.is_empty()
+    }
+
     /// A process begins.
     pub fn begin(&self, place: Place) {
         self.lock()[place.0].failed = false;

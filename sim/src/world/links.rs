@@ -19,7 +19,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::place::Place;
 use super::timer::{Timer, nanos};
 use crate::faults::plan::{Latency, Noise, Shape};
-use crate::history::{Arrivals, SimTime};
+use crate::history::{Arrivals, LinkState, SimTime};
 
 /// The most messages that wait in one mailbox; more are lost, as in a full socket buffer.
 const MAILBOX_MAX: usize = 4096;
@@ -163,6 +163,19 @@ impl Links {
         let inner = self.lock();
         let inner = inner.as_ref().expect("the links were laid");
         inner.links[from.0 * inner.places + to.0].cuts > 0
+    }
+
+    /// What the direction is like now.
+    pub fn state(&self, from: Place, to: Place) -> LinkState {
+        let inner = self.lock();
+        let inner = inner.as_ref().expect("the links were laid");
+        let Link { delays, cuts, extra, noise } = &inner.links[from.0 * inner.places + to.0];
+        LinkState {
+            cut: *cuts > 0,
+            slowest: delays.high + extra,
+            loss_ppm: noise.loss_ppm,
+            reorders: noise.reorder_ppm > 0,
+        }
     }
 
     /// Makes a direction slower by `by` nanoseconds.

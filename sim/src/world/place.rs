@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fencepost::NodeId;
 
 use crate::faults::plan::{Links, Target};
+use crate::history::Spot;
 
 /// One machine of the simulated world, as an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +57,15 @@ impl Places {
     /// The database or the sink lives there.
     pub fn node(&self, place: Place) -> NodeId {
         self.nodes[place.0]
+    }
+
+    /// The machine, as the history names it.
+    pub fn spot(&self, place: Place) -> Spot {
+        match self.nodes.get(place.0) {
+            Some(node) => Spot::Node(*node),
+            None if place == self.database() => Spot::Database,
+            None => Spot::Sink,
+        }
     }
 
     /// Whether an observer lives there.

@@ -72,6 +72,12 @@ impl Service {
         troubles.remove(mine.expect("it was put there"));
     }
 
+    /// Whether its process runs and answers as it should.
+    pub fn works(&self) -> bool {
+        let inner = self.lock();
+        inner.stops == 0 && inner.troubles.is_empty()
+    }
+
     /// Which of its processes runs, or is awaited.
     pub fn epoch(&self) -> u64 {
         self.lock().epoch

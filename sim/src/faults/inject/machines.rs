@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::Injector;
 use crate::faults::plan::{DiskTrouble, Harm};
-use crate::history::Kind;
+use crate::history::{Kind, WorldEvent};
 use crate::world::clocks::STOPPED;
 use crate::world::place::Place;
+use crate::world::voters::Cluster;
 
 impl Injector {
     pub(super) async fn pause(&self, places: &BTreeSet<Place>, lasts: Duration) {
@@ -77,18 +78,18 @@ impl Injector {
 
     /// Cuts a machine off from all others.
     fn isolate(&self, place: Place) {
-        for other in (0..self.cluster.places.count()).map(Place).filter(|other| *other != place) {
-            self.cut(place, other);
-            self.cut(other, place);
-        }
+        self.each(&self.around(place), |from, to| self.cut(from, to));
     }
 
     /// Takes such a cut away.
     fn join(&self, place: Place) {
-        for other in (0..self.cluster.places.count()).map(Place).filter(|other| *other != place) {
-            self.mend(place, other);
-            self.mend(other, place);
-        }
+        self.each(&self.around(place), |from, to| self.mend(from, to));
+    }
+
+    /// Every direction to and from a machine.
+    fn around(&self, place: Place) -> Vec<(Place, Place)> {
+        let others = (0..self.cluster.places.count()).map(Place).filter(|other| *other != place);
+        others.flat_map(|other| [(place, other), (other, place)]).collect()
     }
 
     /// The process is gone at once for all that can be seen of it, but its end would close its
@@ -141,8 +142,22 @@ impl Injector {
         lasts: Duration,
     ) {
         let disks = &self.cluster.disks;
-        places.iter().for_each(|place| disks.add_trouble(*place, trouble));
+        self.change_disks(places, |place| disks.add_trouble(place, trouble));
         self.wait(lasts).await;
-        places.iter().for_each(|place| disks.remove_trouble(*place, trouble));
+        self.change_disks(places, |place| disks.remove_trouble(place, trouble));
+    }
+
+    /// Does that to each of these disks, and tells which works from then on, or no longer.
+    fn change_disks(&self, places: &BTreeSet<Place>, change: impl Fn(Place)) {
+        let Cluster { disks, places: names, recorder, .. } = &*self.cluster;
+        for &place in places {
+            let before = disks.works(place);
+            change(place);
+            let works = disks.works(place);
+            if works != before {
+                let node = names.node(place);
+                recorder.record(Kind::World(WorldEvent::Disk { node, works }));
+            }
+        }
     }
 }

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use super::Injector;
 use crate::faults::plan::{Case, Service, ServiceTrouble};
-use crate::history::Kind;
+use crate::history::{Kind, Spot, WorldEvent};
 use crate::world::service;
 
 impl Injector {
     pub(super) async fn restart_service(&self, service: Service, down: Duration) {
-        let state = self.state(service);
-        state.stop();
+        self.change(service, service::Service::stop);
         self.wait(down).await;
-        state.start();
+        self.change(service, service::Service::start);
     }
 
     pub(super) async fn trouble_service(
@@ -22,10 +21,24 @@ impl Injector {
         share_ppm: u32,
         lasts: Duration,
     ) {
-        let state = self.state(service);
-        state.add(trouble, share_ppm);
+        self.change(service, |state| state.add(trouble, share_ppm));
         self.wait(lasts).await;
-        state.remove(trouble, share_ppm);
+        self.change(service, |state| state.remove(trouble, share_ppm));
+    }
+
+    /// Does that to a service, and tells whether it works from then on, or no longer.
+    fn change(&self, service: Service, change: impl Fn(&service::Service)) {
+        let state = self.state(service);
+        let before = state.works();
+        change(state);
+        let works = state.works();
+        if works != before {
+            let which = match service {
+                Service::Database => Spot::Database,
+                Service::Sink => Spot::Sink,
+            };
+            self.cluster.recorder.record(Kind::World(WorldEvent::Service { which, works }));
+        }
     }
 
     /// The store's clock is that of the database's machine.

@@ -7,6 +7,8 @@ mod e4;
 mod l1;
 mod v1;
 mod v3;
+mod v5;
+mod v6;
 
 use std::collections::BTreeSet;
 

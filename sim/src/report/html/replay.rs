@@ -6,6 +6,7 @@ use fencepost::probe::Mutant;
 use super::columns::Picture;
 use super::{STYLE, embed, escape, fill};
 use crate::faults::plan::Plan;
+use crate::report::outages::Outages;
 use crate::report::scene::{Lanes, Shown, arrows, focus, spans};
 use crate::report::summary::replay_command;
 use crate::report::text::{grouped, span};
@@ -110,6 +111,7 @@ fn facts(report: &SeedReport) -> String {
         ("simulated", span(stats.simulated_secs())),
         ("events", grouped(stats.events)),
         ("leader changes", grouped(stats.leader_changes)),
+        ("nobody may act", without_guard(&stats.outages)),
         ("restarts", grouped(stats.bounces())),
         ("messages written", grouped(stats.enqueued)),
         ("effects", grouped(stats.effects)),
@@ -120,6 +122,18 @@ fn facts(report: &SeedReport) -> String {
     let pair =
         |(name, value): &(&str, String)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>");
     pairs.iter().map(pair).collect()
+}
+
+/// How long nobody could act, and for how long at most.
+fn without_guard(outages: &Outages) -> String {
+    let sum = outages.sum as f64 / 1e9;
+    match outages.worst {
+        Some(worst) => {
+            let longest = worst.lasts as f64 / 1e9;
+            format!("{sum:.2} s, at most {longest:.2} s, from {} on", worst.at)
+        }
+        None => "never".to_owned(),
+    }
 }
 
 /// What was broken, as items of a list; the script makes them lead to their moments.

@@ -9,6 +9,7 @@ use fencepost::probe::{Mutant, REACH_POINTS};
 use super::{STYLE, chart, escape, fill, zoo};
 use crate::oracles;
 use crate::report::finding::Finding;
+use crate::report::outages::OutageTable;
 use crate::report::reach::ReachTable;
 use crate::report::stats::{Messages, Stats};
 use crate::report::summary::{per_second, replay_command};
@@ -50,6 +51,7 @@ impl RunPage<'_> {
             ("failures", "Seeds that failed", self.failures()),
             ("mutants", "Planted bugs", self.mutants()),
             ("zoo", "The bug zoo", self.zoo.map_or(String::new(), zoo::bugs)),
+            ("outages", "Time without a guard", self.outages()),
             ("failover", "Failovers", chart::failovers(&sum.stats.failovers)),
             ("messages", "Messages by sink", sinks(&sum.stats)),
             ("faults", "Faults", faults(&sum.stats)),
@@ -238,6 +240,42 @@ impl RunPage<'_> {
         }
         let heads = ["bug", "scenario", "seeds", "failed", "first", "meant to break", "broke", ""];
         table(&heads, 2..5, &rows)
+    }
+
+    /// How long nobody could act, by scenario.
+    fn outages(&self) -> String {
+        let mut outages = OutageTable::default();
+        for Finding { reference, mutant, report, .. } in self.findings {
+            outages.add(reference, *mutant, report);
+        }
+        let row = |[name, rest @ .., replay]: [String; 9]| {
+            let numbers = rest.map(|cell| format!("<td class=\"n\">{cell}</td>")).concat();
+            format!(
+                "<tr><td class=\"name\">{}</td>{numbers}<td class=\"name\"><code>{}</code></td></tr>\n",
+                escape(&name),
+                escape(&replay)
+            )
+        };
+        let rows: String = outages.page_rows().into_iter().map(row).collect();
+        if rows.is_empty() {
+            return rows;
+        }
+        let heads = [
+            "scenario",
+            "seeds",
+            "of time",
+            "needless",
+            "p50 s",
+            "p99 s",
+            "worst s",
+            "V5 V6",
+            "the worst",
+        ];
+        format!(
+            "<p class=\"about\">Nobody held a valid guard: all of it as a part of the simulated time, how much \
+             of it somebody could have led, and the longest stretch of each run.</p>\n{}",
+            table(&heads, 1..8, &rows)
+        )
     }
 
     fn reach(&self) -> String {

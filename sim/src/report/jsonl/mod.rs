@@ -32,6 +32,7 @@
 //! | `reach` | object: reach point → count, those that were reached |
 //! | `sink` | `"dedup"`, `"fenced"`, `"plain"`, or null if nothing was sent |
 //! | `failovers` | list of `[tenths of a second, how many failovers took as long]` |
+//! | `outage` | time without a valid guard, from the end of the warm-up to the end: `{sum_ns, longest_ns, longest_at_ns, needless_ns}`; `needless`: how much of it somebody could have led, as V5 has it |
 //!
 //! | key of an `end` | value |
 //! |---|---|
@@ -51,6 +52,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::read::{BatchKey, Parsed, ParsedBatch, Unreadable, parse};
+use crate::oracles::Outage;
 use crate::run::Verdict;
 use crate::scenario::Scenario;
 use crate::search::verdict::Terms;
@@ -121,6 +123,16 @@ struct SeedLine {
     sink: Option<String>,
     #[serde(default)]
     failovers: Vec<(u64, u64)>,
+    #[serde(default)]
+    outage: OutageLine,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct OutageLine {
+    sum_ns: u64,
+    longest_ns: u64,
+    longest_at_ns: u64,
+    needless_ns: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -208,6 +220,7 @@ impl<'a> Lines<'a> {
             Verdict::Vacuous(why) => reasons.extend(why.iter().cloned()),
             Verdict::Panicked(message) => reasons.push(message.clone()),
         }
+        let Outage { sum, longest, longest_at, needless } = stats.outages.single();
         let reached = REACH_POINTS.iter().zip(stats.reach.0).filter(|(_, count)| *count > 0);
         let vacuous = matches!(seed.verdict, Verdict::Vacuous(_));
         text(&Line::Seed(Box::new(SeedLine {
@@ -240,6 +253,12 @@ impl<'a> Lines<'a> {
             reach: reached.map(|((name, _), count)| ((*name).to_owned(), count)).collect(),
             sink: stats.sinks.keys().next().map(|sink| (*sink).to_owned()),
             failovers: stats.failovers.iter().map(|(tenths, n)| (*tenths, *n)).collect(),
+            outage: OutageLine {
+                sum_ns: sum,
+                longest_ns: longest,
+                longest_at_ns: longest_at.0,
+                needless_ns: needless,
+            },
         })))
     }
 
@@ -266,6 +285,7 @@ mod tests {
     use super::*;
     use crate::history::SimTime;
     use crate::oracles::Violation;
+    use crate::report::outages::Outages;
     use crate::report::stats::Stats;
 
     #[test]
@@ -350,6 +370,9 @@ mod tests {
         }
         stats.went_to("fenced");
         stats.failovers.insert(11, next());
+        let (sum, longest, longest_at, needless) = (next(), next(), SimTime(next()), next());
+        let outage = Outage { sum, longest, longest_at, needless };
+        stats.outages = Outages::of(&outage, u64::MAX);
         let what = "n1 \"said\"\n\u{0}so".to_owned();
         let violation = Violation { property: "L1", at: SimTime(77), event: 3, what };
         for verdict in [

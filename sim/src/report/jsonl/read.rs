@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::{BatchLine, EndLine, FORMAT, Line, SeedLine};
 use crate::faults::kind::FAULT_KINDS;
 use crate::history::SimTime;
-use crate::oracles::{self, SinkKind, Violation};
+use crate::oracles::{self, Outage, SinkKind, Violation};
+use crate::report::outages::Outages;
 use crate::report::stats::{Reach, Stats};
 use crate::run::Verdict;
 use crate::scenario::Expect;
@@ -160,6 +161,15 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         reach: Reach::default(),
         sinks: BTreeMap::new(),
         failovers: line.failovers.iter().copied().collect(),
+        outages: Outages::of(
+            &Outage {
+                sum: line.outage.sum_ns,
+                longest: line.outage.longest_ns,
+                longest_at: SimTime(line.outage.longest_at_ns),
+                needless: line.outage.needless_ns,
+            },
+            line.seed,
+        ),
     };
     if let Some(sink) = &line.sink {
         stats.went_to(known("sink", sink, SinkKind::NAMES.into_iter())?);

@@ -77,6 +77,7 @@ impl Group {
             | Kind::Fault { .. }
             | Kind::FaultMissed { .. }
             | Kind::FaultEnded { .. }
+            | Kind::World(_)
             | Kind::End => Self::Faults,
             Kind::Booted { .. }
             | Kind::Listed { .. }

@@ -81,6 +81,7 @@ pub fn plan_of(bytes: &[u8]) -> Option<Plan> {
         horizon: Duration::from_secs((1 + horizon % HORIZON_MAX).into()),
         heal: DEFAULT_HEAL,
         stable: false,
+        outage: None,
         faults: Vec::new(),
     };
     // Else a network too slow for the workload would be a find.

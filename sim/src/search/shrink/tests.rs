@@ -10,7 +10,7 @@ use super::*;
 use crate::faults::generate;
 use crate::faults::plan::{Fault, Harm, PlannedFault, Start, Target};
 use crate::history::{History, SimTime};
-use crate::oracles::Violation;
+use crate::oracles::{Outage, Violation};
 use crate::run::Verdict;
 use crate::scenario::{Expect, Scenario, print};
 
@@ -41,7 +41,14 @@ faults = [
 
 fn outcome(plan: &Plan, verdict: Verdict) -> RunOutcome {
     let history = History::default();
-    RunOutcome { seed: plan.seed, verdict, history, reach: [0; REACH_POINTS.len()], sink: None }
+    RunOutcome {
+        seed: plan.seed,
+        verdict,
+        history,
+        outage: Outage::default(),
+        reach: [0; REACH_POINTS.len()],
+        sink: None,
+    }
 }
 
 fn broken(properties: &[&'static str]) -> Verdict {
