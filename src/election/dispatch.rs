@@ -86,7 +86,7 @@ impl Election {
                 return self.follow_far(now, message, effects);
             }
         } else if !rejoins {
-            self.doubts.agrees(message.from.node);
+            self.doubts.agrees(message.from.node, now);
         }
         if mutant!(WipedVotesAtOnce) && !rejoins && matches!(self.state, State::Rejoining(_)) {
             self.vote_at_once(now, message.generation, effects);

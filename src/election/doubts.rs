@@ -33,6 +33,8 @@ pub(super) struct Doubts {
     /// The other voters that last spoke from another generation, or from a term that is too far
     /// away: one word of each, which names the generation.
     elsewhere: Vec<(NodeId, Generation, Instant)>,
+    /// Who has spoken from where this node is since then, and when last.
+    here: Vec<(NodeId, Instant)>,
     /// Since when enough of them have been in that generation.
     since: Option<(Generation, Instant)>,
     /// Since when the store has been in an older generation than a rejoining voter has heard of.
@@ -50,10 +52,13 @@ impl Doubts {
     }
 
     /// A voter spoke from where this node is.
-    pub(super) fn agrees(&mut self, node: NodeId) {
-        if !self.elsewhere.is_empty() {
-            self.elsewhere.retain(|(other, ..)| *other != node);
+    pub(super) fn agrees(&mut self, node: NodeId, now: Instant) {
+        if self.elsewhere.is_empty() {
+            return;
         }
+        self.elsewhere.retain(|(other, ..)| *other != node);
+        self.here.retain(|(other, _)| *other != node);
+        self.here.push((node, now));
     }
 }
 
@@ -169,12 +174,23 @@ impl Election {
         let window = CONTRADICTED_FOR * self.fixed.nanos.election_timeout;
         let voters = self.fixed.config.voters.len();
         // Of two voters, the other one is all that there is to be contradicted by.
-        let needed = quorum::to_rejoin(voters).min(voters - 1);
+        let many = quorum::to_rejoin(voters).min(voters - 1);
+        let (majority, heard) = (self.majority(), self.heard);
+        let no_store = self.fixed.config.cold_start == ColdStart::ByAllVoters;
         let led = self.leader.is_some() || self.lease_until().is_some();
-        let Doubts { elsewhere, since, .. } = &mut self.doubts;
+        let Doubts { elsewhere, here, since, .. } = &mut self.doubts;
         elsewhere.retain(|(other, _, at)| *other != node && now.since(*at) < window);
         elsewhere.push((node, generation, now));
-        let enough = |there| elsewhere.iter().filter(|(_, of, _)| *of == there).count() >= needed;
+        here.retain(|(other, at)| *other != node && now.since(*at) < window);
+        // Without a store the voters can be scattered over generations, and nowhere are there enough to
+        // lead. Then the newer one draws them, and nobody stays where nobody else is.
+        let draws = |there: Generation| {
+            no_store && here.len() + 1 < majority && (there > heard || here.is_empty())
+        };
+        let enough = |there: Generation| {
+            let needed = if there != heard && draws(there) { 1 } else { many };
+            elsewhere.iter().filter(|(_, of, _)| *of == there).count() >= needed
+        };
         *since = match *since {
             _ if led => None,
             Some((there, _)) if enough(there) => *since,

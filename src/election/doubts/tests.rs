@@ -146,6 +146,31 @@ fn a_voter_that_is_alone_with_its_term_begins_anew() {
     assert_eq!((mine.rejoins(), mine.term()), (Some(Rejoins::Contradicted), Term::ZERO));
 }
 
+/// Without a store two of five may be here and two there, of a lie. Those of the older generation give
+/// it up, and those of the newer one stay.
+#[test]
+fn scattered_voters_gather_in_the_newest_generation() {
+    let config =
+        || Config { cold_start: ColdStart::ByAllVoters, ..Config::of_voter(name(1), names(5)) };
+    let begins_anew = |here: &[usize], number: u64| {
+        let hard =
+            HardState { generation: Generation::stored(5), ..HardState::at_first_start(&names(5)) };
+        let mut mine = Election::without_chance(config(), Some(hard), 7, START).unwrap();
+        (0..40).any(|half| {
+            let now = AWAKE.plus(half * TIMEOUT / 2);
+            claims(&mut mine, now, 5, number);
+            for &node in here {
+                claims(&mut mine, now, node, 5);
+            }
+            mine.rejoins().is_some()
+        })
+    };
+    assert!(begins_anew(&[2], 6), "too few here, and a newer generation");
+    assert!(!begins_anew(&[2], 4), "the others have to come");
+    assert!(begins_anew(&[], 4), "nobody is here");
+    assert!(!begins_anew(&[2, 3], 6), "a majority is here");
+}
+
 /// Whoever is far ahead is not followed, but told where the others are.
 #[test]
 fn who_is_too_far_ahead_is_refused_and_told_so() {
