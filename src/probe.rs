@@ -111,7 +111,12 @@ mod simulated {
         ("followed_far_ahead", "a voter went a step towards one that stayed far ahead in term"),
         ("observer_came_back", "an observer that was misled followed the real leader again"),
         ("all_voters_start_anew", "without a store, all voters had forgotten everything"),
-        ("forgot_with_the_others", "without a store, too few remembered for the others to rejoin"),
+        ("forgot_with_the_others", "too few remembered for the others to rejoin"),
+        ("forgot_in_vain", "too few remembered to elect a leader, though enough voters were there"),
+        (
+            "rejoined_without_newcomer",
+            "a list had just become longer, and its new voter was not needed",
+        ),
         (
             "vote_of_superseded_incarnation",
             "a vote did not count: its voter has a newer incarnation",

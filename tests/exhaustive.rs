@@ -2,7 +2,10 @@
 //! that break a property without clocks are found where they must be. `cargo sim exhaustive` does the
 //! same with larger scopes.
 
-use fencepost_sim::exhaustive::{Effort, Flaw, HARMLESS, KILLS, SCOPES, Scope, Search};
+use fencepost::probe::Mutant;
+use fencepost_sim::exhaustive::{
+    Effort, Flaw, HARMLESS, KILLS, Liveness, SCOPES, Scope, Search, liveness,
+};
 
 #[test]
 fn the_small_scopes_hold_no_violation() {
@@ -55,4 +58,23 @@ fn a_search_is_the_same_each_time() {
     let scope = Scope::named("wipe").expect("a scope");
     let [one, other] = [1, 2].map(|jobs| Search::of(scope, jobs).run());
     assert_eq!((one.states, one.unique), (other.states, other.unique), "whatever the threads");
+}
+
+/// More states than any scope has that takes seconds.
+const STATES: usize = 3_000_000;
+
+/// With a broken link, from every state there is a way to a leader; and not if those that forgot are
+/// trusted to hear each other.
+#[test]
+fn with_a_broken_link_nobody_gets_stuck() {
+    let broken = |scope: &&Scope| scope.effort == Effort::Seconds && !scope.broken.is_empty();
+    for scope in SCOPES.iter().filter(broken) {
+        let Liveness { states, led, stuck, way } =
+            liveness(scope, None, STATES).expect("a small scope");
+        println!("{}: {states} states, {led} led, {stuck} stuck", scope.name);
+        assert!(stuck == 0 && led > 0, "{}: {}", scope.name, way.unwrap_or_default());
+        let mutant = Some(Mutant::ForgetfulTrustedToMeet);
+        let bug = liveness(scope, mutant, STATES).expect("a small scope");
+        assert!(bug.stuck > 0, "{}: the planted bug is not found", scope.name);
+    }
 }

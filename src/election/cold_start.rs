@@ -5,6 +5,10 @@
 //! writes a roll call into the store, in one transaction: the next generation, and the boots that
 //! it heard. Without one, it takes all voters, and each of them computes the same roll. A single
 //! isolated node never starts a cluster of several.
+//!
+//! Those that forgot need not hear each other, and those that remember may be too few to elect. So a
+//! voter that remembers, and hears a majority (without a store: all) in which too few remember, forgets
+//! as well, and the roll is called around it.
 
 use std::sync::Arc;
 
@@ -30,12 +34,32 @@ pub(super) struct Cold {
     next_store: Instant,
     /// Since when there have been enough to call the roll.
     enough_since: Option<Instant>,
+    /// Since when it can neither rejoin nor start anew, although it hears enough voters.
+    stuck_since: Option<Instant>,
 }
+
+/// A voter that was heard to remember nothing, by one that remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Forgetful {
+    pub node: NodeId,
+    pub heard: Instant,
+    /// Whether it said that it cannot come back, see [`Election::is_stuck`].
+    stuck: bool,
+}
+
+/// So many polls in a row must be in vain before a voter forgets because of them: an answer can be
+/// lost, and one that rejoins may be about to succeed.
+const VAIN_POLLS: u8 = 2;
 
 impl Cold {
     /// Whether the store was in that generation when it last answered.
     pub(super) fn is_in(&self, generation: Generation) -> bool {
         self.seen.is_some_and(|(seen, _)| seen == generation)
+    }
+
+    /// Whether a voter said after that time that it remembers nothing.
+    pub(super) fn forgot_since(&self, node: NodeId, since: Instant) -> bool {
+        self.others.iter().any(|(boot, heard)| boot.node == node && *heard > since)
     }
 
     pub(super) fn forget_others(&mut self) {
@@ -46,7 +70,7 @@ impl Cold {
     pub(super) fn forget_time(&mut self) {
         let heard = self.others.iter_mut().map(|(_, heard)| heard);
         let asked = self.seen.iter_mut().map(|(_, asked)| asked);
-        for past in heard.chain(asked).chain(&mut self.enough_since) {
+        for past in heard.chain(asked).chain(&mut self.enough_since).chain(&mut self.stuck_since) {
             *past = Instant(0);
         }
         self.next_store = Instant(0);
@@ -182,26 +206,83 @@ impl Election {
         self.on_roll(now, &roll, effects);
     }
 
+    /// How many voters have to remember nothing for a cold start.
+    fn starters(&self) -> usize {
+        match self.fixed.config.cold_start {
+            ColdStart::ByStore => self.majority(),
+            ColdStart::ByAllVoters => self.fixed.config.voters.len(),
+        }
+    }
+
+    /// Whether this rejoining voter has heard enough voters to start anew for as long as an election
+    /// takes, while too few of them remember anything for it to rejoin. It says so, and those that
+    /// remember and know of no leader forget as well.
+    pub(super) fn is_stuck(&mut self, now: Instant) -> bool {
+        let (needed, starters) = (self.answers_needed(), self.starters());
+        let fresh = self.fixed.nanos.election_timeout;
+        let State::Rejoining(rejoining) = &mut self.state else { return false };
+        let remember = rejoining.remembering(now, fresh);
+        let others = rejoining.cold.others.iter();
+        let forgot = 1 + others.filter(|(_, heard)| now.since(*heard) < fresh).count();
+        let registers = rejoining.registers_as().is_some();
+        let cold = &mut rejoining.cold;
+        let goes_on = registers || remember >= needed || forgot >= starters;
+        if goes_on || remember == 0 || remember + forgot < starters {
+            cold.stuck_since = None;
+            return false;
+        }
+        let since = *cold.stuck_since.get_or_insert(now);
+        now.since(since) >= fresh && !mutant!(ForgetfulTrustedToMeet)
+    }
+
     /// An operational voter hears of one that remembers nothing. If those that forgot are too many
-    /// to rejoin and too few to start anew without the others, the rest must forget as well, all
-    /// but the term, to let the cluster start anew. That is as safe as any wipe. With a store it can
-    /// happen only to an even list, of which half has forgotten. Tells whether it did.
+    /// for anybody to rejoin, or to be elected, the rest must forget as well, all but the term, to
+    /// let the cluster start anew around whoever hears enough of them. That is as safe as any wipe,
+    /// and it does not rest on the forgetful hearing each other. Tells whether it did.
     pub(super) fn notice_forgetful(
         &mut self,
         now: Instant,
         node: NodeId,
+        stuck: bool,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let voters = self.fixed.config.voters.len();
         let fresh = self.fixed.nanos.election_timeout;
-        self.forgetful.retain(|(other, heard)| *other != node && now.since(*heard) < fresh);
-        self.forgetful.push((node, now));
+        self.forgetful.retain(|other| other.node != node && now.since(other.heard) < fresh);
+        self.forgetful.push(Forgetful { node, heard: now, stuck });
         let forgot = self.forgetful.len();
-        let stuck = voters - forgot < quorum::to_rejoin(voters);
-        let by_roll = self.fixed.config.cold_start == ColdStart::ByStore;
-        let drops = stuck && !(by_roll && forgot >= self.majority());
-        if drops {
+        let too_few = voters - forgot < quorum::to_rejoin(voters);
+        let trusts = mutant!(ForgetfulTrustedToMeet)
+            && self.fixed.config.cold_start == ColdStart::ByStore
+            && forgot >= self.majority();
+        if too_few && !trusts {
             reach!("forgot_with_the_others");
+            self.drop_state(now, Rejoins::TooFewRemember, effects);
+        }
+        too_few && !trusts
+    }
+
+    /// A poll of this voter is over without a majority. If that happens again and again, nobody speaks
+    /// of a leader, and it, or a voter that said so, would hear enough voters for a cold start if
+    /// all of them had forgotten, then it forgets as well. A voter that hears fewer keeps what it
+    /// knows: those that it does not hear may need it. Tells whether it did.
+    pub(super) fn forgets_in_vain(&mut self, now: Instant, effects: &mut Vec<Effect>) -> bool {
+        let State::PreCandidate(poll) = &self.state else { return false };
+        let Some(remember) = poll.leaderless() else {
+            self.vain_polls = 0;
+            return false;
+        };
+        self.vain_polls = self.vain_polls.saturating_add(1).min(VAIN_POLLS);
+        let fresh = self.fixed.nanos.election_timeout;
+        let lately = || self.forgetful.iter().filter(|other| now.since(other.heard) < fresh);
+        let reaches = remember + lately().count() >= self.starters();
+        let begged = lately().any(|other| other.stuck);
+        let drops = self.vain_polls == VAIN_POLLS
+            && lately().count() > 0
+            && (reaches || begged)
+            && !mutant!(ForgetfulTrustedToMeet);
+        if drops {
+            reach!("forgot_in_vain");
             self.drop_state(now, Rejoins::TooFewRemember, effects);
         }
         drops

@@ -98,8 +98,8 @@ impl Election {
         }
         let &Message { from, term, ref body, .. } = message;
         match *body {
-            Body::Rejoining { nonce, heard } => {
-                return self.on_rejoining(now, from.node, nonce, heard, effects);
+            Body::Rejoining { nonce, heard, stuck } => {
+                return self.on_rejoining(now, from.node, nonce, heard, stuck, effects);
             }
             Body::Register { nonce } if !rejoins => {
                 return self.on_register(from, nonce, effects);
@@ -124,7 +124,7 @@ impl Election {
         }
         // Who is operational has not forgotten any more.
         if !self.forgetful.is_empty() {
-            self.forgetful.retain(|(node, _)| *node != from.node);
+            self.forgetful.retain(|forgetful| forgetful.node != from.node);
         }
         let (promised, needed) = (message.promise, self.fixed.needs_promises);
         if promised < needed && body.is_promise() {

@@ -150,7 +150,8 @@ pub enum Rejoins {
     OlderGeneration,
     /// A voter knows a newer incarnation of it.
     Superseded,
-    /// Without a store, too few voters remember anything for the others to rejoin.
+    /// Too few of the voters that are heard remember anything to elect a leader, or for the others to
+    /// rejoin.
     TooFewRemember,
     /// It was alone with the generation or the term that it believed in: a majority, or the store,
     /// has been elsewhere for some time.

@@ -264,6 +264,7 @@ impl Election {
         }
         self.state = State::Follower;
         self.leader = Some(from);
+        self.vain_polls = 0;
         if view.version > self.view.version {
             self.view = Arc::clone(view);
         }

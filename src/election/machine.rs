@@ -100,9 +100,11 @@ pub struct Election {
     pub(super) campaign_at: Instant,
     /// Other lists of voters that differ from this node's by one voter.
     pub(super) neighbours: Vec<ConfigId>,
-    /// The other voters that were last heard to remember nothing, and when.
-    pub(super) forgetful: Vec<(NodeId, Instant)>,
     pub(super) doubts: Doubts,
+    /// The other voters that were last heard to remember nothing.
+    pub(super) forgetful: Vec<super::cold_start::Forgetful>,
+    /// How many polls in a row too few voters answered, while nobody spoke of a leader.
+    pub(super) vain_polls: u8,
     /// Stopping: it campaigns no more.
     pub(super) leaving: bool,
     pub(super) view: Arc<View>,
@@ -205,6 +207,7 @@ impl Election {
             neighbours: Vec::new(),
             forgetful: Vec::new(),
             doubts: Doubts::default(),
+            vain_polls: 0,
             leaving: false,
             suspects: Arc::default(),
             heard_from: Heard::default(),
@@ -221,9 +224,13 @@ impl Election {
             };
             // Not even its own generation is believed: only what it hears from now on. Its term
             // can do no harm.
+            let before = election.hard.config;
             election.heard = Generation::NONE;
             election.hard.term = election.hard.term.min(Term::MAX);
             election.forget(now, reason);
+            if reason == Rejoins::OtherVoters {
+                election.meet_shorter_list(before);
+            }
         } else if mutant!(RestartedLeaderResumes) && election.hard.vote == Some(election.me()) {
             let give_up = now.plus(election.fixed.nanos.election_timeout);
             let voters = election.fixed.config.voters.len();
@@ -358,6 +365,9 @@ impl Election {
             }
             State::PreCandidate(poll) | State::Candidate(poll) if now >= poll.deadline => {
                 reach!("vote_split");
+                if self.forgets_in_vain(now, effects) {
+                    return;
+                }
                 self.state = State::Follower;
                 self.campaign_at = now.plus(self.draw_wait(0)).max(self.promised_until);
             }

@@ -99,6 +99,10 @@ pub enum Body {
         nonce: u64,
         /// The highest generation it has heard of.
         heard: Generation,
+        /// It hears enough voters to start anew, but too few of them remember anything for it to
+        /// rejoin, and too few remember nothing for a cold start: will those that remember, and know
+        /// of no leader, forget as well?
+        stuck: bool,
     },
     /// The answer to [`Body::Rejoining`].
     Known {

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::config::ColdStart;
+use super::config::{ColdStart, Config, ConfigId};
 use super::doubts::Doubts;
 use super::effect::{Effect, Event, Rejoins, SteppedDown};
 use super::hard_state::HardState;
@@ -30,12 +30,24 @@ pub(super) struct Rejoining {
     /// Says nothing before this.
     quarantine_until: Instant,
     next_ask: Instant,
-    /// Which incarnation of this node each operational voter knows. All of one generation.
-    answers: Vec<(NodeId, Incarnation)>,
+    /// What operational voters answered. All of one generation.
+    answers: Vec<Answer>,
+    /// The voter that others, or this node before it started, do not have on their list of voters,
+    /// which is the same but for that.
+    newcomer: Option<NodeId>,
     /// The incarnation that it registers.
     registering: Option<Registering>,
     /// What is known for a cold start.
     pub cold: super::cold_start::Cold,
+}
+
+/// What an operational voter answered to a question.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Answer {
+    voter: NodeId,
+    /// Of this node.
+    knows: Incarnation,
+    heard: Instant,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,6 +89,9 @@ impl Rejoining {
     pub(super) fn forget_time(&mut self, nanos: &Nanos) {
         self.quarantine_until = Instant(0);
         self.next_ask = Instant(0);
+        for answer in &mut self.answers {
+            answer.heard = Instant(0);
+        }
         self.answers.sort_unstable();
         if let Some(registering) = &mut self.registering {
             registering.by.sort_unstable();
@@ -89,6 +104,12 @@ impl Rejoining {
     fn forget_answers(&mut self) {
         self.answers.clear();
         self.registering = None;
+    }
+
+    /// How many voters that remember answered lately, and have not said otherwise since.
+    pub(super) fn remembering(&self, now: Instant, fresh: u64) -> usize {
+        let lately = self.answers.iter().filter(|answer| now.since(answer.heard) < fresh);
+        lately.filter(|answer| !self.cold.forgot_since(answer.voter, answer.heard)).count()
     }
 
     /// What was said in an older generation is void: who remembered nothing then may be on the roll
@@ -107,6 +128,7 @@ impl Election {
         self.view = Arc::clone(&self.fixed.no_view);
         self.forgetful.clear();
         self.doubts = Doubts::default();
+        self.vain_polls = 0;
         let quarantine_until = now.plus(self.fixed.nanos.quarantine);
         self.promised_to = None;
         self.promised_until = match mutant!(NoQuarantine) {
@@ -118,6 +140,7 @@ impl Election {
             quarantine_until,
             next_ask: quarantine_until,
             answers: Vec::new(),
+            newcomer: None,
             registering: None,
             cold: super::cold_start::Cold::default(),
         }));
@@ -159,8 +182,8 @@ impl Election {
             self.broadcast_register(effects);
         }
         // While it registers, too: should the others be gone meanwhile, it must count for a roll.
-        let (nonce, heard) = (self.nonce, self.heard);
-        self.broadcast(|_| Body::Rejoining { nonce, heard }, effects);
+        let (nonce, heard, stuck) = (self.nonce, self.heard, self.is_stuck(now));
+        self.broadcast(|_| Body::Rejoining { nonce, heard, stuck }, effects);
         self.cold_start_tick(now, effects);
     }
 
@@ -206,7 +229,7 @@ impl Election {
         let me = self.boot();
         let &Message { from, generation, term, ref body, .. } = message;
         match *body {
-            Body::Rejoining { nonce, heard } => {
+            Body::Rejoining { nonce, heard, .. } => {
                 let boot = Boot { node: from.node, nonce };
                 self.hear_forgetful(now, boot, term, heard, effects);
             }
@@ -221,6 +244,7 @@ impl Election {
                 }
             }
             Body::Known { to, incarnation } if to == me => {
+                self.meet_shorter_list(message.config);
                 self.on_known(now, from.node, incarnation, effects);
             }
             Body::Registered { to, incarnation, ref known } if to == me => {
@@ -237,20 +261,25 @@ impl Election {
         incarnation: Incarnation,
         effects: &mut Vec<Effect>,
     ) {
-        let needed = self.answers_needed();
         let give_up = now.plus(self.fixed.nanos.election_timeout);
+        let voters = self.fixed.config.voters.len();
         let State::Rejoining(rejoining) = &mut self.state else { return };
         if rejoining.is_quarantined(now) || rejoining.registering.is_some() {
             return;
         }
-        match rejoining.answers.iter_mut().find(|(voter, _)| *voter == from) {
-            Some((_, known)) => *known = incarnation.max(*known),
-            None => rejoining.answers.push((from, incarnation)),
+        match rejoining.answers.iter_mut().find(|answer| answer.voter == from) {
+            Some(Answer { knows, heard, .. }) => {
+                (*knows, *heard) = (incarnation.max(*knows), now);
+            }
+            None => {
+                rejoining.answers.push(Answer { voter: from, knows: incarnation, heard: now });
+            }
         }
-        if rejoining.answers.len() < needed {
+        let answered = rejoining.answers.iter().map(|answer| answer.voter);
+        if !are_enough(answered, voters, rejoining.newcomer) {
             return;
         }
-        let highest = rejoining.answers.iter().map(|(_, known)| known.0).max();
+        let highest = rejoining.answers.iter().map(|answer| answer.knows.0).max();
         // There is a next one: a node does not start that often, unless somebody lies.
         let next = highest.unwrap_or_default() + 1;
         if next > Incarnation::MAX.0 {
@@ -276,8 +305,7 @@ impl Election {
         known: &CrashVector,
         effects: &mut Vec<Effect>,
     ) {
-        let needed = self.answers_needed();
-        let me = self.fixed.config.me;
+        let (me, voters) = (self.fixed.config.me, self.fixed.config.voters.len());
         let State::Rejoining(rejoining) = &mut self.state else { return };
         let Some(registering) = &mut rejoining.registering else { return };
         if registering.incarnation != incarnation {
@@ -297,8 +325,8 @@ impl Election {
         // As with votes: what a voter knew in a life that one of the others knows to be over, it may
         // have forgotten in the next.
         let known = &registering.known;
-        let count = registering.by.iter().filter(|v| v.incarnation >= known.of(v.node)).count();
-        if count < needed {
+        let lives = registering.by.iter().filter(|v| v.incarnation >= known.of(v.node));
+        if !are_enough(lives.map(|voter| voter.node), voters, rejoining.newcomer) {
             return self.tell_superseded(effects);
         }
         let identity = Identity { node: me, incarnation };
@@ -385,6 +413,7 @@ impl Election {
         node: NodeId,
         nonce: u64,
         heard: Generation,
+        stuck: bool,
         effects: &mut Vec<Effect>,
     ) {
         if heard > self.heard {
@@ -410,7 +439,7 @@ impl Election {
         if first && listed {
             // It need not rejoin, so it is none of those that forgot.
             self.send(node, Body::RollCall { roll: Arc::clone(roll) }, effects);
-        } else if !self.notice_forgetful(now, node, effects) {
+        } else if !self.notice_forgetful(now, node, stuck, effects) {
             self.send(node, Body::Known { to, incarnation }, effects);
         }
     }
@@ -427,6 +456,46 @@ impl Election {
     pub(super) fn answers_needed(&self) -> usize {
         quorum::to_rejoin(self.fixed.config.voters.len())
     }
+
+    /// Others, or this node before it started, have that list of voters. If it is this node's but
+    /// for one voter, who has to be a new one, it need not wait for that one: see [`are_enough`].
+    pub(super) fn meet_shorter_list(&mut self, theirs: ConfigId) {
+        if theirs == self.fixed.id {
+            return;
+        }
+        let Config { me, voters, .. } = &self.fixed.config;
+        let without = |left_out: NodeId| -> Vec<NodeId> {
+            voters.iter().copied().filter(|voter| *voter != left_out).collect()
+        };
+        let others = voters.iter().copied().filter(|voter| voter != me);
+        let newcomer = others.into_iter().find(|voter| ConfigId::of(&without(*voter)) == theirs);
+        if let State::Rejoining(rejoining) = &mut self.state {
+            rejoining.newcomer = newcomer.or(rejoining.newcomer);
+        }
+    }
+}
+
+/// Whether a voter that remembers nothing has asked enough others: as many as a majority. While its
+/// list has just become longer by a newcomer, a majority of the shorter one suffices, counted among
+/// those on both. It meets every majority of either list that the asker can have been a part of: all
+/// of the shorter as ever, and of the longer because half of an even list does that. Which shorter list
+/// it is must be known, because half of the longer one can miss a majority of another.
+fn are_enough(
+    answered: impl Iterator<Item = NodeId> + Clone,
+    voters: usize,
+    newcomer: Option<NodeId>,
+) -> bool {
+    if answered.clone().count() >= quorum::to_rejoin(voters) {
+        return true;
+    }
+    newcomer.is_some_and(|newcomer| {
+        let on_both = answered.filter(|voter| *voter != newcomer).count();
+        let enough = on_both >= quorum::to_rejoin(voters - 1);
+        if enough {
+            reach!("rejoined_without_newcomer");
+        }
+        enough
+    })
 }
 
 #[cfg(test)]

@@ -25,8 +25,8 @@ impl Election {
         if self.campaign_at < Instant(u64::MAX) {
             self.campaign_at = Instant(0);
         }
-        for (_, heard) in &mut self.forgetful {
-            *heard = Instant(0);
+        for forgetful in &mut self.forgetful {
+            forgetful.heard = Instant(0);
         }
         self.doubts.forget_time();
         match &mut self.state {

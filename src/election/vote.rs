@@ -23,6 +23,8 @@ pub(super) struct Poll {
     release: Option<Release>,
     /// Who said yes: distinct voters, this node first.
     votes: Vec<Identity>,
+    /// Whether one said no, because of what it promised to a leader.
+    refused: bool,
     /// What this node and all who said yes know: no vote counts of an incarnation that one of them
     /// knows to be over.
     known: Arc<CrashVector>,
@@ -51,6 +53,12 @@ impl Poll {
         }
     }
 
+    /// How many voters answered a poll for pre-votes, this node included, if none of them spoke for a
+    /// leader that may live.
+    pub(super) fn leaderless(&self) -> Option<usize> {
+        (!self.refused).then(|| self.certificate().count())
+    }
+
     /// The votes that count.
     fn certificate(&self) -> impl Iterator<Item = &Identity> {
         self.votes.iter().filter(|vote| counts(vote, &self.known))
@@ -76,6 +84,7 @@ impl Election {
             began: now,
             release,
             votes,
+            refused: false,
             known: Arc::clone(&self.hard.known),
         }
     }
@@ -230,9 +239,14 @@ impl Election {
         }
         let current = asked == self.hard.term;
         let State::PreCandidate(poll) = &mut self.state else { return };
-        if current && granted && now < poll.deadline {
+        if !current || now >= poll.deadline {
+            return;
+        }
+        if granted {
             poll.take(from, &self.hard.known);
             self.campaign_if_welcome(now, effects);
+        } else {
+            poll.refused = true;
         }
     }
 

@@ -30,7 +30,7 @@ pub const MAX_PARTICIPANTS: usize = 1024;
 pub const MAX_KNOWN: usize = 1024;
 
 /// The version of the protocol that this build speaks.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 const MAGIC: [u8; 4] = *b"FPST";
 

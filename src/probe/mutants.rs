@@ -110,6 +110,10 @@ mutants! {
         NeverStartsAnew = 44, "never_starts_anew", ["V1", "V2"], "Curator CURATOR-724, measured";
         /// The roll call lists nodes, not boots.
         RollListsNodes = 45, "roll_lists_nodes", ["E1", "E2"], "models of this protocol";
+        /// With a store, a voter that remembers keeps its state when a majority has forgotten, and
+        /// whenever else nobody can be elected: the forgetful will hear each other.
+        ForgetfulTrustedToMeet = 54, "forgetful_trusted_to_meet", ["V1", "V5"],
+            "this election, until links broke between those that forgot";
         /// The clock of a voter is compared with that of its process before.
         BootsShareAClock = 47, "boots_share_a_clock", ["L6"], "this election, until the testbed's clocks began anew";
         /// A newer generation is believed as soon as one peer speaks of it.

@@ -153,8 +153,9 @@ impl Distributor {
     fn rest(&mut self, now: Instant, node: NodeId) {
         reach!("idle_worker_rests");
         let longest = MAX_REST * self.promise;
-        // Who has been at work for as long as it rested is forgiven.
-        self.idlers.retain(|_, idler| now < idler.until.plus(idler.rest));
+        // Who has been at work for as long as it rested is forgiven; to be caught takes a while.
+        let caught = 2 * IDLE_FOR * self.promise;
+        self.idlers.retain(|_, idler| now < idler.until.plus(idler.rest + caught));
         let before = self.idlers.get(&node).map(|idler| idler.rest);
         let rest = before.map_or(self.promise, |rest| (2 * rest).min(longest));
         if before.is_some() || self.idlers.len() < MAX_IDLERS {

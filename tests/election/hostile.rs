@@ -65,7 +65,11 @@ fn body() -> impl Strategy<Value = Body> {
         identity().prop_map(|to| Body::NewerTerm { to }),
         identity().prop_map(|to| Body::TakeOver { to }),
         Just(Body::Leaving),
-        (number(), generation()).prop_map(|(nonce, heard)| Body::Rejoining { nonce, heard }),
+        (number(), generation(), any::<bool>()).prop_map(|(nonce, heard, stuck)| Body::Rejoining {
+            nonce,
+            heard,
+            stuck
+        }),
         (boot(), number()).prop_map(|(to, i)| Body::Known { to, incarnation: Incarnation(i) }),
         number().prop_map(|nonce| Body::Register { nonce }),
         (boot(), number(), vector()).prop_map(|(to, i, known)| {

@@ -11,6 +11,8 @@ mod messages;
 #[cfg(madsim)]
 mod mutants;
 mod network;
+#[cfg(madsim)]
+mod reachable;
 mod rejoining;
 mod setting;
 mod steps;

@@ -117,6 +117,7 @@ fn rare_situations_are_reached() {
         "generation_ended",
         "all_voters_start_anew",
         "forgot_with_the_others",
+        "forgot_in_vain",
         "message_of_superseded_incarnation",
         "handover_asked",
         "handover_taken",

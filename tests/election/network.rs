@@ -78,7 +78,10 @@ impl World {
             self.network.drain(..NETWORK_LIMIT / 2);
         }
         let Weather { slow, slow_to, tail_ms, lost, twice } = self.weather;
-        if self.percent(lost) || self.cut.lose && self.cut.is_between(parcel.from, parcel.to) {
+        if self.percent(lost)
+            || self.cut.lose && self.cut.is_between(parcel.from, parcel.to)
+            || self.is_broken(parcel.from, parcel.to)
+        {
             return;
         }
         for _ in 0..1 + u8::from(self.percent(twice)) {
@@ -87,6 +90,15 @@ impl World {
             parcel.due_ns = self.now_ns + (1 + latency) * MS;
             self.network.push(parcel.clone());
         }
+    }
+
+    fn is_broken(&self, from: usize, to: usize) -> bool {
+        self.broken.get(from).is_some_and(|mask| is_in(*mask, to))
+    }
+
+    /// From now on nothing gets from one node to another.
+    pub fn break_link(&mut self, from: usize, to: usize) {
+        self.broken[from] |= 1 << to;
     }
 
     fn percent(&mut self, of: u8) -> bool {

@@ -42,6 +42,14 @@ pub enum Step {
         both: bool,
         lose: bool,
     },
+    /// From now on nothing gets from this node to that one, nor back if it is broken both ways.
+    Break {
+        from: usize,
+        to: usize,
+        both: bool,
+    },
+    /// Broken links work again.
+    Mend,
     /// From now on the network is like that, to these.
     Weather(Weather, Places),
     /// From now on these stand still.
@@ -127,7 +135,7 @@ fn slow_places() -> impl Strategy<Value = Places> {
     prop_oneof![2 => Just(Places::Any(u16::MAX)), 1 => places()]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub fn step() -> impl Strategy<Value = Step> {
     let node = 0..64usize;
     prop_oneof![
         10 => (1..120u64, any::<bool>()).prop_map(|(ms, ticks_first)| Step::Run { ms, ticks_first }),
@@ -139,6 +147,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => prop::option::weighted(0.7, any::<Index>()).prop_map(|pick| Step::Lose { pick }),
         4 => (places(), places(), any::<bool>(), any::<bool>())
             .prop_map(|(from, to, both, lose)| Step::Cut { from, to, both, lose }),
+        2 => (node.clone(), node.clone(), prop::bool::weighted(0.8))
+            .prop_map(|(from, to, both)| Step::Break { from, to, both }),
+        1 => Just(Step::Mend),
         2 => Just(Step::Cut { from: Places::Nowhere, to: Places::Nowhere, both: true, lose: false }),
         3 => (0..60u8, prop_oneof![1..40u64, 40..400u64], 0..20u8, 0..30u8, slow_places()).prop_map(
             |(slow, tail_ms, lost, twice, to)| {
@@ -259,6 +270,13 @@ impl World {
             Step::Cut { from, to, both, lose } => {
                 self.cut = Cut { from: self.mask(from), to: self.mask(to), both, lose };
             }
+            Step::Break { from, to, both } => {
+                self.break_link(from % count, to % count);
+                if both {
+                    self.break_link(to % count, from % count);
+                }
+            }
+            Step::Mend => self.broken = [0; STORE],
             Step::Weather(weather, to) => {
                 self.weather = Weather { slow_to: self.mask(to), ..weather };
             }

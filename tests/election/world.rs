@@ -53,6 +53,8 @@ pub struct World {
     pub network: Vec<Parcel>,
     pub store: Store,
     pub cut: Cut,
+    /// By sender: the nodes that nothing from it gets to, but for the store.
+    pub broken: [u16; STORE],
     pub weather: Weather,
     /// Nodes that handle nothing, while their clocks go on.
     pub frozen: u16,
@@ -75,6 +77,7 @@ impl World {
             network: Vec::new(),
             store: Store::new(if setting.empty { 0 } else { 1 }),
             cut: Cut::default(),
+            broken: [0; STORE],
             weather: Weather::default(),
             chance: setting.seed,
             frozen: 0,
@@ -344,9 +347,27 @@ impl World {
         self.checks.leases(&holders, self.now_ns);
     }
 
+    /// Starts a node with that list, for the first time or again.
+    pub fn add_or_start(&mut self, index: usize, list: Vec<NodeId>) {
+        if index == self.nodes.len() {
+            self.add_node(list, None);
+            return;
+        }
+        self.nodes[index].list = list;
+        if self.nodes[index].election.is_none() {
+            self.start(index);
+        }
+    }
+
+    /// The network is whole, and nobody stands still.
+    pub fn mend(&mut self) {
+        (self.cut, self.frozen, self.weather) = (Cut::default(), 0, Weather::default());
+        self.broken = [0; STORE];
+    }
+
     /// All faults end, and everyone is up. What is on its way still arrives.
     pub fn heal(&mut self) {
-        (self.cut, self.frozen, self.weather) = (Cut::default(), 0, Weather::default());
+        self.mend();
         for index in 0..self.nodes.len() {
             self.nodes[index].power_cut = None;
             if self.nodes[index].election.is_none() {

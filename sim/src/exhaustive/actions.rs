@@ -30,8 +30,13 @@ impl Cluster {
                 give_ups: scope.give_ups,
                 handovers: scope.handovers,
                 campaigns: scope.campaigns,
+                drops: scope.drops,
             },
-            touched: if scope.anew == Anew::ByAllVoters { scope.voters } else { 0 },
+            // With a broken link, voters differ in more than their names.
+            touched: match scope.anew == Anew::ByAllVoters || !scope.broken.is_empty() {
+                true => scope.voters,
+                false => 0,
+            },
             flaw: None,
         };
         if matches!(scope.anew, Anew::ByStore | Anew::ByAnyRoll) {
@@ -57,6 +62,7 @@ impl Cluster {
             history.reach(self.node(&state, 0).election.generation(), Term::ZERO);
         }
         state.history = self.histories.keep(history);
+        sent.retain(|packet| self.gets_through(*packet));
         sent.sort_unstable();
         state.network = sent.into();
         state
@@ -121,7 +127,8 @@ impl Cluster {
         }
     }
 
-    /// Any majority of boots that ever remembered nothing, one of each voter.
+    /// Any majority of boots that ever remembered nothing, one of each voter, one of which can have
+    /// heard all others.
     fn roll_calls(&self, state: &State, actions: &mut Vec<Action>) {
         if self.scope.anew != Anew::ByAnyRoll || self.is_last(state) {
             return;
@@ -142,7 +149,13 @@ impl Cluster {
                 .collect();
             rolls.extend(longer);
         }
-        rolls.retain(|roll| roll.len() >= self.voters.majority());
+        let linked = |one: &Boot, other: &Boot| {
+            !self.is_broken(self.voters.index(one.node), self.voters.index(other.node))
+        };
+        rolls.retain(|roll| {
+            let heard = roll.iter().any(|one| roll.iter().all(|other| linked(one, other)));
+            roll.len() >= self.voters.majority() && heard
+        });
         for boots in rolls {
             let packet = Packet::Roll { seen: stands.generation, boots };
             actions.push(Action::CallRoll(self.world.packets.keep(packet)));

@@ -8,7 +8,7 @@
 //! What each file holds: `scope` the scopes and the planted bugs that they find; `flaw` the
 //! properties; `node` one voter and what a step does to it; `judge` what a step shows to be wrong by
 //! itself; `history` what it shows in the light of the past; `packet` and `network` what is under
-//! way; `step` and `actions` what can happen; `model` the graph; `check` the search; `trace` the way
+//! way; `stuck` whether somebody can always come to lead; `step` and `actions` what can happen; `model` the graph; `check` the search; `trace` the way
 //! to a violation; `arena` values by number.
 
 mod actions;
@@ -25,6 +25,7 @@ mod packet;
 mod scope;
 mod step;
 mod store;
+mod stuck;
 mod trace;
 
 #[cfg(test)]
@@ -33,3 +34,4 @@ mod tests;
 pub use check::{Counterexample, Findings, Search};
 pub use flaw::Flaw;
 pub use scope::{Effort, HARMLESS, Harmless, KILLS, Kill, SCOPES, Scope};
+pub use stuck::{Liveness, liveness};

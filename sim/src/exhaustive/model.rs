@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use fencepost::Identity;
-use fencepost::election::{Body, Role};
+use fencepost::election::{Body, Rejoins, Role};
 use fencepost::probe::Mutant;
 
 use super::arena::{Arena, Memo};
@@ -52,6 +52,8 @@ pub struct Left {
     pub handovers: u8,
     /// So many campaigns; the largest number is no bound.
     pub campaigns: u8,
+    /// So many voters that forget because others did; the largest number is no bound.
+    pub drops: u8,
 }
 
 /// What can happen.
@@ -239,7 +241,11 @@ impl Cluster {
         let node = self.nodes.get(outcome.node);
         let election = &node.election;
         let (generation, term) = (election.generation(), election.term());
-        let beyond = term.0 > self.scope.terms || generation.number > self.scope.generations;
+        let drops = election.rejoins() == Some(Rejoins::TooFewRemember)
+            && self.node(state, index).election.rejoins().is_none();
+        let beyond = term.0 > self.scope.terms
+            || generation.number > self.scope.generations
+            || drops && state.left.drops == 0;
         if beyond || self.is_too_late(state, step, cut) {
             return None;
         }
@@ -266,6 +272,9 @@ impl Cluster {
         let mut next = State { history: self.histories.keep(history), ..state.clone() };
         next.nodes[at] = outcome.node;
         next.pay(step, cut);
+        if drops && next.left.drops < u8::MAX {
+            next.left.drops -= 1;
+        }
         let sent = outcome.sent.iter().copied().filter(|sent| !self.is_answer(*sent));
         self.send(&mut next, index, sent);
         Some((next, violations))

@@ -11,6 +11,7 @@ use super::scope::Anew;
 impl Cluster {
     /// Puts what a voter said into the set, and takes out what is over now that it changed.
     pub(super) fn send(&self, next: &mut State, index: u8, sent: impl Iterator<Item = u32>) {
+        let sent = sent.filter(|packet| self.gets_through(*packet));
         let mut all: Vec<u32> = next.network.iter().copied().chain(sent).collect();
         all.sort_unstable();
         all.dedup();
@@ -31,12 +32,24 @@ impl Cluster {
         next.network = rest;
     }
 
+    /// Whether a packet could ever arrive.
+    pub(super) fn gets_through(&self, packet: u32) -> bool {
+        let packet = self.world.packets.get(packet);
+        packet.from().zip(packet.to()).is_none_or(|(from, to)| !self.is_broken(from, to))
+    }
+
+    /// Whether the link between two voters is broken.
+    pub(super) fn is_broken(&self, one: u8, other: u8) -> bool {
+        let broken = self.scope.broken;
+        broken.contains(&(one, other)) || broken.contains(&(other, one))
+    }
+
     /// Whether no voter will ever forget anything again, so that what it promised stays promised.
     /// A voter that is told of a newer incarnation of its own forgets, too; but of three voters, and
     /// of those that started once, nobody registers an incarnation that is not the newest.
     fn is_settled(&self, state: &State) -> bool {
         let left = state.left;
-        let crashes = left.wipes > 0 || left.power_cuts > 0 || left.give_ups > 0;
+        let crashes = left.wipes > 0 || left.power_cuts > 0 || left.give_ups > 0 || left.drops > 0;
         let newest = self.scope.voters <= 3 || self.scope.wipes <= 1;
         // Bugs in counting votes leave the promises of voters as they are.
         let kept = self.mutant.is_none_or(|mutant| {

@@ -67,6 +67,11 @@ pub struct Scope {
     pub handovers: u8,
     /// How many campaigns there are, in all; the largest number is no bound.
     pub campaigns: u8,
+    /// How often a voter forgets because too few others remember, in all; the largest number is no
+    /// bound. In the model what was heard of them never grows old, so that it happens too easily.
+    pub drops: u8,
+    /// The links that are broken, for good, by the places of the voters at their ends.
+    pub broken: &'static [(u8, u8)],
     /// How long it takes.
     pub effort: Effort,
 }
@@ -85,6 +90,8 @@ impl Scope {
         give_ups: 0,
         handovers: 0,
         campaigns: u8::MAX,
+        drops: 0,
+        broken: &[],
         effort: Effort::Hours,
     };
 
@@ -114,6 +121,14 @@ impl Scope {
         }
         text += &count(self.wipes.into(), "wipe", "wipes");
         text += &count(self.power_cuts.into(), "power cut", "power cuts");
+        if self.drops < u8::MAX {
+            text += &count(
+                self.drops.into(),
+                "voter that forgets as well",
+                "voters that forget as well",
+            );
+        }
+        text += &count(self.broken.len() as u64, "broken link", "broken links");
         text += &count(self.give_ups.into(), "given-up registration", "given-up registrations");
         text + &count(self.handovers.into(), "handover", "handovers")
     }
@@ -311,16 +326,52 @@ pub const SCOPES: &[Scope] = &[
         ..Scope::BASE
     },
     Scope {
+        name: "link-down",
+        about: "one link of three is broken, two voters forget, and the third forgets as well",
+        anew: Anew::ByAnyRoll,
+        generations: 2,
+        wipes: 2,
+        drops: 1,
+        campaigns: 1,
+        broken: &[(0, 1)],
+        effort: Effort::Seconds,
+        ..Scope::BASE
+    },
+    Scope {
+        name: "link-down-elections",
+        about: "as above, and two campaign",
+        anew: Anew::ByAnyRoll,
+        generations: 2,
+        wipes: 2,
+        drops: 1,
+        campaigns: 2,
+        broken: &[(0, 1)],
+        ..Scope::BASE
+    },
+    Scope {
+        name: "link-down-no-store",
+        about: "as above, without a store, with one campaign",
+        anew: Anew::ByAllVoters,
+        generations: 2,
+        wipes: 2,
+        drops: 1,
+        campaigns: 1,
+        broken: &[(0, 1)],
+        ..Scope::BASE
+    },
+    Scope {
         name: "cold-all",
         about: "all begin empty, without a store",
         begin: Begin::Empty,
         anew: Anew::ByAllVoters,
+        drops: u8::MAX,
         ..Scope::BASE
     },
     Scope {
         name: "all-anew",
         about: "two voters forget, so the third must, and they start anew without a store",
         anew: Anew::ByAllVoters,
+        drops: u8::MAX,
         terms: 2,
         generations: 2,
         wipes: 2,

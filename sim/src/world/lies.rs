@@ -194,8 +194,9 @@ impl Liar<'_> {
                 nonce: if self.one_in(3) { self.random.next_u64() } else { nonce },
                 priority: if self.one_in(3) { u8::MAX } else { priority },
             },
-            Body::Rejoining { nonce, heard } => {
-                Body::Rejoining { nonce, heard: self.generation(heard) }
+            Body::Rejoining { nonce, heard, stuck } => {
+                let stuck = stuck ^ self.one_in(2);
+                Body::Rejoining { nonce, heard: self.generation(heard), stuck }
             }
             Body::Known { to, incarnation } => {
                 Body::Known { to, incarnation: Incarnation(self.number(incarnation.0)) }
@@ -246,7 +247,10 @@ impl Liar<'_> {
             6 => Body::NewerTerm { to },
             7 => Body::TakeOver { to },
             8 => Body::Leaving,
-            9 => Body::Rejoining { nonce, heard: self.generation(message.generation) },
+            9 => {
+                let (heard, stuck) = (self.generation(message.generation), self.one_in(2));
+                Body::Rejoining { nonce, heard, stuck }
+            }
             10 => {
                 let incarnation = Incarnation(self.number(me.incarnation.0));
                 Body::Known { to: self.boot(of_boot), incarnation }

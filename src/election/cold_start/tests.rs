@@ -5,13 +5,13 @@ use super::super::testing::{
     AWAKE, HEARTBEAT, MS, QUARANTINE, START, TIMEOUT, forgetful, handle, life, name, names,
     receive, said,
 };
-use super::super::{Body, Config, Election, HardState, Input};
+use super::super::{Body, Config, Election, HardState, Input, Message};
 use super::*;
 use crate::id::Incarnation;
 
 /// Another voter says that it remembers nothing.
 fn forgets(election: &mut Election, now: Instant, node: usize) -> Vec<Effect> {
-    let body = Body::Rejoining { nonce: 9, heard: Generation::NONE };
+    let body = Body::Rejoining { nonce: 9, heard: Generation::NONE, stuck: false };
     let mut message = said(election, life(node, 0), body);
     message.generation = Generation::NONE;
     receive(election, now, &message)
@@ -124,11 +124,15 @@ fn who_forgot_long_ago_may_remember_by_now() {
     }
 }
 
-/// With a store a majority that forgot needs nobody else, and half of an even list needs the rest.
+/// Where too many forgot for anybody to rejoin, nothing is lost by forgetting as well, and those that
+/// forgot need not hear each other.
 #[test]
-fn with_a_store_only_half_of_an_even_list_takes_the_others_along() {
-    for (voters, forgot, drops) in [(4, 1, false), (4, 2, true), (5, 2, false), (5, 3, false)] {
-        let mut mine = remembering(voters, ColdStart::ByStore);
+fn where_nobody_can_rejoin_the_rest_forgets_as_well() {
+    let counts =
+        [(3, 1, false), (3, 2, true), (4, 1, false), (4, 2, true), (5, 2, false), (5, 3, true)];
+    let both = [ColdStart::ByStore, ColdStart::ByAllVoters];
+    for (store, (voters, forgot, drops)) in both.iter().flat_map(|s| counts.map(|c| (*s, c))) {
+        let mut mine = remembering(voters, store);
         for node in 2..2 + forgot {
             forgets(&mut mine, AWAKE, node);
         }
@@ -136,6 +140,112 @@ fn with_a_store_only_half_of_an_even_list_takes_the_others_along() {
         assert_eq!(dropped, drops, "{forgot} of {voters}");
         assert_eq!(mine.me().incarnation == Incarnation::NONE, drops);
     }
+}
+
+/// One of five that remembers polls so often, answered by so many; and so many others that remember
+/// nothing go on saying so, one of them perhaps that it cannot come back.
+fn polls(store: ColdStart, polls: u32, answered: usize, forgot: usize, stuck: bool) -> Election {
+    let mut mine = remembering(5, store);
+    let mut now = AWAKE;
+    for _ in 0..polls {
+        handle(&mut mine, now, Input::Tick);
+        let (to, asked) = (mine.me(), mine.term());
+        for node in 2..2 + answered {
+            let yes = Body::PreVoteReply { to, asked, granted: true };
+            let yes = said(&mine, life(node, 1), yes);
+            receive(&mut mine, now, &yes);
+        }
+        now = mine.next_wake();
+        for node in 5 - forgot + 1..=5 {
+            let nobody = Body::Rejoining { nonce: 9, heard: Generation::NONE, stuck };
+            let generation = Generation::NONE;
+            let nobody = Message { generation, ..said(&mine, life(node, 0), nobody) };
+            receive(&mut mine, now, &nobody);
+        }
+        handle(&mut mine, now, Input::Tick);
+        now = now.plus(10);
+    }
+    mine
+}
+
+#[test]
+fn a_voter_whose_polls_are_in_vain_forgets_if_the_forgetful_make_up_a_majority() {
+    use ColdStart::{ByAllVoters, ByStore};
+    let forgets = |store, count, answered, forgot| {
+        polls(store, count, answered, forgot, false).rejoins() == Some(Rejoins::TooFewRemember)
+    };
+    assert!(!forgets(ByStore, 1, 1, 1), "an answer can be lost");
+    assert!(forgets(ByStore, 2, 1, 1), "two that remember and one that does not are three of five");
+    assert!(forgets(ByStore, 2, 0, 2));
+    assert!(!forgets(ByStore, 9, 1, 0), "nobody forgot");
+    assert!(
+        !forgets(ByStore, 9, 0, 1),
+        "two of five start nothing, and others may need what it knows"
+    );
+    assert!(!forgets(ByAllVoters, 9, 1, 1), "without a store it takes all");
+    assert!(!forgets(ByAllVoters, 9, 1, 2));
+}
+
+/// A voter that hears too few itself forgets for one that does not.
+#[test]
+fn a_voter_forgets_for_another_that_hears_enough() {
+    for (count, stuck, drops) in [(1, true, false), (2, true, true), (9, false, false)] {
+        let mine = polls(ColdStart::ByStore, count, 0, 1, stuck);
+        assert_eq!(mine.rejoins().is_some(), drops, "{count} {stuck}");
+    }
+}
+
+/// Somebody who promised something speaks for a leader that may live: nobody forgets meanwhile.
+#[test]
+fn nobody_forgets_while_another_has_a_leader() {
+    let mut mine = remembering(5, ColdStart::ByStore);
+    let mut now = AWAKE;
+    for _ in 0..9 {
+        handle(&mut mine, now, Input::Tick);
+        let (to, asked) = (mine.me(), mine.term());
+        let no = Body::PreVoteReply { to, asked, granted: false };
+        let no = said(&mine, life(2, 1), no);
+        receive(&mut mine, now, &no);
+        now = mine.next_wake();
+        forgets(&mut mine, now, 4);
+        forgets(&mut mine, now, 5);
+        handle(&mut mine, now, Input::Tick);
+        now = now.plus(10);
+    }
+    assert_eq!(mine.rejoins(), None);
+}
+
+/// One that remembers nothing says so when it hears enough for a cold start, but for some that remember
+/// and are too few to tell it what it was.
+#[test]
+fn who_is_stuck_says_so_after_an_election_timeout() {
+    let stuck = |remember: usize, forgot: usize, later: u64| {
+        let mut mine = forgetful(5, ColdStart::ByStore);
+        let mut said_so = false;
+        let end = AWAKE.plus(later);
+        while mine.next_wake() <= end {
+            let now = mine.next_wake();
+            for node in 2..2 + remember {
+                let (to, incarnation) = (mine.boot(), Incarnation::FIRST);
+                let body = Body::Known { to, incarnation };
+                let generation = Generation::stored(1);
+                let word = Message { generation, ..said(&mine, life(node, 1), body) };
+                receive(&mut mine, now, &word);
+            }
+            (6 - forgot..6).for_each(|node| drop(forgets(&mut mine, now, node)));
+            let effects = handle(&mut mine, now, Input::Tick);
+            said_so = super::super::testing::sent(&effects)
+                .iter()
+                .any(|(_, body)| matches!(body, Body::Rejoining { stuck: true, .. }));
+        }
+        said_so
+    };
+    assert!(stuck(1, 1, TIMEOUT + HEARTBEAT));
+    assert!(!stuck(1, 1, TIMEOUT / 2), "it may be about to end");
+    assert!(stuck(2, 0, 2 * TIMEOUT));
+    assert!(!stuck(1, 0, 2 * TIMEOUT), "two of five");
+    assert!(!stuck(0, 1, 2 * TIMEOUT), "two of five");
+    assert!(!stuck(1, 2, 2 * TIMEOUT), "three start anew");
 }
 
 /// A poll of the store by a voter that is still in its quarantine could list it on a roll.

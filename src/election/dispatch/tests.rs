@@ -35,7 +35,7 @@ fn what_is_impossible_is_so_by_one() {
         let known = Arc::new([life(3, lives + more)].into_iter().collect());
         let heard = Generation::stored(generation + more);
         [
-            Body::Rejoining { nonce: 1, heard },
+            Body::Rejoining { nonce: 1, heard, stuck: false },
             Body::Known { to, incarnation },
             Body::Superseded { to: life(1, 1), by: incarnation },
             Body::VoteReply { to: life(1, 1), granted: true, known: Arc::clone(&known) },
@@ -62,7 +62,11 @@ fn who_is_in_no_generation_is_nobody_yet() {
         assert_eq!(receive(&mut mine, AWAKE, &message), []);
         assert!(mine == before, "{message:?}");
     }
-    let mut asks = said(&mine, life(2, 0), Body::Rejoining { nonce: 9, heard: Generation::NONE });
+    let mut asks = said(
+        &mine,
+        life(2, 0),
+        Body::Rejoining { nonce: 9, heard: Generation::NONE, stuck: false },
+    );
     asks.generation = Generation::NONE;
     let answer =
         Body::Known { to: Boot { node: name(2), nonce: 9 }, incarnation: Incarnation::FIRST };
@@ -214,7 +218,7 @@ fn the_oldest_of_too_many_neighbours_is_forgotten() {
 #[test]
 fn who_comes_back_has_forgotten_nothing_any_more() {
     let forget = |mine: &mut Election, node: usize| {
-        let body = Body::Rejoining { nonce: 9, heard: Generation::NONE };
+        let body = Body::Rejoining { nonce: 9, heard: Generation::NONE, stuck: false };
         let mut message = said(mine, life(node, 0), body);
         message.generation = Generation::NONE;
         receive(mine, AWAKE, &message);

@@ -39,7 +39,7 @@ fn a_newer_generation_is_believed_when_the_store_says_so() {
             asked += reads(&effects);
             assert_eq!((mine.rejoins(), mine.heard), (None, heard));
         }
-        let asks = Body::Rejoining { nonce: 1, heard: Generation::stored(1 << 32) };
+        let asks = Body::Rejoining { nonce: 1, heard: Generation::stored(1 << 32), stuck: false };
         let mut asks = said(&mine, life(3, 0), asks);
         asks.generation = Generation::NONE;
         asked += reads(&receive(&mut mine, now, &asks));
@@ -213,7 +213,11 @@ fn an_incarnation_that_is_used_up_is_forgotten() {
     let last = Identity { node: name(2), incarnation: Incarnation::MAX };
     let message = said(&mine, last, Body::PreVote);
     receive(&mut mine, AWAKE, &message);
-    let mut asks = said(&mine, life(2, 0), Body::Rejoining { nonce: 1, heard: Generation::NONE });
+    let mut asks = said(
+        &mine,
+        life(2, 0),
+        Body::Rejoining { nonce: 1, heard: Generation::NONE, stuck: false },
+    );
     asks.generation = Generation::NONE;
     receive(&mut mine, AWAKE, &asks);
     assert_eq!(mine.rejoins(), Some(Rejoins::Contradicted));

@@ -18,7 +18,7 @@ fn all() -> Vec<Body> {
         Body::NewerTerm { to },
         Body::TakeOver { to },
         Body::Leaving,
-        Body::Rejoining { nonce: 7, heard: Generation::NONE },
+        Body::Rejoining { nonce: 7, heard: Generation::NONE, stuck: false },
         Body::Known { to: boot, incarnation },
         Body::Register { nonce: 7 },
         Body::Registered { to: boot, incarnation, known },

@@ -176,3 +176,29 @@ fn who_cannot_count_an_answer_says_why() {
     assert_eq!(sent(&effects), [(name(3), &told)]);
     assert!(mine.rejoins().is_some());
 }
+
+/// Whoever [`are_enough`] meets every majority, of its own list and of the shorter one, that the asker
+/// may have been a part of; and every other such set, so that no life of it goes unnoticed.
+#[test]
+fn who_is_enough_meets_every_majority_of_both_lists() {
+    for voters in 3..=8usize {
+        // The asker is voter 0, the newcomer the last one.
+        let newcomer = name(voters - 1);
+        let others = |mask: usize| (1..voters).filter(move |voter| mask >> voter & 1 == 1);
+        let all = || (0..1usize << voters).filter(|mask| mask & 1 == 0);
+        for asked in all() {
+            let known = Some(newcomer);
+            if !are_enough(others(asked).map(name), voters, known) {
+                continue;
+            }
+            for with in all() {
+                let longer = with.count_ones() as usize + 1 > voters / 2;
+                let on_both = with & !(1 << (voters - 1));
+                let shorter = on_both == with && with.count_ones() as usize + 1 > (voters - 1) / 2;
+                let again = are_enough(others(with).map(name), voters, known);
+                let needed = longer || shorter || again;
+                assert!(!needed || asked & with != 0, "{voters}: {asked:b} misses {with:b}");
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ fn said(election: &Election, now: Instant) -> String {
 
 fn forgets(election: &mut Election, now: Instant, node: usize) {
     let from = life(node, 0);
-    let body = Body::Rejoining { nonce: 3, heard: Generation::NONE };
+    let body = Body::Rejoining { nonce: 3, heard: Generation::NONE, stuck: false };
     let message = Message {
         generation: Generation::NONE,
         ..super::super::testing::said(election, from, body)

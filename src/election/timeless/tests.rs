@@ -97,7 +97,7 @@ fn in_which_order_and_when_a_rejoining_voter_was_answered_is_forgotten() {
         }
         for node in [first, second] {
             now = now.plus(later);
-            let nobody = Body::Rejoining { nonce: 9, heard: Generation::NONE };
+            let nobody = Body::Rejoining { nonce: 9, heard: Generation::NONE, stuck: false };
             let mut message = said(&voter, life(node, 0), nobody);
             message.generation = Generation::NONE;
             receive(&mut voter, now, &message);

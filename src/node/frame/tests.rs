@@ -44,8 +44,8 @@ fn asks() -> impl Strategy<Value = Body> {
         prop::option::of(release).prop_map(|release| Body::VoteRequest { release }),
         any_identity().prop_map(|to| Body::TakeOver { to }),
         Just(Body::Leaving),
-        (any::<u64>(), any_generation())
-            .prop_map(|(nonce, heard)| Body::Rejoining { nonce, heard }),
+        (any::<u64>(), any_generation(), any::<bool>())
+            .prop_map(|(nonce, heard, stuck)| Body::Rejoining { nonce, heard, stuck }),
         any::<u64>().prop_map(|nonce| Body::Register { nonce }),
         Just(Body::NewerGeneration),
         Just(Body::Observing),
