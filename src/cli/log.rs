@@ -45,6 +45,7 @@ impl Log {
     pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
         let log = Self::default();
         let shared = Arc::clone(&log.0);
+        // chance: of a real process; no simulation has this log
         thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_to(out))?;
         Ok(log)
     }
