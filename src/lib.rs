@@ -22,6 +22,7 @@ pub mod election;
 mod id;
 pub mod jobs;
 pub mod node;
+mod private;
 #[doc(hidden)]
 pub mod probe;
 mod secret;

@@ -17,6 +17,8 @@ use rustix::process::Signal;
 mod address;
 #[path = "processes/audit.rs"]
 mod audit;
+#[path = "processes/away.rs"]
+mod away;
 #[path = "processes/cluster.rs"]
 mod cluster;
 #[path = "processes/enqueue.rs"]
@@ -31,6 +33,8 @@ mod names;
 mod planted;
 #[path = "processes/shared.rs"]
 mod shared;
+#[path = "processes/stores.rs"]
+mod stores;
 #[path = "processes/unread.rs"]
 mod unread;
 #[path = "processes/verdicts.rs"]

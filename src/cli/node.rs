@@ -10,7 +10,7 @@ use super::{Failure, store};
 use fencepost::ClusterService;
 use fencepost::delivery::sinks::AnySink;
 use fencepost::node::config::NodeConfig;
-use fencepost::store::{Assignments, Store, StoreConfig};
+use fencepost::store::{Assignments, PostgresStore, Store, StoreConfig};
 
 /// Runs until a signal stops it.
 pub(super) fn run(config: &NodeConfig) -> Result<(), Failure> {
@@ -31,11 +31,12 @@ async fn serve(config: &NodeConfig) -> Result<(), Report> {
     let mut stops = Stops::new().into_diagnostic().wrap_err("cannot listen to signals")?;
     match &config.store {
         StoreConfig::Sqlite(path) => {
-            let store = store::store_in_file(path)?;
-            serve_with(store, config, &mut stops).await
+            store::check_writable(path)?;
+            serve_with(store::store_in_file(path), config, &mut stops).await
         }
         StoreConfig::Postgres(database) => {
-            let store = store::store_in_database(database).await?;
+            let store = PostgresStore::open_later(database);
+            let store = store.into_diagnostic().wrap_err("cannot use the outbox in PostgreSQL")?;
             serve_with(store, config, &mut stops).await
         }
     }
@@ -79,10 +80,12 @@ async fn serve_with(
     Ok(())
 }
 
-/// The signals that ask a process to end.
+/// The signals that ask a process to end, and one that does not: a terminal that is closed, or an operator who
+/// wants the configuration read again, does not mean that.
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Stops {
@@ -90,15 +93,22 @@ impl Stops {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
     /// The name of the next one.
     async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            biased;
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => info!(
+                    "SIGHUP changes nothing: the configuration is read when the node starts; to change it, \
+                     stop the node with SIGTERM and start it again",
+                ),
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The store that a configuration names, opened for one command.
 
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use miette::{Context, IntoDiagnostic, Report, miette};
@@ -8,9 +11,9 @@ use tokio::runtime::Runtime;
 use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
-    Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, MessageId, MessageState,
-    NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, RunRecord, SqliteOutbox,
-    SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
+    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, MessageId,
+    MessageState, NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, RunRecord,
+    SqliteOutbox, SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
 };
 use fencepost::{Clock, SystemClock};
 
@@ -20,9 +23,17 @@ pub(super) enum OpenOutbox {
     Postgres(PostgresStore, Runtime),
 }
 
-/// Opens the outbox, which is created if it does not exist.
+/// Opens the outbox to change something in it; it is created if it does not exist. Another cluster's is
+/// refused.
 pub(super) fn open(config: &NodeConfig) -> Result<OpenOutbox, Report> {
-    open_at(&config.store)
+    open_at(&config.store)?.of_cluster(&config.cluster)
+}
+
+/// The same, of an outbox that exists.
+pub(super) fn open_existing_of_cluster(config: &ConfigArg) -> Result<OpenOutbox, Failure> {
+    let config = config.load()?;
+    let outbox = open_existing_at(&config.store)?;
+    outbox.of_cluster(&config.cluster).map_err(Failure::AtRun)
 }
 
 fn open_at(store: &StoreConfig) -> Result<OpenOutbox, Report> {
@@ -63,23 +74,65 @@ pub(super) fn open_existing_at(store: &StoreConfig) -> Result<OpenOutbox, Failur
 fn open_file(path: &Path) -> Result<SqliteOutbox, Report> {
     let what = || format!("cannot open the outbox {}", path.display());
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).into_diagnostic().wrap_err_with(what)?;
+        // What a node writes is for its user alone.
+        let mut builder = DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(directory);
+        made.into_diagnostic().wrap_err_with(what)?;
     }
     SqliteOutbox::open(path).into_diagnostic().wrap_err_with(what)
 }
 
-/// The store of a node.
-pub(super) fn store_in_file(path: &Path) -> Result<SqliteStore, Report> {
-    Ok(SqliteStore::new(open_file(path)?, || SystemClock.wall()))
+/// Refuses a file that may not be written: no waiting makes it another.
+pub(super) fn check_writable(path: &Path) -> Result<(), Report> {
+    match File::options().read(true).write(true).open(path) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            Err(miette!(
+                help =
+                    "let this user write to the file and to its folder, or name another in [store]",
+                "cannot write to the outbox {}: {error}",
+                path.display()
+            ))
+        }
+        // What else is wrong with it is told by whoever opens it.
+        _ => Ok(()),
+    }
 }
 
-/// The same in a database.
+/// The store of a node, which takes part while the file cannot be opened, and tries again.
+pub(super) fn store_in_file(path: &Path) -> SqliteStore {
+    let path = path.to_owned();
+    SqliteStore::opened_by(move || {
+        open_file(&path).map_err(|error| {
+            let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+            StoreError::Unavailable(causes.join(": "))
+        })
+    })
+}
+
+/// A store in a database, for a command that needs it at once.
 pub(super) async fn store_in_database(config: &PostgresConfig) -> Result<PostgresStore, Report> {
     let store = PostgresStore::open(config).await;
     store.into_diagnostic().wrap_err("cannot open the outbox in PostgreSQL")
 }
 
 impl OpenOutbox {
+    /// The same, unless it belongs to another cluster than this: nothing of one is put into another's, nor
+    /// settled there. It is bound for ever, so once is enough to look.
+    fn of_cluster(mut self, ours: &str) -> Result<Self, Report> {
+        let fence = self.fence().into_diagnostic().wrap_err("cannot read whose outbox it is")?;
+        match fence.cluster {
+            Some(theirs) if theirs != ours => {
+                Err(BindError::OtherCluster { ours: ours.to_owned(), theirs }.into())
+            }
+            _ => Ok(self),
+        }
+    }
+
     pub(super) fn enqueue(
         &mut self,
         messages: &[NewMessage],

@@ -5,7 +5,7 @@ use miette::{Context, IntoDiagnostic, miette};
 
 use super::entries::message_id;
 use super::stdout::print;
-use super::store::open_existing;
+use super::store::open_existing_of_cluster;
 use super::{ConfigArg, Failure};
 use fencepost::store::{Ruling, StoreError, Verdict, VerdictError};
 
@@ -77,7 +77,7 @@ fn judge(
             "a verdict is kept with the name of who passed it, and the variable USER is not set"
         )));
     };
-    let mut outbox = open_existing(config)?;
+    let mut outbox = open_existing_of_cluster(config)?;
     let verdict = Verdict { id, attempt, ruling, by, why: said.why.clone() };
     let passed = match outbox.judge(&verdict) {
         Ok(passed) => passed,

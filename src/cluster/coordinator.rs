@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::guard::LeaseState;
 use super::mail::Mail;
+use super::outage::Why;
 use super::status::ClusterStatus;
 use super::watched::Watched;
 use crate::id::{Boot, Generation, Term};
@@ -38,6 +39,11 @@ pub trait Coordinator: Send + 'static {
 
     /// Where letters to other nodes are posted, and those that came are found.
     fn mail(&self) -> Arc<Mail>;
+
+    /// Why it knows of no leader, while it does not; for people.
+    fn why(&self) -> Why {
+        Why::default()
+    }
 
     /// What leases between two of its nodes rest on. The boot is this process', and never changes.
     fn terms(&self) -> Terms;

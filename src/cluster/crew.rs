@@ -13,6 +13,7 @@ use super::coordinator::Terms;
 use super::guard::Leadership;
 use super::mail::Mail;
 use super::observe::Observer;
+use super::refusal::Refusals;
 use super::status::ClusterStatus;
 use super::watched::Watched;
 
@@ -34,6 +35,8 @@ pub struct Post<C> {
     pub terms: Terms,
     /// Who wants to know what happens.
     pub observer: Arc<dyn Observer>,
+    /// Where to tell what was said against the token of the guard.
+    pub(crate) refusals: Arc<Refusals>,
 }
 
 impl<C: fmt::Debug> fmt::Debug for Post<C> {

@@ -1,6 +1,7 @@
 //! The leadership guard: the value that a leader's code holds while it may act.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::holder::Holder;
@@ -64,6 +65,8 @@ pub struct Leadership<C = SystemClock> {
     /// Both clocks when the guard was made.
     made: (Instant, WallTime),
     holder: Holder,
+    /// Set once a holder was told that leadership has ended: whatever the cell says later is about another.
+    ended: Arc<AtomicBool>,
     /// What ends the guard before leadership does.
     stop: Option<Arc<Watched<bool>>>,
 }
@@ -76,7 +79,8 @@ impl<C: Clock> Leadership<C> {
         clock: C,
     ) -> Self {
         let made = (clock.now(), clock.wall());
-        Self { token, fenced, lease, clock, made, holder: Holder::first(), stop: None }
+        let (holder, ended) = (Holder::first(), Arc::default());
+        Self { token, fenced, lease, clock, made, holder, ended, stop: None }
     }
 
     /// The same guard, but one that ends as soon as the node begins to stop.
@@ -120,11 +124,20 @@ impl<C: Clock> Leadership<C> {
         if self.stop.as_ref().is_some_and(|stop| stop.get()) {
             return Err(LeadershipLost { token: self.token });
         }
-        let now = self.now();
-        self.lease
-            .with(|lease| lease.permits(self.token, now).then_some(lease.until))
-            .and_then(|until| self.left(now, until))
-            .ok_or(LeadershipLost { token: self.token })
+        // Read under the cell's lock, as whoever renews reads it: the looks of all holders have one order,
+        // and one that finds the end is the last that finds anything.
+        let left = self.lease.with(|lease| {
+            if self.ended.load(Ordering::Relaxed) {
+                return None;
+            }
+            let now = self.now();
+            let left = lease.permits(self.token, now).then(|| self.left(now, lease.until));
+            if left.is_none() {
+                self.ended.store(true, Ordering::Relaxed);
+            }
+            left.flatten()
+        });
+        left.ok_or(LeadershipLost { token: self.token })
     }
 
     fn now(&self) -> Instant {
@@ -176,3 +189,6 @@ impl<C: Clock> Leadership<C> {
         }
     }
 }
+
+#[cfg(all(test, not(madsim)))]
+mod tests;

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::activation::Activation;
+use super::activation::{ACTIVATION_PATIENCE, Activation};
+use super::bond::{Bond, Bound};
 use super::coordinator::Coordinator;
 use super::crew::{AlreadyAttached, Post, Seat};
 use super::guard::Leadership;
@@ -17,6 +19,7 @@ use super::select::Selection;
 use super::shared::{Shared, Stopped};
 use super::status::ClusterStatus;
 use super::supervise::{AbortOnDrop, supervise};
+use super::trouble::Trouble;
 use super::watch::StatusWatch;
 use super::watched::Watched;
 use crate::election::Role;
@@ -69,6 +72,19 @@ impl<S: Fence, C: Clock> ClusterService<S, C> {
         store: Arc<S>,
         observer: Arc<dyn Observer>,
     ) -> Self {
+        let fence = Arc::new(Bound::already(Arc::clone(&store)));
+        Self::start_bound(coordinator, store, fence, observer, ACTIVATION_PATIENCE)
+    }
+
+    /// The same, over a store that may have to be asked first whose it is, by `fence`, and for which a
+    /// leader waits so long.
+    pub(crate) fn start_bound(
+        coordinator: impl Coordinator<Clock = C>,
+        store: Arc<S>,
+        fence: Arc<Bound<S>>,
+        observer: Arc<dyn Observer>,
+        patience: Duration,
+    ) -> Self {
         let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
         let shared = Arc::new(Shared {
             clock: coordinator.clock(),
@@ -81,15 +97,20 @@ impl<S: Fence, C: Clock> ClusterService<S, C> {
             mail: coordinator.mail(),
             terms: coordinator.terms(),
             observer: Arc::clone(&observer),
+            refusals: Arc::default(),
+            bond: Arc::clone(fence.bond()),
         });
         let activation = Activation {
             me: shared.status.with(|status| status.current),
-            store: Arc::clone(&store),
+            store: fence,
             clock: shared.clock.clone(),
             lease: coordinator.lease(),
             guard: Arc::clone(&shared.guard),
             commands: shared.commands.clone(),
             observer,
+            refusals: Arc::clone(&shared.refusals),
+            patience,
+            trouble: Trouble::of("leader", "the store"),
         };
         let supervisor = supervise(coordinator, receiver, activation, Arc::clone(&shared));
         Self { shared, store, _supervisor: AbortOnDrop(tokio::spawn(supervisor)) }
@@ -200,7 +221,7 @@ impl<S, C: Clock> ClusterService<S, C> {
 
     /// Runs a component as a part of this node: it watches for the guard by itself, and a shutdown
     /// waits until it has ended. If it panics, the service ends. On a service that has ended, nothing
-    /// is run.
+    /// is run. It begins when the store has answered for the first time, or the node stops.
     ///
     /// Its name is for error messages, and says what it does: a token is for one of a kind.
     ///
@@ -234,7 +255,17 @@ impl<S, C: Clock> ClusterService<S, C> {
     where
         W: Future<Output = ()> + Send + 'static,
     {
-        self.shared.crew.start(seat, component(self.post()));
+        let (bond, stop) = (Arc::clone(&self.shared.bond), Arc::clone(&self.shared.stop));
+        let work = component(self.post());
+        self.shared.crew.start(seat, async move {
+            // Nobody acts over a store that may be another cluster's.
+            tokio::select! {
+                biased;
+                () = stop.wait_for(|stop| stop.then_some(())) => {}
+                () = bond.wait_for(|bond| (*bond == Bond::Bound).then_some(())) => {}
+            }
+            work.await;
+        });
     }
 
     /// What a component is given to work with.
@@ -248,6 +279,7 @@ impl<S, C: Clock> ClusterService<S, C> {
             mail: Arc::clone(&shared.mail),
             terms: shared.terms,
             observer: Arc::clone(&shared.observer),
+            refusals: Arc::clone(&shared.refusals),
         }
     }
 

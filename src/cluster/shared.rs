@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::bond::Bond;
 use super::coordinator::{ElectionCommand, Terms};
 use super::crew::Crew;
 use super::guard::Leadership;
 use super::mail::Mail;
 use super::observe::Observer;
+use super::refusal::Refusals;
 use super::status::ClusterStatus;
 use super::watched::Watched;
+use crate::store::BindError;
 use crate::time::Clock;
 
 /// The service has ended, or is about to: there will be no leadership on this node any more. Guards
@@ -25,6 +28,9 @@ pub enum Stopped {
     /// Its coordinator failed. A lease that this node held runs out by itself.
     #[error("the cluster service has ended, because its coordinator failed: {0}")]
     Coordinator(Arc<dyn Error + Send + Sync>),
+    /// Its store answered at last, and is not this cluster's.
+    #[error("the cluster service has ended: {0}")]
+    Store(BindError),
     /// A part of it, or a component attached to it, panicked, which is a bug. A lease that this node
     /// held runs out by itself.
     #[error("the cluster service has ended, because its {0} panicked, which is a bug")]
@@ -45,6 +51,10 @@ pub(super) struct Shared<C> {
     pub(super) mail: Arc<Mail>,
     pub(super) terms: Terms,
     pub(super) observer: Arc<dyn Observer>,
+    /// What was said against this node's token.
+    pub(super) refusals: Arc<Refusals>,
+    /// Whether the store is known to be this cluster's.
+    pub(super) bond: Arc<Watched<Bond>>,
 }
 
 impl<C: Clock> Shared<C> {

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::activation::Activation;
 use super::coordinator::{Coordinator, ElectionCommand};
+use super::outage::tell_outages;
 use super::shared::{Shared, Stopped};
 use crate::probe::mutant;
 use crate::store::Fence;
@@ -44,7 +45,7 @@ pub(super) async fn supervise<O: Coordinator, S: Fence>(
     shared: Arc<Shared<O::Clock>>,
 ) {
     let mut end = End { shared: Arc::clone(&shared), how: Stopped::ShutDown };
-    if let Err(stopped) = run(coordinator, commands, activation, &shared).await {
+    if let Err(stopped) = run(coordinator, commands, activation, shared).await {
         end.how = stopped;
     }
 }
@@ -53,9 +54,11 @@ async fn run<O: Coordinator, S: Fence>(
     coordinator: O,
     commands: mpsc::Receiver<ElectionCommand>,
     activation: Activation<S, O::Clock>,
-    shared: &Shared<O::Clock>,
+    shared: Arc<Shared<O::Clock>>,
 ) -> Result<(), Stopped> {
+    let _told = AbortOnDrop(tokio::spawn(tell_outages(Arc::clone(&shared), coordinator.why())));
     let mut coordinator = AbortOnDrop(tokio::spawn(coordinator.run(commands)));
+    let shared = &*shared;
     let outcome = attend::<O, S>(&mut coordinator, activation, shared).await;
     if !coordinator.0.is_finished() {
         // Its port and its disk are free when the end is told, unless the disk is stuck.
@@ -75,10 +78,12 @@ async fn attend<O: Coordinator, S: Fence>(
     activation: Activation<S, O::Clock>,
     shared: &Shared<O::Clock>,
 ) -> Result<(), Stopped> {
+    let fence = Arc::clone(&activation.store);
     let mut activation = AbortOnDrop(tokio::spawn(activation.run()));
     tokio::select! {
         biased;
         ended = &mut coordinator.0 => return outcome::<O>(ended),
+        error = fence.refused(&shared.clock) => return Err(Stopped::Store(error)),
         _ = &mut activation.0 => return Err(Stopped::Panicked("activation".into())),
         name = shared.crew.panicked() => return Err(Stopped::Panicked(name)),
         _ = shared.stopping() => {}

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::{
     ClusterService, ClusterStatus, Coordinator, ElectionCommand, LeaseState, Mail, NodeEvent,
-    Observer, Terms, Watched,
+    Observer, Terms, Watched, Why,
 };
 use crate::election::Role;
 use crate::id::{Boot, Generation, Incarnation, Term, Token};
@@ -51,6 +51,7 @@ struct Obedient {
     status: Arc<Watched<ClusterStatus>>,
     lease: Arc<Watched<LeaseState>>,
     said: Said,
+    why: Why,
     fails: oneshot::Receiver<()>,
 }
 
@@ -75,6 +76,10 @@ impl Coordinator for Obedient {
         Mail::new(me).0
     }
 
+    fn why(&self) -> Why {
+        Arc::clone(&self.why)
+    }
+
     fn terms(&self) -> Terms {
         let boot = Boot { node: self.status.with(|status| status.current), nonce: 1 };
         let (lease, promise) = (Duration::from_millis(900), Duration::from_millis(950));
@@ -89,7 +94,10 @@ impl Coordinator for Obedient {
                 Ok(()) = &mut self.fails => return Err(BurntDown),
             };
             match command {
-                ElectionCommand::Outranked { .. } => unreachable!("no store here is ahead"),
+                ElectionCommand::Outranked { term, floor, .. } => {
+                    say(&self.said, format!("outranked {term} {floor}"));
+                    lose(&self.lease);
+                }
                 ElectionCommand::Resign { term } => {
                     say(&self.said, format!("resign {term}"));
                     lose(&self.lease);
@@ -131,6 +139,8 @@ pub(crate) struct World<S = Unfenced> {
     pub(crate) status: Arc<Watched<ClusterStatus>>,
     pub(crate) lease: Arc<Watched<LeaseState>>,
     pub(crate) said: Said,
+    /// Why nobody leads.
+    pub(crate) why: Why,
     /// Ends the coordinator.
     pub(crate) fail: oneshot::Sender<()>,
 }
@@ -157,17 +167,18 @@ impl<S: Fence> World<S> {
             clock_suspects: Arc::default(),
         }));
         let (lease, said) = (Arc::<Watched<LeaseState>>::default(), Said::default());
-        let (fail, fails) = oneshot::channel();
+        let (why, (fail, fails)) = (Why::default(), oneshot::channel());
         let store = Arc::new(store(clock.clone()));
         let coordinator = Obedient {
             clock,
             status: Arc::clone(&status),
             lease: Arc::clone(&lease),
             said: Arc::clone(&said),
+            why: Arc::clone(&why),
             fails,
         };
         let service = ClusterService::start(coordinator, store, Arc::new(Silent));
-        Self { service, status, lease, said, fail }
+        Self { service, status, lease, said, why, fail }
     }
 
     /// The node is elected.

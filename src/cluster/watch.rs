@@ -30,9 +30,15 @@ impl StatusWatch {
         let next = tokio::select! {
             biased;
             status = change => Some(status),
-            () = self.end.wait_for(|end| end.is_some().then_some(())) => None,
+            // The last status may have come between the two looks. There is none after the end.
+            () = self.end.wait_for(|end| end.is_some().then_some(())) => {
+                self.status.with(|status| (Some(status) != seen).then(|| status.clone()))
+            }
         };
         self.seen = next.clone().or(self.seen.take());
         next
     }
 }
+
+#[cfg(all(test, not(madsim)))]
+mod tests;

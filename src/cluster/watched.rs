@@ -73,3 +73,6 @@ impl<T: Clone> Watched<T> {
         self.value.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
+
+#[cfg(all(test, not(madsim)))]
+mod tests;

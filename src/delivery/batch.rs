@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 use super::dispatcher::{Dispatcher, Session};
 use super::permission::Ended;
 use super::sink::{SendError, Sink};
+use crate::cluster::Refuser;
 use crate::probe::{mutant, reach};
 use crate::store::{
     Attempt, Checked, Claim, MessageState, Outgoing, Settled, Settlement, Store, StoreError,
@@ -124,7 +125,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 info!(id = %message.id, stamp = %session.stamp(), %highest, "fenced by the sink");
                 let reason = format!("the sink has seen stamp {highest}");
                 outcomes.push((attempt, Settlement::InDoubt { reason }));
-                return Err(session.lost());
+                return Err(self.refused(session, highest.token, Refuser::Sink));
             }
             session.unreached = matches!(sent, Err(SendError::NotSent(_)));
             if !session.unreached {
@@ -239,7 +240,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     let claims = messages.iter().zip(claims);
                     return Ok(claims.filter_map(|(m, c)| claimed(session, m, c, asked)).collect());
                 }
-                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
+                Ok(Checked::Fenced { floor }) => {
+                    return Err(self.refused(session, floor, Refuser::Store));
+                }
                 // Whether it was claimed or not: asking again under the same token tells, and
                 // nothing is sent before it does.
                 Err(error) => {
@@ -280,7 +283,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     }
                     return Ok(());
                 }
-                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
+                Ok(Checked::Fenced { floor }) => {
+                    return Err(self.refused(session, floor, Refuser::Store));
+                }
                 Err(error) => {
                     match &error {
                         StoreError::Unknown(_) => reach!("settle_outcome_unknown"),

@@ -15,7 +15,7 @@ use super::pause::SinkPause;
 use super::permission::{Ended, Permission};
 use super::questions::Questions;
 use super::sink::{Promise, Sink, Stamp};
-use crate::cluster::{ClusterStatus, Leadership, Trouble, Watched};
+use crate::cluster::{ClusterStatus, Leadership, Refusal, Refusals, Refuser, Trouble, Watched};
 use crate::id::Token;
 use crate::probe::{mutant, reach};
 use crate::store::{Checked, Outgoing, Settlement, Store, StoreError};
@@ -26,7 +26,7 @@ use crate::work::WorkGuard;
 /// not delivered is looked up again.
 const LOOK: usize = 32;
 
-/// How often a run of a share looks for claims that have no sender.
+/// How often claims are looked for that have no sender.
 const LEFT_LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// How the dispatcher works.
@@ -71,8 +71,12 @@ pub struct Dispatcher<S, K, C: Clock> {
     /// What the log hears of a store and a sink that fail.
     pub(super) store_trouble: Trouble,
     pub(super) sink_trouble: Trouble,
+    /// The same of a token that is refused again and again.
+    refusal_trouble: Trouble,
     /// When a sink that fails is tried again.
     pub(super) sink_pause: SinkPause,
+    /// Where to tell that the token was refused.
+    refusals: Arc<Refusals>,
     guard: Arc<Watched<Option<Leadership<C>>>>,
     /// Read by nothing but a planted bug: status is no permission.
     pub(super) status: Arc<Watched<ClusterStatus>>,
@@ -118,7 +122,7 @@ impl<C: Clock> Session<C> {
         Stamp { token: self.token(), round: self.round }
     }
 
-    /// For a store or sink that knows a higher token than ours, whatever our lease says.
+    /// For whoever knows that the permission is worth nothing any more, whatever our lease says.
     pub(super) fn lost(&self) -> Ended {
         Ended { token: self.token() }
     }
@@ -137,6 +141,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     ) -> Self {
         let store_trouble = Trouble::of("delivery", "the store");
         let sink_trouble = Trouble::of("delivery", "the sink");
+        let refusal_trouble = Trouble::of("delivery", "the token");
         let sink_pause = SinkPause::new(config.retry);
         Self {
             store,
@@ -145,7 +150,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             config,
             store_trouble,
             sink_trouble,
+            refusal_trouble,
             sink_pause,
+            refusals: Arc::default(),
             guard,
             status,
             stop,
@@ -157,6 +164,18 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     /// deliver one lasts no longer than `promise`, counted from the end of the guard that granted it.
     pub(super) fn shared(self, promise: Duration) -> Self {
         Self { shared: Some(promise), ..self }
+    }
+
+    /// The same dispatcher, which tells there what is said against its token.
+    pub(crate) fn telling(self, refusals: Arc<Refusals>) -> Self {
+        Self { refusals, ..self }
+    }
+
+    /// The store's floor is another than the token, or the sink has seen a higher one.
+    pub(super) fn refused(&self, session: &Session<C>, known: Token, by: Refuser) -> Ended {
+        let token = session.token();
+        self.refusals.tell(Refusal { token, known, by });
+        session.lost()
     }
 
     /// Runs until the stop signal; then returns when no message is in flight.
@@ -182,7 +201,12 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 }
             };
             if let Err(lost) = self.lead(&mut current).await {
-                info!(%lost, "dispatcher stands back");
+                if current.guard.check().is_ok() {
+                    // Its lease goes on; if nothing can be done about that, this comes again and again.
+                    self.refusal_trouble.failed(self.clock.now(), "it stands back", &lost);
+                } else {
+                    info!(%lost, "dispatcher stands back");
+                }
                 self.stand_back(&current).await;
             }
             session = Some(current);
@@ -217,8 +241,14 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         if mutant!(AmbiguousWriteReplayed) {
             self.replay(session).await?;
         }
+        let mut look_at = self.clock.now() + LEFT_LOOK_EVERY;
         while !self.stopping() {
             session.guard.check()?;
+            let looks = self.shared.is_none() && !mutant!(OwnOrphanedClaimsForgotten);
+            if looks && self.clock.now() >= look_at {
+                session.doubts |= self.doubt_what_was_left(session).await?;
+                look_at = self.clock.now() + LEFT_LOOK_EVERY;
+            }
             if session.doubts {
                 session.doubts = self.settle_doubts(session).await?;
             }
@@ -257,23 +287,25 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         Ok(())
     }
 
-    /// A run of this share that was cut short under the same assignment may have left claims, which no
-    /// sweep takes: their token is the newest. Nobody acts on them any more, because a share begins
-    /// only when nothing goes on about it, and between two looks for messages everything that this run
-    /// has claimed is settled. A claim that was on its way when a run ended is seen only later. Each is
-    /// put in doubt by the number of its attempt, so that a call that arrives late touches nothing
-    /// that is claimed from now on.
-    async fn doubt_what_was_left(&self, session: &Session<C>) -> Result<(), Ended> {
+    /// What is claimed under this very permission, and by nobody's doing: between two looks for messages
+    /// everything that was claimed here is settled, so these claims have no sender. Of a share, a run
+    /// that was cut short under the same assignment may have left them; a claim that was on its way then
+    /// is seen only later. And a store that lost what it had acknowledged may have lost how they were
+    /// settled. No sweep takes them: their token is the newest. Each is put in doubt by the number of its
+    /// attempt, so that a call that arrives late touches nothing that is claimed from now on. Tells
+    /// whether there were any.
+    async fn doubt_what_was_left(&self, session: &Session<C>) -> Result<bool, Ended> {
         loop {
             session.guard.check()?;
             match self.store.claimed_under(&session.guard.permit()).await {
-                Ok(left) if left.is_empty() => return Ok(()),
+                Ok(left) if left.is_empty() => return Ok(false),
                 Ok(left) => {
                     reach!("left_claim_in_doubt");
                     warn!(token = %session.token(), left = left.len(), "claims without a sender");
-                    let reason = "its sender was cut short; outcome unknown";
+                    let reason = "its sender was cut short, or its end was lost; outcome unknown";
                     let doubt = |attempt| (attempt, Settlement::InDoubt { reason: reason.into() });
-                    return self.settle(session, left.into_iter().map(doubt).collect()).await;
+                    let doubts = left.into_iter().map(doubt).collect();
+                    return self.settle(session, doubts).await.map(|()| true);
                 }
                 Err(error) => self.store_failed("cannot look for claims", &error),
             }
@@ -335,7 +367,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     info!(token = %session.token(), swept, "dispatching");
                     return Ok(());
                 }
-                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
+                Ok(Checked::Fenced { floor }) => {
+                    return Err(self.refused(session, floor, Refuser::Store));
+                }
                 Err(error) => self.store_failed("cannot sweep yet", &error),
             }
             self.pause(session).await;

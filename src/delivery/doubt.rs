@@ -6,6 +6,7 @@ use super::dispatcher::{Dispatcher, Session};
 use super::permission::Ended;
 use super::questions::Went;
 use super::sink::{Promise, Sink, SinkError};
+use crate::cluster::Refuser;
 use crate::probe::reach;
 use crate::store::{Attempt, Checked, Doubt, MessageState, Proof, Settled, Store};
 use crate::time::{Clock, Instant};
@@ -123,7 +124,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             }
             Err(SinkError::Fenced { highest }) => {
                 info!(stamp = %session.stamp(), %highest, "the sink is ahead of this leader");
-                Err(session.lost())
+                Err(self.refused(session, highest.token, Refuser::Sink))
             }
             Err(SinkError::Unavailable(error)) => {
                 self.sink_failed(failure, &error);
@@ -195,7 +196,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                     info!(id = %attempt.id, state = state.name(), ?proof, "doubt settled");
                     return Ok(());
                 }
-                Ok(Checked::Fenced { .. }) => return Err(session.lost()),
+                Ok(Checked::Fenced { floor }) => {
+                    return Err(self.refused(session, floor, Refuser::Store));
+                }
                 // An earlier, unanswered call did it; or a person did.
                 Ok(Checked::Passed(Settled::Refused { state })) => {
                     debug!(id = %attempt.id, ?state, "no doubt left to settle");

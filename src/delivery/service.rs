@@ -78,7 +78,8 @@ fn dispatcher<S: Store, K: Sink, C: Clock>(
     post: Post<C>,
 ) -> Dispatcher<S, K, C> {
     let (guard, status, stop) = (post.guard, post.status, post.stop);
-    Dispatcher::new(store, sink, post.clock, config, guard, status, stop)
+    let dispatcher = Dispatcher::new(store, sink, post.clock, config, guard, status, stop);
+    dispatcher.telling(post.refusals)
 }
 
 #[cfg(all(test, madsim))]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use miette::Diagnostic;
+use tokio::time::timeout;
 
 use super::alone::Alone;
 use super::cluster_config::ClusterConfig;
@@ -17,11 +18,16 @@ use super::driver::DriverError;
 use super::quorum::Quorum;
 use super::tcp::{TcpConfig, TcpTransport};
 use super::transport::Transport;
-use crate::cluster::{ClusterService, ClusterStatus, LogObserver, Observer, Stopped, Watched};
+use crate::cluster::{
+    Bound, ClusterService, ClusterStatus, LogObserver, Observer, Stopped, Watched,
+};
 use crate::election::{Config, ConfigError};
 use crate::id::NodeId;
 use crate::store::{BindError, Fence, Unfenced};
 use crate::time::{Clock, SystemClock};
+
+/// How long a starting node waits for its store to say whose it is, before it takes part without.
+pub const BIND_LIMIT: Duration = Duration::from_secs(2);
 
 /// Makes a [`ClusterService`]; see [`ClusterService::builder`].
 pub struct ServiceBuilder<S = Unfenced> {
@@ -40,7 +46,9 @@ impl ClusterService {
 
 impl<S: Fence> ServiceBuilder<S> {
     /// The store whose fence backs the guards: one store for all nodes of the cluster, and all or
-    /// none of them have it. It serves this cluster from its first start on, and no other ever.
+    /// none of them have it. It serves this cluster from its first start on, and no other ever. A node
+    /// takes part while its store is away, and acts when that has answered; if it then turns out to be
+    /// another cluster's, the service ends.
     ///
     /// Without a store there is leadership only, as the guard says: see
     /// [`Leadership::is_fenced`](crate::Leadership::is_fenced).
@@ -109,11 +117,13 @@ impl<S: Fence> ServiceBuilder<S> {
         let observer =
             self.observer.unwrap_or_else(|| Arc::new(LogObserver::new(config.voters.clone())));
         let disk = self.config.data.as_deref().map(FileDisk::open).transpose()?;
-        if self.config.standalone {
-            self.store.bind(&self.config.cluster).await?;
-            return quorum(config, Alone, disk, self.store, observer).await;
-        }
         let (listen, cluster) = (self.config.listens(), self.config.cluster);
+        let fence = Arc::new(Bound::to(Arc::clone(&self.store), cluster.clone()));
+        let stores = Stores { store: self.store, fence, patience: self.config.store_patience };
+        if self.config.standalone {
+            stores.bind().await?;
+            return quorum(config, Alone, disk, stores, observer).await;
+        }
         let network = TcpConfig {
             cluster: cluster.clone(),
             me: config.me,
@@ -125,8 +135,26 @@ impl<S: Fence> ServiceBuilder<S> {
         let transport = TcpTransport::bind(network).await;
         let transport = transport.map_err(|source| InitializeError::Network { listen, source })?;
         // Last, because it is for ever: a store is not bound by a node that cannot start.
-        self.store.bind(&cluster).await?;
-        quorum(config, transport, disk, self.store, observer).await
+        stores.bind().await?;
+        quorum(config, transport, disk, stores, observer).await
+    }
+}
+
+/// The store, as its components see it and as the fence that is asked first whose it is.
+struct Stores<S> {
+    store: Arc<S>,
+    fence: Arc<Bound<S>>,
+    patience: Duration,
+}
+
+impl<S: Fence> Stores<S> {
+    /// Binds the store. One that does not answer soon is asked on and on by the service: a node takes
+    /// part without it, and acts when it is there.
+    async fn bind(&self) -> Result<(), BindError> {
+        match timeout(BIND_LIMIT, self.fence.ask()).await {
+            Ok(Err(refused)) if !matches!(refused, BindError::Store(_)) => Err(refused),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -137,15 +165,15 @@ async fn quorum<T: Transport, S: Fence>(
     config: Config,
     transport: T,
     disk: Option<FileDisk>,
-    store: Arc<S>,
+    Stores { store, fence, patience }: Stores<S>,
     observer: Arc<dyn Observer>,
 ) -> Result<(ClusterService<S>, Heard), InitializeError> {
     // Nodes that drew the same jitter would campaign against each other for ever.
     let seed = random_number();
-    let (fence, told) = (Arc::clone(&store), Arc::clone(&observer));
-    let quorum = Quorum::start(config, seed, transport, SystemClock, disk, fence, told).await?;
+    let (rolls, told) = (Arc::clone(&fence), Arc::clone(&observer));
+    let quorum = Quorum::start(config, seed, transport, SystemClock, disk, rolls, told).await?;
     let heard = quorum.heard();
-    Ok((ClusterService::start(quorum, store, observer), heard))
+    Ok((ClusterService::start_bound(quorum, store, fence, observer, patience), heard))
 }
 
 /// Differs between nodes and boots: the standard library keys its hasher from the system's
@@ -163,7 +191,7 @@ pub enum InitializeError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The store serves another cluster, or could not be asked. Nothing was sent.
+    /// The store serves another cluster. Nothing was sent.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Store(#[from] BindError),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::cluster::ACTIVATION_PATIENCE;
 use crate::election::{Config, MAX_PRIORITY, Timing};
 use crate::id::NodeId;
 
@@ -37,7 +38,8 @@ use crate::id::NodeId;
 /// ```
 ///
 /// In a file, as a table of any format that serde reads, there are also `observer` (false or true),
-/// `observers` (a list of names), `listen`, `priority`, and a table `timing` with the names of [`Timing`], whose durations are texts
+/// `observers` (a list of names), `listen`, `priority`, `store_patience`, and a table `timing` with the
+/// names of [`Timing`], whose durations are texts
 /// such as `"100ms"`. What they mean together is checked when the service starts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +59,8 @@ pub struct ClusterConfig {
     priority: u8,
     #[serde(default, deserialize_with = "timing")]
     timing: Timing,
+    #[serde(default = "store_patience", deserialize_with = "duration")]
+    pub(super) store_patience: Duration,
     /// In code only: nobody shall become a cluster of one by an empty list in a file.
     #[serde(skip)]
     pub(super) standalone: bool,
@@ -81,6 +85,7 @@ impl ClusterConfig {
             data: None,
             priority: MAX_PRIORITY,
             timing: Timing::default(),
+            store_patience: ACTIVATION_PATIENCE,
             standalone: false,
         }
     }
@@ -128,6 +133,14 @@ impl ClusterConfig {
         Self { timing, ..self }
     }
 
+    /// For how long a leader whose store is out of reach leads on, before it lets others try. It doubles
+    /// with each leadership that comes to nothing for that, up to
+    /// [`PATIENCE_GROWTH`](crate::cluster::PATIENCE_GROWTH) times as long.
+    /// [`ACTIVATION_PATIENCE`](crate::cluster::ACTIVATION_PATIENCE) is the default.
+    pub fn store_patience(self, patience: Duration) -> Self {
+        Self { store_patience: patience, ..self }
+    }
+
     /// This node.
     pub fn node(&self) -> NodeId {
         self.node
@@ -147,6 +160,14 @@ impl ClusterConfig {
         let (observer, priority, timing) = (self.observer, self.priority, self.timing.clone());
         Config { observer, priority, timing, ..Config::of_voter(self.node, voters) }
     }
+}
+
+fn store_patience() -> Duration {
+    ACTIVATION_PATIENCE
+}
+
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    Text::deserialize(from).map(|Text(duration)| duration)
 }
 
 fn max_priority() -> u8 {

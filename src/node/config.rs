@@ -57,6 +57,8 @@ pub struct NodeConfig {
     pub data: Option<PathBuf>,
     /// Where fence and outbox are.
     pub store: StoreConfig,
+    /// For how long a leader waits for the store before it lets others try.
+    pub store_patience: Duration,
     /// Where messages are delivered to.
     pub sink: SinkConfig,
     /// How messages are looked for.
@@ -154,6 +156,7 @@ impl NodeConfig {
         let election = Config { observer, priority, timing, ..Config::of_voter(me, voters_listed) };
         election.validate().map_err(|error| draft.invalid_election(&error, &file))?;
         let store = draft.store(&file.store, directory)?;
+        let store_patience = draft.patience(&file.store)?;
         let sink = draft.sink(&file.sink, directory)?;
         let delivery = draft.delivery(file.delivery.as_ref())?;
         Ok(Self {
@@ -164,6 +167,7 @@ impl NodeConfig {
             observers,
             data: data.map(|data| directory.join(data)),
             store,
+            store_patience,
             sink,
             delivery,
         })
@@ -177,7 +181,8 @@ impl NodeConfig {
             true => ClusterConfig::observer(cluster, me, voters),
             false => ClusterConfig::voter(cluster, me, voters),
         };
-        let mut config = config.priority(priority).timing(timing.clone());
+        let config = config.priority(priority).timing(timing.clone());
+        let mut config = config.store_patience(self.store_patience);
         config.observers.clone_from(&self.observers);
         (config.listen, config.data) = (self.listen, self.data.clone());
         config

@@ -13,7 +13,7 @@ use super::disk::{DiskError, io_error};
 /// Locks `directory` until the file is dropped, or the process has ended, however it ends.
 pub(super) fn lock(directory: &Path) -> Result<File, DiskError> {
     let path = directory.join("lock");
-    let mut file = File::options()
+    let mut file = crate::private::file()
         .create(true)
         .truncate(false)
         .read(true)

@@ -134,7 +134,7 @@ impl FileDisk {
     /// # Errors
     /// The directory cannot be created, or another process, or another node of this one, uses it.
     pub fn open(directory: &Path) -> Result<Self, DiskError> {
-        std::fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+        crate::private::create_dir_all(directory).map_err(io_error("create", directory))?;
         let lock = Arc::new(data_lock::lock(directory)?);
         // A process that was killed may have renamed its record and not got to this. What is read
         // now is acted on, and must not be taken back by a power cut.
@@ -145,7 +145,9 @@ impl FileDisk {
     fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
         use std::io::Write;
         let temporary = path.with_extension("new");
-        let mut file = std::fs::File::create(&temporary).map_err(io_error("create", &temporary))?;
+        let mut anew = crate::private::file();
+        let anew = anew.write(true).create(true).truncate(true);
+        let mut file = anew.open(&temporary).map_err(io_error("create", &temporary))?;
         file.write_all(bytes).map_err(io_error("write", &temporary))?;
         file.sync_all().map_err(io_error("sync", &temporary))?;
         std::fs::rename(&temporary, path).map_err(io_error("rename", &temporary))?;

@@ -11,7 +11,7 @@ use super::disk::{Disk, DiskError, decode_hard_state, encode_hard_state};
 use super::registrar::{RollCalls, RollRequest};
 use super::transport::{Packet, Transport};
 use crate::cluster::{
-    ClusterStatus, ElectionCommand, LeaseState, Mail, NodeEvent, Observer, Outgoing, Watched,
+    ClusterStatus, ElectionCommand, LeaseState, Mail, NodeEvent, Observer, Outgoing, Watched, Why,
 };
 use crate::election::{Config, ConfigError, Effect, Election, Event, Input};
 use crate::id::{Boot, NodeId, Term};
@@ -20,6 +20,9 @@ use crate::time::{Clock, Instant};
 
 /// How long a stopping leader stays to vote for its successor, at most.
 pub const LINGER_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often a node that knows of no leader asks itself why.
+const WHY_EVERY: Duration = Duration::from_secs(1);
 
 /// How many messages may be taken without a look at commands.
 const MESSAGES_IN_A_ROW: u32 = 64;
@@ -53,6 +56,10 @@ pub struct Driver<T, C, D> {
     lease: Arc<Watched<LeaseState>>,
     voters: Vec<NodeId>,
     heard: Arc<Watched<Vec<NodeId>>>,
+    /// Why no leader is known, as of not long ago.
+    why: Why,
+    /// When that is looked at again.
+    why_at: Instant,
     effects: Vec<Effect>,
     mail: Arc<Mail>,
     /// The letters that components send.
@@ -108,6 +115,8 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
             lease: Arc::default(),
             voters,
             heard: Arc::default(),
+            why: Why::default(),
+            why_at: Instant(0),
             effects: Vec::new(),
             mail,
             letters,
@@ -138,6 +147,11 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
     /// The voters that were heard while no leader was known: what a node that finds none can tell.
     pub(super) fn heard(&self) -> &Arc<Watched<Vec<NodeId>>> {
         &self.heard
+    }
+
+    /// Why no leader is known.
+    pub(super) fn why(&self) -> &Why {
+        &self.why
     }
 
     /// Runs until [`ElectionCommand::Leave`]: a leader then hands over, and stays until its successor
@@ -280,7 +294,20 @@ impl<T: Transport, C: Clock, D: Disk> Driver<T, C, D> {
             let _ = self.publish_lease();
         }
         self.publish_status();
+        self.publish_why();
         Ok(())
+    }
+
+    /// What a person who asks gets to know is a second old at most: this comes with every message.
+    fn publish_why(&mut self) {
+        if self.election.leader().is_some() {
+            return;
+        }
+        let now = self.clock.now();
+        if now >= self.why_at {
+            self.why_at = now + WHY_EVERY;
+            self.why.set_quietly(self.election.stall(now).map(|stall| stall.to_string()));
+        }
     }
 
     /// Handles an input and does what follows. Tells whether that wrote to the disk.

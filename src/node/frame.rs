@@ -54,6 +54,8 @@ pub enum Frame {
     Packet(Packet),
     /// The sender is there and has nothing to say.
     Alive,
+    /// The sender is about to end, as it was asked to, and may well come back.
+    Goodbye,
 }
 
 /// [`Frame`] as it is encoded. Magic and version follow the variant's number directly and are read
@@ -76,6 +78,7 @@ enum Wire<'a> {
         work: &'a str,
         body: &'a [u8],
     },
+    Goodbye,
 }
 
 /// Bytes that are no frame, or a frame that must not be sent. The connection cannot go on.
@@ -159,6 +162,7 @@ pub fn encode(frame: &Frame, out: &mut Vec<u8>) -> Result<(), FrameError> {
             Wire::Letter { from: *from, work: work.as_str(), body }
         }
         Frame::Alive => Wire::Alive,
+        Frame::Goodbye => Wire::Goodbye,
     };
     let payload = postcard::to_stdvec(&wire).expect("a frame has no unserializable part");
     if payload.len() > MAX_FRAME_LEN {
@@ -175,7 +179,7 @@ fn check_limits(frame: &Frame) -> Result<(), FrameError> {
         Frame::Hello { cluster, .. } if cluster.len() > MAX_CLUSTER_NAME_LEN => {
             Err(FrameError::ClusterNameTooLong { len: cluster.len() })
         }
-        Frame::Hello { .. } | Frame::Alive => Ok(()),
+        Frame::Hello { .. } | Frame::Alive | Frame::Goodbye => Ok(()),
         Frame::Packet(Packet::Election(message)) => check_lists(&message.body),
         Frame::Packet(Packet::Letter(letter)) => match letter.body.len() {
             len if len > MAX_LETTER_LEN => Err(FrameError::LetterTooLong { len }),
@@ -249,6 +253,7 @@ fn decode(payload: &[u8]) -> Result<Frame, FrameError> {
             Frame::Packet(Packet::Letter(Letter { from, work, body: body.into() }))
         }
         Wire::Alive => Frame::Alive,
+        Wire::Goodbye => Frame::Goodbye,
     };
     check_limits(&frame)?;
     Ok(frame)

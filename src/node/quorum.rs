@@ -10,7 +10,7 @@ use super::registrar::Registrar;
 use super::transport::Transport;
 use crate::cluster::{
     AbortOnDrop, ClusterStatus, Coordinator, ElectionCommand, LeaseState, Mail, Observer, Terms,
-    Watched,
+    Watched, Why,
 };
 use crate::election::{ColdStart, Config, Timing};
 use crate::id::NodeId;
@@ -74,6 +74,10 @@ impl<T: Transport, C: Clock, D: Disk, S: Fence> Coordinator for Quorum<T, C, D, 
 
     fn mail(&self) -> Arc<Mail> {
         Arc::clone(self.driver.mail())
+    }
+
+    fn why(&self) -> Why {
+        Arc::clone(self.driver.why())
     }
 
     fn terms(&self) -> Terms {

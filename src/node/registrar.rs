@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use crate::cluster::is_noteworthy;
 use crate::election::Roll;
 use crate::id::{Boot, Generation};
 use crate::store::Fence;
@@ -50,6 +51,7 @@ impl<S: Fence> Registrar<S> {
 
     /// Runs until the driver ends.
     pub(super) async fn run(mut self) {
+        let mut failures = 0;
         while let Some(request) = self.requests.recv().await {
             let answer = match &request {
                 RollRequest::Read => self.store.roll().await,
@@ -62,10 +64,19 @@ impl<S: Fence> Registrar<S> {
                     {
                         info!(generation = %roll.generation, ?boots, "the cluster starts anew");
                     }
+                    failures = 0;
                     let _ = self.answers.send(Arc::new(roll)).await;
                 }
                 // An unknown outcome needs no care: the roll that stands is read again.
-                Err(error) => warn!(%error, "the store does not answer about its roll"),
+                Err(error) => {
+                    failures += 1;
+                    if is_noteworthy(failures) {
+                        warn!(
+                            %error, failures,
+                            "the store does not answer who is operational: this node rejoins, and waits",
+                        );
+                    }
+                }
             }
         }
     }

@@ -16,6 +16,7 @@
 //! Run it in a trusted network until mutual TLS replaces the claim by a proof.
 
 mod claims;
+mod departures;
 mod inbound;
 mod outbound;
 mod queue;
@@ -38,6 +39,7 @@ use super::frame::{self, Frame};
 use super::transport::{Packet, Transport, TransportCounters};
 use crate::id::NodeId;
 use claims::Claims;
+use departures::Departures;
 use inbound::Inbound;
 use outbound::Outbound;
 use queue::Queue;
@@ -144,13 +146,16 @@ impl TcpTransport {
 
         let counters = Arc::new(TransportCounters::default());
         let (sender, inbox) = mpsc::channel(INBOX_LEN);
-        let arrivals = Arc::new(Arrivals { inbox: sender, counters: Arc::clone(&counters) });
+        let departures = Departures::of(voters.keys().copied().collect());
+        let counted = Arc::clone(&counters);
+        let arrivals = Arc::new(Arrivals { inbox: sender, counters: counted, departures });
         let mut queues = BTreeMap::new();
         for (peer, address, hello) in hellos {
             let queue = Arc::new(Queue::default());
             queues.insert(peer, Arc::clone(&queue));
-            let answers = (!votes).then(|| Arc::clone(&arrivals));
-            let outbound = Outbound { peer, address, hello, queue, answers };
+            let arrivals_of = Arc::clone(&arrivals);
+            let outbound =
+                Outbound { peer, address, hello, queue, arrivals: arrivals_of, answered: !votes };
             spawn_while_open(&arrivals, outbound.run());
         }
         let claims = Arc::new(Claims::new(cluster, me, voters.into_keys().collect(), observers));
@@ -195,6 +200,8 @@ impl Transport for TcpTransport {
     }
 
     async fn flush(&mut self) {
+        self.queues.values().for_each(|queue| queue.leave());
+        self.claims.leave();
         let written = async {
             while !(self.queues.values().all(|queue| queue.is_written())
                 && self.claims.are_written())

@@ -138,6 +138,12 @@ mutants! {
         DelayedResetObeyed = 26, "delayed_reset_obeyed", ["L4"], "Curator CURATOR-620";
         /// A guard is handed out without a fresh look at the lease.
         StaleWaiter = 28, "stale_waiter", ["L2"], "etcd #11456";
+        /// A leader that holds a guard and has lost its store leads on.
+        LeaderKeepsLeadingWithoutStore = 48, "leader_keeps_leading_without_store",
+            ["V5", "V6", "V3"], "this project, by a trial";
+        /// A leader whose store has lost the floor stands back for ever.
+        FallenFenceNeverRaised = 49, "fallen_fence_never_raised", ["V3", "V1", "V5", "V6"],
+            "this project, by a trial";
     }
     node {
         /// The guard measures its lease on the wall clock.
@@ -182,6 +188,9 @@ mutants! {
         /// A claim without an answer is replayed under the next token, as if nothing had come between.
         AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"],
             "Curator 2.13, 5.4 and 5.7, measured";
+        /// What is claimed under the living token, and by nobody's doing, stays claimed.
+        OwnOrphanedClaimsForgotten = 50, "own_orphaned_claims_forgotten", ["V3", "V6"],
+            "this project, by a trial";
     }
     work {
         /// A unit of work is given to another worker before the first one has let go of it.

@@ -21,11 +21,12 @@ pub struct PostgresConfig {
     ///
     /// `sslmode=require` is TLS with a certificate that is checked, as `verify-full` is in `libpq`; the
     /// default, `prefer`, is none. `target_session_attrs` is `read-write` unless it says otherwise, and
-    /// `tcp_user_timeout` ten seconds.
+    /// `tcp_user_timeout` ten seconds. Without TLS a password is not sent beyond this machine: opening the store
+    /// fails.
     pub connection: String,
     /// Where the password is, if one is needed.
     pub password: Option<SecretSource>,
-    /// PEM file with the certificates to trust in the place of the well-known ones.
+    /// PEM file with the certificates to trust in the place of the well-known ones. Needs `sslmode=require`.
     pub ca: Option<PathBuf>,
 }
 

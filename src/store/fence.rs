@@ -117,6 +117,45 @@ pub trait Fence: Send + Sync + 'static {
         holder: Identity,
     ) -> impl Future<Output = Result<Activated, StoreError>> + Send;
 
+    /// Looks whether the floor is still the token, held by the caller, in its generation: `Raised` if
+    /// so. A store does it in a write that changes nothing else, so that one that only answers reads
+    /// any more is found out. Never raises anything: a floor below the token means that the store was
+    /// set back.
+    fn confirm(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> impl Future<Output = Result<Activated, StoreError>> + Send {
+        let _ = holder;
+        async move {
+            let Roll { generation: stands, floor, .. } = self.roll().await?;
+            let (same, floor) = (stands == generation && floor == token.into(), floor.into());
+            Ok(if same {
+                Activated::Raised
+            } else {
+                Activated::Behind { floor, generation: stands }
+            })
+        }
+    }
+
+    /// As [`activate`](Self::activate), over a store that was set back to an earlier generation, by at
+    /// most [`MAX_GENERATIONS_LOST`]: moves it to `generation`, with nobody on its roll, because who was
+    /// on it is lost. Whoever rejoins asks those that are operational.
+    ///
+    /// A store of another kind, which cannot, says that it is unavailable.
+    fn advance(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> impl Future<Output = Result<Activated, StoreError>> + Send {
+        let _ = (token, holder);
+        std::future::ready(Err(StoreError::Unavailable(format!(
+            "it cannot be moved on to generation {generation}"
+        ))))
+    }
+
     /// The roll of the generation that the store is in.
     fn roll(&self) -> impl Future<Output = Result<Roll, StoreError>> + Send;
 
@@ -128,6 +167,16 @@ pub trait Fence: Send + Sync + 'static {
         seen: Generation,
         boots: &[Boot],
     ) -> impl Future<Output = Result<Roll, StoreError>> + Send;
+}
+
+/// How far behind the cluster's generation a store may be that was set back. It takes a cold start to
+/// move on by one, so a larger distance tells of something else than a backup.
+pub const MAX_GENERATIONS_LOST: u64 = 1 << 10;
+
+/// Whether a store may be moved on from `stored` to `to`.
+pub(crate) fn may_advance(stored: Generation, to: Generation) -> bool {
+    let behind = to.number.checked_sub(stored.number);
+    to.roll == 0 && behind.is_some_and(|behind| (1..=MAX_GENERATIONS_LOST).contains(&behind))
 }
 
 /// The generation after `seen`, or why these boots cannot start it.

@@ -31,7 +31,8 @@ pub use assignments::{
     WorkName,
 };
 pub use config::{PostgresConfig, StoreConfig};
-pub use fence::{Activated, BindError, Checked, Fence, FenceRow, Permit};
+pub(crate) use fence::may_advance;
+pub use fence::{Activated, BindError, Checked, Fence, FenceRow, MAX_GENERATIONS_LOST, Permit};
 pub use job_runs::{
     Begun, Finished, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates, MAX_JOB_NAME_LEN,
     MAX_JOB_REASON_LEN, RunEnd, RunRecord, RunSpan, RunState, Running, Skip, SkipReason, Step,
@@ -48,7 +49,7 @@ pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
 #[cfg(not(madsim))]
 pub use postgres::PostgresStore;
 #[cfg(not(madsim))]
-pub(crate) use postgres::describe as describe_postgres_error;
+pub(crate) use postgres::{Mistake, mistake, parse as parse_postgres};
 pub use sqlite::{SqliteOutbox, SqliteStore};
 pub use text::InvalidText;
 pub use unfenced::Unfenced;

@@ -11,7 +11,10 @@
 //!
 //! **Durability.** A session raises `synchronous_commit` to `on` unless it is that or `remote_apply`
 //! already. What a failover to a standby loses is lost to the fence as well, and a token could be
-//! given twice: standbys that may take over must be synchronous ones.
+//! given twice: standbys that may take over must be synchronous ones. A commit whose wait for one was
+//! cancelled is there for everybody to see, and may be lost all the same: it counts as unknown, and an
+//! answer that rests on what was found rather than written is given after a commit of its own, which
+//! waits for all that came before it.
 //!
 //! **Outcomes.** Until COMMIT is sent every failure is known, because the server rolls back what it
 //! has not committed. From then on nothing but its word is: see `transaction`.
@@ -20,8 +23,8 @@
 //! does not acknowledge for as long as a call may take ends the connection. So a server that is gone
 //! without a word, and its successor, are found as soon as the name leads there.
 //!
-//! Sessions are pooled and statements prepared, so a pooler between must pool sessions, not
-//! transactions.
+//! Sessions are pooled and told what holds for all their transactions, so a pooler between must pool sessions;
+//! one that pools transactions is refused.
 
 mod assignments;
 mod connect;
@@ -33,19 +36,22 @@ mod oversight;
 mod pending;
 mod rows;
 mod schema;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use self::sessions::{Object, Pool};
 use self::transaction::{no_answer, unavailable};
 use super::{PostgresConfig, StoreError};
 
-pub(crate) use self::transaction::describe;
+pub(crate) use self::connect::{Mistake, mistake, parse};
 
 /// How long a connection may take to be made, of several hosts to any of them. Each is waited for as long as
 /// any other, so that a silent one does not keep a node from the next.
@@ -79,6 +85,8 @@ pub const MAX_SESSIONS: usize = 8;
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
+    /// Set when the database was found to be one that can be used.
+    checked: Arc<OnceCell<()>>,
     /// How the fence row is read; otherwise only by a test that shows what it is for.
     look: &'static str,
 }
@@ -89,15 +97,37 @@ impl PostgresStore {
     /// # Errors
     /// The database cannot be reached or used, or was written by a newer version.
     pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
-        let pool = connect::pool(config)?;
-        let store = Self { pool, look: fence::LOOK };
-        connect::check_encoding(store.session().await?).await?;
-        schema::migrate(store.session().await?).await?;
+        let store = Self::open_later(config)?;
+        drop(store.session().await?);
         Ok(store)
     }
 
-    /// A session out of the pool.
+    /// The same, but connects when it is first asked for something: for a node that takes part while its
+    /// database is away. Until the tables are brought to this version every call is
+    /// [`StoreError::Unavailable`].
+    ///
+    /// # Errors
+    /// The configuration cannot be used.
+    pub fn open_later(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let pool = connect::pool(config)?;
+        Ok(Self { pool, checked: Arc::default(), look: fence::LOOK })
+    }
+
+    /// A session with a database that can be used.
     async fn session(&self) -> Result<Object, StoreError> {
+        let checked = self.checked.get_or_try_init(|| async {
+            let (one, other) = (self.any_session().await?, self.any_session().await?);
+            connect::check_pooler(one, other).await?;
+            connect::check_writable(self.any_session().await?).await?;
+            connect::check_encoding(self.any_session().await?).await?;
+            schema::migrate(self.any_session().await?).await
+        });
+        checked.await?;
+        self.any_session().await
+    }
+
+    /// A session out of the pool.
+    async fn any_session(&self) -> Result<Object, StoreError> {
         // The pool knows no limit for what a session is told at its start.
         match timeout(CALL_TIMEOUT, self.pool.get()).await {
             Ok(session) => {

@@ -15,6 +15,7 @@
 //! in counts from before the question was asked.
 
 mod assignments;
+mod database;
 mod fence;
 mod job_runs;
 mod outbox;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use self::database::Database;
 use self::transaction::unavailable;
 use super::StoreError;
 
@@ -44,6 +46,9 @@ pub use self::service::SqliteStore;
 /// How long a call waits while another process writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What helps when a file cannot be written.
+const LET_WRITE: &str = "let this user write to the file and to its folder";
+
 /// More than there are statements here, so that each is compiled once.
 const STATEMENTS: usize = 64;
 
@@ -51,20 +56,27 @@ const STATEMENTS: usize = 64;
 ///
 /// Operations answer as those of [`Store`](super::Store) do; `now` is the store's clock.
 pub struct SqliteOutbox {
-    connection: Connection,
+    connection: Database,
 }
 
 impl SqliteOutbox {
-    /// Opens the file at `path`, or creates it. Every commit is synced before it is answered.
+    /// Opens the file at `path`, or creates it, for this user alone. Every commit is synced before it is
+    /// answered. Should the file be removed or replaced while it is open, every call fails from then on.
     ///
     /// # Errors
-    /// It cannot be opened, is no database, or was written by a newer version.
+    /// It cannot be opened or written, is no database, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open = || {
+            // SQLite would let others read it. What keeps this from being created it says itself.
+            let _ = crate::private::file().write(true).create_new(true).open(path);
             let connection = connect(path)?;
+            if connection.is_readonly("main").map_err(unavailable)? {
+                // SQLite opens what may only be read, and refuses each write later.
+                return Err(StoreError::Unavailable(format!("it is read-only: {LET_WRITE}")));
+            }
             schema::configure_file(&connection)?;
             schema::migrate(&connection)?;
-            Ok(Self { connection })
+            Ok(Self { connection: connection.at(path) })
         };
         open().map_err(|error: StoreError| {
             let (StoreError::Unavailable(why) | StoreError::Unknown(why)) = &error;
@@ -87,10 +99,22 @@ impl SqliteOutbox {
         schema::migrate(&connection)?;
         Ok(Self { connection })
     }
+
+    /// Another store in memory that holds the same: for a testbed that sets this one back to it later.
+    ///
+    /// # Errors
+    /// There is no memory left.
+    #[cfg(madsim)]
+    pub fn copy(&self) -> Result<Self, StoreError> {
+        let mut connection = connect(Path::new(":memory:"))?;
+        let backup = rusqlite::backup::Backup::new(&self.connection, &mut connection);
+        backup.and_then(|backup| backup.step(-1)).map_err(unavailable)?;
+        Ok(Self { connection })
+    }
 }
 
 /// A connection without a lock of its own: `&mut self` is the lock. Paths are paths, never URIs.
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn connect(path: &Path) -> Result<Database, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -101,5 +125,5 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     // compiles several of the statements anew at every call, which costs more than running them.
     let stable_plans = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
     connection.set_db_config(stable_plans, true).map_err(unavailable)?;
-    Ok(connection)
+    Ok(connection.into())
 }

@@ -125,6 +125,7 @@ for_every_store! {
         another_number_of_units_ends_all_that_was_assigned
         what_is_assigned_at_once_is_assigned_once;
     fence: the_floor_only_rises a_roll_call_starts_a_generation bad_roll_calls_change_nothing
+        the_holder_is_confirmed_and_nothing_raised a_store_that_was_set_back_is_moved_on
         a_store_is_bound_once nobody_writes_without_the_floor;
     enqueue: any_payload_is_kept the_first_of_an_id_counts too_long_is_refused_before_anything
         one_of_many_at_once_is_added texts_of_every_kind_are_kept;

@@ -35,6 +35,10 @@ impl Fence for Unfenced {
         Ok(Activated::Raised)
     }
 
+    async fn confirm(&self, _: Generation, _: Token, _: Identity) -> Result<Activated, StoreError> {
+        Ok(Activated::Raised)
+    }
+
     async fn roll(&self) -> Result<Roll, StoreError> {
         refuse()
     }

@@ -27,6 +27,11 @@ struct Running {
     task: AbortOnDrop<()>,
 }
 
+/// A permission ended before it could be prolonged.
+struct Lapsed {
+    unit: Unit,
+}
+
 /// A worker at its place.
 pub(super) struct Acting<C, F> {
     pub(super) post: Post<C>,
@@ -54,8 +59,13 @@ where
         loop {
             let leader = status.with(leader_of);
             worker.tick(clock.now(), leader, &mut effects);
-            for effect in effects.drain(..) {
-                self.carry_out(effect, &mut running, &done);
+            // One that comes too late has another in its wake.
+            while !effects.is_empty() {
+                for effect in std::mem::take(&mut effects) {
+                    if let Err(Lapsed { unit }) = self.carry_out(effect, &mut running, &done) {
+                        worker.lapsed(unit, &mut effects);
+                    }
+                }
             }
             if leaves && worker.is_idle() {
                 return;
@@ -87,7 +97,7 @@ where
         effect: WorkerEffect,
         running: &mut BTreeMap<Unit, Running>,
         done: &mpsc::Sender<Unit>,
-    ) {
+    ) -> Result<(), Lapsed> {
         match effect {
             WorkerEffect::Ask { leader, body } => {
                 let message = WorkMessage { units: self.work.units, body };
@@ -98,18 +108,21 @@ where
             }
             WorkerEffect::Extend { unit, until } => {
                 if let Some(Running { share, token, lasts, .. }) = running.get(&unit) {
-                    lasts.set_quietly(Lasts { until, ended: false });
+                    if !lasts.extend(&self.post.clock, until) {
+                        return Err(Lapsed { unit });
+                    }
                     let (share, token) = (share.clone(), *token);
                     self.tell(NodeEvent::ShareHeld { share, token, until });
                 }
             }
             WorkerEffect::End { unit } => {
                 if let Some(Running { share, lasts, .. }) = running.get(&unit) {
-                    lasts.update(|lasts| lasts.ended = true);
+                    lasts.end();
                     self.tell(NodeEvent::ShareEnded { share: share.clone() });
                 }
             }
         }
+        Ok(())
     }
 
     fn begin(
@@ -122,7 +135,7 @@ where
         let (work, of) = (self.work.name.clone(), self.work.units);
         let share = Share { work, unit, of, epoch, worker: self.post.terms.boot };
         self.tell(NodeEvent::ShareHeld { share: share.clone(), token, until });
-        let lasts = Arc::new(Watched::new(Lasts { until, ended: false }));
+        let lasts = Arc::new(Watched::new(Lasts::new(until)));
         let guard = WorkGuard {
             share: share.clone(),
             token,
@@ -188,3 +201,6 @@ impl Drop for Done {
         let _ = self.done.try_send(self.unit);
     }
 }
+
+#[cfg(all(test, madsim))]
+mod tests;

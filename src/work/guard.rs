@@ -12,13 +12,46 @@ use crate::time::{Clock, Instant, SystemClock};
 /// nothing, whatever the deadline says.
 const RECHECK: Duration = Duration::from_millis(1);
 
-/// How long a permission lasts, as the worker publishes it.
+/// How long a permission lasts. Holders on other threads look at it while the worker moves its end, so
+/// whoever looks and whoever moves reads the clock under the cell's lock: once somebody was told that it
+/// has ended, it does not go on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lasts {
     /// Exclusive end on this node's monotonic clock.
-    pub(super) until: Instant,
-    /// Set when it ends before that.
-    pub(super) ended: bool,
+    until: Instant,
+    /// Set when it ends before that, and when somebody has seen its end.
+    ended: bool,
+}
+
+impl Lasts {
+    pub(super) fn new(until: Instant) -> Self {
+        Self { until, ended: false }
+    }
+
+    /// What is left of it, by a reading of the clock that was made under the lock.
+    fn left(&mut self, now: Instant) -> Option<Duration> {
+        let left = if self.ended { None } else { now.until(self.until) };
+        self.ended = left.is_none();
+        left
+    }
+}
+
+impl Watched<Lasts> {
+    /// Moves the end to `until`, and tells whether there was anything left to prolong.
+    pub(super) fn extend(&self, clock: &impl Clock, until: Instant) -> bool {
+        self.update_quietly(|lasts| {
+            let lasts_still = lasts.left(clock.now()).is_some();
+            if lasts_still {
+                lasts.until = until;
+            }
+            lasts_still
+        })
+    }
+
+    /// Ends it now.
+    pub(super) fn end(&self) {
+        self.update(|lasts| lasts.ended = true);
+    }
 }
 
 /// The permission to act on a unit has ended. What was claimed under it is settled or in doubt.
@@ -51,7 +84,7 @@ impl<C: Clock> WorkGuard<C> {
     /// A permission that nobody gave, for tests of what is done under one.
     #[cfg(all(test, madsim))]
     pub(crate) fn for_a_test(share: Share, token: Token, until: Instant, clock: C) -> Self {
-        let lasts = Arc::new(Watched::new(Lasts { until, ended: false }));
+        let lasts = Arc::new(Watched::new(Lasts::new(until)));
         Self { share, token, lasts, clock, holder: Holder::first() }
     }
 
@@ -101,9 +134,7 @@ impl<C: Clock> WorkGuard<C> {
     /// # Errors
     /// The permission has ended; no later call succeeds.
     pub fn check(&self) -> Result<Duration, WorkLost> {
-        let now = self.clock.now();
-        let left = self.lasts.with(|lasts| (!lasts.ended).then_some(lasts.until));
-        left.and_then(|until| now.until(until)).ok_or_else(|| WorkLost {
+        self.lasts.update_quietly(|lasts| lasts.left(self.clock.now())).ok_or_else(|| WorkLost {
             work: self.share.work.clone(),
             unit: self.share.unit,
             epoch: self.share.epoch,
@@ -123,3 +154,6 @@ impl<C: Clock> WorkGuard<C> {
         }
     }
 }
+
+#[cfg(all(test, not(madsim)))]
+mod tests;

@@ -12,13 +12,20 @@ use tracing::{info, warn};
 use super::distributor::{Distributor, Order};
 use super::message::{WorkBody, WorkMessage};
 use super::service::Work;
-use crate::cluster::{Leadership, LeadershipLost, Post, Trouble};
+use crate::cluster::{Leadership, LeadershipLost, Post, Refusal, Refuser, Trouble};
 use crate::id::NodeId;
+use crate::probe::reach;
 use crate::store::{Assigned, Assignment, Assignments, Change, Checked, StoreError};
 use crate::time::{Clock, Instant};
 
 /// How long to wait before a store that did not answer is asked again.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// How often the leader looks whether the store still has what it has assigned.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// A look that is under way.
+type Looking = Pin<Box<dyn Future<Output = Result<Assigned, StoreError>> + Send>>;
 
 /// A question to the store that is under way.
 type Writing = Pin<Box<dyn Future<Output = Result<Checked<Assigned>, StoreError>> + Send>>;
@@ -85,12 +92,16 @@ impl<S: Assignments, C: Clock> Leading<S, C> {
         let mut tick_at = clock.now() + every;
         let mut writing: Option<(Vec<Change>, Writing)> = None;
         let mut again_at: Option<Instant> = None;
+        let mut looking: Option<Looking> = None;
+        let mut look_at = clock.now() + LOOK_EVERY;
         let mut orders = Vec::new();
         loop {
             guard.check()?;
             for order in orders.drain(..) {
                 match order {
                     Order::Assign(changes) => {
+                        // What is read now may be from before it or after it.
+                        looking = None;
                         let write = self.write(guard, changes.clone());
                         (writing, again_at) = (Some((changes, write)), None);
                     }
@@ -114,6 +125,24 @@ impl<S: Assignments, C: Clock> Leading<S, C> {
                         again_at = Some(clock.now() + RETRY);
                     }
                 },
+                found = looked(&mut looking), if looking.is_some() => {
+                    looking = None;
+                    let lost = |found: Assigned| {
+                        let mut own = distributor.assignments().filter(|of| of.token == token);
+                        own.any(|of| !found.list.contains(&of))
+                    };
+                    if found.is_ok_and(lost) {
+                        reach!("assignments_lost");
+                        warn!(
+                            work = %self.work.name, %token,
+                            "the store has lost assignments that it had acknowledged: a failover or a \
+                             backup set it back",
+                        );
+                        let (known, by) = (token, Refuser::Store);
+                        self.post.refusals.tell(Refusal { token, known, by });
+                        return Err(LeadershipLost { token });
+                    }
+                }
                 Some((from, body)) = self.questions.recv() => {
                     distributor.asked(clock.now(), from, &body, &mut orders);
                 }
@@ -125,6 +154,11 @@ impl<S: Assignments, C: Clock> Leading<S, C> {
                             *write = self.write(guard, changes.clone());
                         }
                         again_at = None;
+                    }
+                    if now >= look_at && writing.is_none() {
+                        look_at = now + LOOK_EVERY;
+                        let (store, work) = (Arc::clone(&self.store), self.work.name.clone());
+                        looking = Some(Box::pin(async move { store.assignments(&work).await }));
                     }
                     if now >= tick_at {
                         tick_at = now + every;
@@ -181,6 +215,14 @@ async fn answered(
 ) -> Result<Checked<Assigned>, StoreError> {
     match writing {
         Some((_, write)) => write.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a look finds, of which there must be one.
+async fn looked(looking: &mut Option<Looking>) -> Result<Assigned, StoreError> {
+    match looking {
+        Some(look) => look.await,
         None => std::future::pending().await,
     }
 }

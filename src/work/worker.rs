@@ -40,7 +40,7 @@ pub enum WorkerEffect {
         /// Acts must start before this, as far as no [`Self::Extend`] moves it.
         until: Instant,
     },
-    /// A permission lasts longer.
+    /// A permission lasts longer, unless it has run out: then say [`Worker::lapsed`].
     Extend {
         /// For this unit.
         unit: Unit,
@@ -153,6 +153,13 @@ impl Worker {
                 place.insert(Held { epoch, token, until, ends: false });
                 effects.push(WorkerEffect::Begin { granted: *granted, token, until });
             }
+        }
+    }
+
+    /// The permission ended before what was to prolong it was done: a holder may know already.
+    pub fn lapsed(&mut self, unit: Unit, effects: &mut Vec<WorkerEffect>) {
+        if let Some(held) = self.units.get_mut(&unit) {
+            held.end(unit, effects);
         }
     }
 

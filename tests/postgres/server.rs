@@ -113,11 +113,11 @@ fn binaries() -> PathBuf {
     )
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-fn server_user() -> &'static str {
+pub fn server_user() -> &'static str {
     let exists = |user: &&&str| {
         Command::new("id").arg("-u").arg(user).stdout(Stdio::null()).status().unwrap().success()
     };
@@ -125,7 +125,7 @@ fn server_user() -> &'static str {
 }
 
 /// That program, run by the user, if there is one.
-fn as_user(user: Option<&str>, program: &Path) -> Command {
+pub fn as_user(user: Option<&str>, program: &Path) -> Command {
     match user {
         None => Command::new(program),
         Some(user) => {

@@ -128,8 +128,12 @@ impl Draw<'_> {
             K::WallOffset => return self.wall_offset(),
             K::Strobe => self.strobe(),
             K::DbPartial => self.db_partial(),
-            K::DbRestart => self.restart(Service::Database),
-            K::SinkRestart => self.restart(Service::Sink),
+            K::DbRestart => self.restart(Service::Database, Duration::ZERO),
+            K::DbFailoverLost => {
+                let loses = self.log(self.ranges.down) + Duration::from_millis(10);
+                self.restart(Service::Database, loses)
+            }
+            K::SinkRestart => self.restart(Service::Sink, Duration::ZERO),
             K::DbFails | K::CommitLate | K::CommitLost => self.trouble(Service::Database, kind),
             K::SinkFails | K::EffectLate | K::EffectLost => self.trouble(Service::Sink, kind),
             K::CutNode | K::CutLeader | K::CutLink | K::CutOneWay | K::CutHalves => {

@@ -145,6 +145,9 @@ pub enum Fault {
     Restart {
         /// Which.
         service: Service,
+        /// For how long, until then, what the database commits is acknowledged and yet lost: a standby
+        /// takes over that lagged. Zero: nothing is.
+        loses: Duration,
         /// From the end of the old process to the start of the new one.
         down: Duration,
     },
@@ -334,7 +337,8 @@ impl Fault {
                 *down + *slow_start
             }
             Self::CrashLoop { times, up, down, .. } => *down * *times + *up * (*times - 1),
-            Self::Restart { down, .. } | Self::Deploy { down, .. } => *down,
+            Self::Restart { down, loses, .. } => *loses + *down,
+            Self::Deploy { down, .. } => *down,
             Self::Judge { thinks, .. } => *thinks,
             Self::Retire { .. } | Self::WallStep { .. } => Duration::ZERO,
         }
@@ -362,7 +366,10 @@ impl Fault {
                 }
                 *down = limit.min(*down);
             }
-            Self::Restart { down, .. } => *down = limit.min(*down),
+            Self::Restart { down, loses, .. } => {
+                *loses = limit.min(*loses);
+                *down = (limit - *loses).min(*down);
+            }
             Self::Bounce { down, slow_start, .. } | Self::Die { down, slow_start, .. } => {
                 *down = limit.min(*down);
                 *slow_start = (limit - *down).min(*slow_start);

@@ -245,8 +245,8 @@ fn expand(
             };
             Fault::Disk { nodes: nodes.clone(), trouble, lasts }
         }
-        FaultSpec::Restart { service, down } => {
-            Fault::Restart { service: *service, down: pick(*down) }
+        FaultSpec::Restart { service, loses, down } => {
+            Fault::Restart { service: *service, loses: pick(*loses), down: pick(*down) }
         }
         FaultSpec::Service { service, trouble, share_ppm, lasts } => {
             let lasts = pick(*lasts);

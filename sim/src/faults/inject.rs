@@ -137,7 +137,9 @@ impl Injector {
             Fault::Disk { nodes, trouble, lasts } => {
                 self.trouble_disks(&self.set(&nodes), trouble, lasts).await;
             }
-            Fault::Restart { service, down } => self.restart_service(service, down).await,
+            Fault::Restart { service, loses, down } => {
+                self.restart_service(service, loses, down).await;
+            }
             Fault::Service { service, trouble, share_ppm, lasts } => {
                 self.trouble_service(service, trouble, share_ppm, lasts).await;
             }

@@ -38,6 +38,10 @@ pub const FAULT_KINDS: &[(&str, &str)] = &[
     ("db-outage", "the database cannot be reached, or its answers cannot"),
     ("db-slow", "the database answers late"),
     ("db-restart", "the database's process ends, with all connections, and starts again"),
+    (
+        "db-failover-lost",
+        "the database fails over to a standby that lacks commits which were acknowledged",
+    ),
     ("db-fails", "the database answers that it failed, and has done nothing"),
     ("commit-late", "the database commits, and acknowledges it late"),
     ("commit-lost", "the database commits, and its acknowledgement is lost"),
@@ -93,6 +97,9 @@ impl Fault {
                 DiskTrouble::Unreadable => "disk-unreadable",
                 DiskTrouble::Slow { .. } => "disk-slow",
             },
+            Self::Restart { service: Service::Database, loses, .. } if !loses.is_zero() => {
+                "db-failover-lost"
+            }
             Self::Restart { service: Service::Database, .. } => "db-restart",
             Self::Restart { service: Service::Sink, .. } => "sink-restart",
             Self::Service { service, trouble, .. } => match (service, trouble) {

@@ -183,8 +183,12 @@ impl fmt::Display for Fault {
                 list(f, nodes)?;
                 write!(f, "\", {trouble}, for = \"{}\"", duration(*lasts))
             }
-            Self::Restart { service, down } => {
-                write!(f, "restart = \"{service}\", down = \"{}\"", duration(*down))
+            Self::Restart { service, loses, down } => {
+                write!(f, "restart = \"{service}\", down = \"{}\"", duration(*down))?;
+                if loses.is_zero() {
+                    return Ok(());
+                }
+                write!(f, ", loses = \"{}\"", duration(*loses))
             }
             Self::Service { service, trouble, share_ppm, lasts } => {
                 match (trouble, service) {

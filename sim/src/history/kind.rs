@@ -413,6 +413,19 @@ pub enum Kind {
         why: NoEffect,
     },
 
+    /// From now on the store stands elsewhere than the commits say that it acknowledged: it lost some, or
+    /// was moved on over what it lost.
+    SetBack {
+        /// Its generation.
+        generation: Generation,
+        /// Its floor.
+        floor: Token,
+        /// Who holds that.
+        holder: Option<Identity>,
+        /// The messages about which something was lost, and where they stand.
+        messages: Vec<(MessageNo, MessageState)>,
+    },
+
     // -- the end
     /// Where a message stood in the database when the run ended.
     Final {

@@ -3,14 +3,19 @@
 //! Guards the fourth layer, claim before send, and with it everything: this is what the recipient
 //! sees. Unconditional: it must hold with broken elections, leases and clocks. Counted at the sink,
 //! by message and not by key, so that a repetition under a new key is one effect too many. The
+//! One exception: a store that loses what it had acknowledged makes a message pending that was sent, once
+//! for each loss; a sink that drops repetitions drops that one, too, in its window. The
 //! end-to-end argument: Saltzer, Reed, Clark, "End-to-End Arguments in System Design", 1984.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use fencepost::{NodeId, Token};
+
+use super::lost::Lost;
 use super::report::Report;
-use super::{Oracle, Setting, Violation};
-use crate::history::{History, Kind};
+use super::{Oracle, Setting, SinkKind, Violation};
+use crate::history::{History, Kind, SimTime};
 
 /// Nothing reaches its recipient twice.
 pub const ORACLE: Oracle = Oracle {
@@ -20,22 +25,45 @@ pub const ORACLE: Oracle = Oracle {
     check,
 };
 
-fn check(history: &History, _: &Setting) -> Vec<Violation> {
+/// What the recipient has seen of a message.
+struct Seen {
+    node: NodeId,
+    token: Token,
+    at: SimTime,
+    again: u32,
+}
+
+fn check(history: &History, setting: &Setting) -> Vec<Violation> {
+    let mut lost = Lost::default();
     let mut report = Report::new(ORACLE.property);
     let mut effects = BTreeMap::new();
     for (index, event) in history.besides_messages() {
+        lost.apply(event);
         let Kind::Effect { message, token, node, .. } = event.kind else { continue };
         match effects.entry(message) {
             Entry::Vacant(entry) => {
-                entry.insert((node, token, event.at));
+                entry.insert(Seen { node, token, at: event.at, again: 0 });
             }
-            Entry::Occupied(first) => report.add(index, event, || {
-                let (other, other_token, at) = first.get();
-                format!(
-                    "the recipient sees {message} again, from {node} with token {token}; the first \
-                     came at {at} from {other} with token {other_token}"
-                )
-            }),
+            Entry::Occupied(mut first) => {
+                let seen = first.get_mut();
+                seen.again += 1;
+                let in_window = match setting.sink {
+                    SinkKind::Dedup { window } => {
+                        u128::from(event.at.since(seen.at)) < window.as_nanos()
+                    }
+                    SinkKind::Fenced | SinkKind::Plain => false,
+                };
+                if seen.again <= lost.times(message) && !in_window {
+                    continue;
+                }
+                report.add(index, event, || {
+                    let Seen { node: other, token: other_token, at, .. } = first.get();
+                    format!(
+                        "the recipient sees {message} again, from {node} with token {token}; the \
+                         first came at {at} from {other} with token {other_token}"
+                    )
+                });
+            }
         }
     }
     report.done()

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::lost::Lost;
 use super::report::Report;
 use super::{Oracle, Setting, SinkKind, Violation};
 use crate::history::{History, Kind, MessageNo, MessageState, ProofKind};
@@ -31,7 +32,9 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let deduplicates = matches!(setting.sink, SinkKind::Dedup { .. });
     let mut messages: BTreeMap<MessageNo, Seen> = BTreeMap::new();
+    let mut lost = Lost::default();
     for (index, event) in history.besides_messages() {
+        lost.apply(event);
         match event.kind {
             Kind::Effect { message, .. } => messages.entry(message).or_default().effects += 1,
             Kind::Moved { token, message, to, proof, .. } => {
@@ -39,7 +42,8 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 seen.released |= deduplicates && proof == Some(ProofKind::Deduplicated);
                 let wrong = match to {
                     MessageState::Delivered => seen.effects == 0,
-                    MessageState::Failed => seen.effects > 0,
+                    // How it was sent before may be lost.
+                    MessageState::Failed => seen.effects > 0 && !lost.met(message),
                     _ => false,
                 };
                 if wrong {
@@ -66,6 +70,8 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::Final { message, state, .. } => {
                 let seen = messages.entry(message).or_default();
                 let wrong = match state {
+                    MessageState::Delivered if lost.met(message) => seen.effects == 0,
+                    _ if lost.met(message) => false,
                     MessageState::Delivered => seen.effects != 1,
                     MessageState::Failed => seen.effects > 0,
                     MessageState::Pending => seen.effects > 0 && !seen.released,

@@ -17,6 +17,7 @@
 use std::collections::BTreeMap;
 
 use super::claims::{Claims, Standing};
+use super::lost::Lost;
 use super::report::Report;
 use super::story::{Send, Story, Word};
 use super::{Oracle, Setting, Violation};
@@ -36,8 +37,10 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut claims = Claims::default();
     let mut out_of_bound = false;
     let mut stories: BTreeMap<MessageNo, Story> = BTreeMap::new();
+    let mut lost = Lost::default();
     for (index, event) in history.besides_messages() {
         claims.apply(event);
+        lost.apply(event);
         match event.kind {
             Kind::ClockRate { within_bound: false, .. } => out_of_bound = true,
             Kind::Claimed { token, message, .. } => {
@@ -53,7 +56,9 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     continue;
                 }
                 let story = stories.entry(message).or_default();
-                if let Some(objection) = story.objection(sink, event.at) {
+                // Whoever sends it again cannot know what is lost.
+                let objection = story.objection(sink, event.at).filter(|_| !lost.met(message));
+                if let Some(objection) = objection {
                     report.add(index, event, || {
                         format!("{node} sent {message} with token {token} {objection}")
                     });
@@ -89,7 +94,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     // Which other changes there are is D4's business.
                     _ => true,
                 };
-                if !allowed {
+                if !allowed && !lost.met(message) {
                     report.add(index, event, || {
                         let (from, to) = (from.name(), to.name());
                         let proof = proof.map_or("no proof".into(), |proof| format!("{proof:?}"));

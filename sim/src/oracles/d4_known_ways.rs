@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use super::lost::Lost;
 use super::report::Report;
 use super::windows::Windows;
 use super::{Oracle, Setting, Violation};
@@ -26,9 +27,14 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     use MessageState::{Claimed, Delivered, Failed, InDoubt, Pending};
     let mut report = Report::new(ORACLE.property);
     let mut windows = Windows::default();
+    let mut lost = Lost::default();
     let mut states: BTreeMap<MessageNo, MessageState> = BTreeMap::new();
     for (index, event) in history.besides_messages() {
         windows.apply(event);
+        if let Kind::SetBack { messages, .. } = &event.kind {
+            states.extend(messages.iter().copied());
+        }
+        lost.apply(event);
         let (message, to, fits) = match event.kind {
             Kind::Enqueued { message, .. } => (message, Pending, !states.contains_key(&message)),
             Kind::Claimed { message, .. } => {
@@ -39,8 +45,9 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     (Claimed, Delivered | Failed | InDoubt, false)
                     | (InDoubt, Delivered | Failed | Pending, true) => true,
                     (Pending, InDoubt, false) => {
-                        windows.is_released(message)
-                            && windows.is_over(setting.sink, message, event.at)
+                        lost.met(message)
+                            || windows.is_released(message)
+                                && windows.is_over(setting.sink, message, event.at)
                     }
                     _ => false,
                 };

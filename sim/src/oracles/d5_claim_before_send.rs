@@ -6,6 +6,7 @@
 //! case, beyond the bound on clocks, in which a claim may be taken away before the send.
 
 use super::claims::{Claims, Standing};
+use super::lost::Lost;
 use super::report::Report;
 use super::{Oracle, Setting, Violation};
 use crate::history::{History, Kind};
@@ -21,10 +22,14 @@ pub const ORACLE: Oracle = Oracle {
 fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut claims = Claims::default();
+    let mut lost = Lost::default();
     for (index, event) in history.besides_messages() {
         claims.apply(event);
+        lost.apply(event);
         let Kind::SendStarted { node, token, message, .. } = event.kind else { continue };
-        if claims.standing(node, token, message) == Standing::No {
+        // A claim that was durable once is no more, and its holder cannot know.
+        let excused = lost.met(message) && claims.shown(node, token, message).is_some();
+        if claims.standing(node, token, message) == Standing::No && !excused {
             report.add(index, event, || {
                 format!(
                     "{node} began to send {message} with token {token} without a standing claim of its own"

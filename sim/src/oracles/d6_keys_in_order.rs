@@ -38,6 +38,12 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             Kind::Judged { message, from: MessageState::Failed, .. } => {
                 places.remove(&message);
             }
+            // What is pending again comes after what was sent after it.
+            Kind::SetBack { ref messages, .. } => {
+                for (message, _) in messages {
+                    places.remove(message);
+                }
+            }
             Kind::Effect { message, .. } => {
                 let Some(&(key, place)) = places.get(&message) else { continue };
                 if !seen.insert(message) {

@@ -38,6 +38,11 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 floor = floor.max(Some(*token));
                 continue;
             }
+            // What a store lost, its fence has lost.
+            Kind::SetBack { floor: stands, .. } => {
+                floor = (*stands > Token(0)).then_some(*stands);
+                continue;
+            }
             Kind::Claimed { token, message, .. } => (*token, *message, "claimed"),
             Kind::Moved { token, message, .. } => (*token, *message, "moved"),
             Kind::Parked { token, message } => (*token, *message, "left to a person"),

@@ -23,6 +23,9 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     // A store starts with floor 0, held by nobody.
     let mut floor: (Token, Option<Identity>) = (Token(0), None);
     for (index, event) in history.besides_messages() {
+        if let Kind::SetBack { floor: stands, holder, .. } = event.kind {
+            floor = (stands, holder);
+        }
         let Kind::Activated { token, holder, again, .. } = event.kind else { continue };
         let (highest, held_by) = floor;
         let flaw = if again {

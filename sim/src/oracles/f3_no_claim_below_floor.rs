@@ -26,6 +26,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     for (index, event) in history.besides_messages() {
         match event.kind {
             Kind::Activated { token, .. } => reached = reached.max(token),
+            Kind::SetBack { floor, .. } => reached = floor,
             Kind::Fenced { floor, .. } => reached = reached.max(floor),
             Kind::Claimed { token, message, .. } => {
                 if token < reached {

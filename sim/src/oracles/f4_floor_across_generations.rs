@@ -74,6 +74,10 @@ impl Fence {
     /// A flawed event counts as well, but lowers nothing.
     fn follow(&mut self, event: &Event) {
         match event.kind {
+            Kind::SetBack { generation, floor, holder, .. } => {
+                let raised = holder.map(|holder| (generation, holder));
+                *self = Self { generation, floor, raised };
+            }
             Kind::RollCalled { generation, floor, .. } => {
                 self.generation = self.generation.max(generation);
                 self.floor = self.floor.max(floor);

@@ -33,6 +33,10 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let mut running: Vec<Running> = Vec::new();
     let mut out_of_bound = false;
     for (index, event) in history.besides_messages() {
+        // What becomes of runs whose record is lost, nobody promises.
+        if matches!(event.kind, Kind::SetBack { .. }) {
+            return report.done();
+        }
         guards.apply(event);
         match &event.kind {
             Kind::ClockRate { within_bound: false, .. } => out_of_bound = true,

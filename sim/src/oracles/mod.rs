@@ -8,7 +8,7 @@
 //! Besides the properties: `guards` knows which guard is valid when, `gaps` when none is, `ground` what the world lets the
 //! nodes do and `chances` when that was enough to lead, `pace` how long things may take, `shares` which worker's permission, `claims` which claim stands, `assigned` which
 //! claim of a worker others may doubt,
-//! `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message,
+//! `lost` what a store lost that it had acknowledged, `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message,
 //! `windows` when its sink's window is over; `report` collects violations, and `testing` writes histories
 //! for the tests.
 
@@ -44,6 +44,7 @@ mod l4_only_the_exact_holder;
 mod l6_no_honest_clock_suspected;
 mod lies;
 mod lists;
+mod lost;
 mod m1_quorums_intersect;
 mod m3_no_return_of_the_superseded;
 mod outage_limit;

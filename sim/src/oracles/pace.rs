@@ -23,7 +23,7 @@
 
 use std::time::Duration;
 
-use fencepost::cluster::ACTIVATION_PATIENCE;
+use fencepost::cluster::{ACTIVATION_PATIENCE, FENCE_LOOK_EVERY, PATIENCE_GROWTH};
 use fencepost::election::Timing;
 
 use crate::faults::plan::{Network, Plan, Transport};
@@ -60,8 +60,9 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often a run of a share looks for claims without a sender.
 const LEFT_LOOK: Duration = Duration::from_secs(3);
 
-/// How long a leader may stay that lost its store and nothing else.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a leader may stay that lost its store and nothing else: its patience, when it has grown.
+const STORE_PATIENCE: Duration =
+    Duration::from_secs(ACTIVATION_PATIENCE.as_secs() * PATIENCE_GROWTH as u64);
 
 /// After a failure a message is due again after this long at most; see `world::build`.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -155,7 +156,7 @@ impl Pace {
             sum += 2 * (election_timeout / 2 + ANSWER);
         }
         if self.store && odds.without_store > 0 {
-            let turn = ACTIVATION_PATIENCE + ANSWER + election_timeout + 2 * jitter + poll;
+            let turn = STORE_PATIENCE + ANSWER + election_timeout + 2 * jitter + poll;
             sum += turn.saturating_mul(rounds(chance_of_no_store(odds)));
         }
         self.stretched(sum)
@@ -170,7 +171,7 @@ impl Pace {
     /// What one change of the world can cost on top, in nanoseconds.
     pub(super) fn disturbance(&self) -> u64 {
         let Timing { promise, election_timeout, jitter, .. } = self.timing;
-        let patience = if self.store { ACTIVATION_PATIENCE + ANSWER } else { Duration::ZERO };
+        let patience = if self.store { STORE_PATIENCE + ANSWER } else { Duration::ZERO };
         self.stretched(promise + election_timeout + 3 * jitter + patience)
     }
 
@@ -190,7 +191,9 @@ impl Pace {
 
     /// The same where the holder may have to be replaced because it lost the store, in nanoseconds.
     pub(super) fn deliver_within(&self, odds: Odds) -> u64 {
-        self.stretched(STORE_PATIENCE) + self.guard_within(odds) + self.claim_within()
+        self.stretched(STORE_PATIENCE + FENCE_LOOK_EVERY)
+            + self.guard_within(odds)
+            + self.claim_within()
     }
 
     /// How many polls in a row may fail.

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::lost::Lost;
 use super::report::Report;
 use super::windows::Windows;
 use super::{Oracle, Setting, SinkKind, Violation};
@@ -50,12 +51,14 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     let sink = setting.sink;
     let mut messages: BTreeMap<MessageNo, Fate> = BTreeMap::new();
     let mut windows = Windows::default();
+    let mut lost = Lost::default();
     let mut end = None;
     let mut last_guard = SimTime(0);
     // Messages end in the order in which they were written.
     let mut waiting_keys = BTreeSet::new();
     for (index, event) in history.besides_messages() {
         windows.apply(event);
+        lost.apply(event);
         match event.kind {
             // What comes in while the nodes are being shut down is not theirs to deliver.
             Kind::Enqueued { message, key } if end.is_none() => {
@@ -72,6 +75,8 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 let flaw = match sink {
                     SinkKind::Plain => None,
                     SinkKind::Fenced => Some("the sink could tell"),
+                    // Its window began with a claim that is lost.
+                    SinkKind::Dedup { .. } if lost.met(message) => None,
                     SinkKind::Dedup { .. } => (!windows.is_over(sink, message, event.at))
                         .then_some("the sink's window was open"),
                 };

@@ -112,6 +112,17 @@ impl Outbox {
                 self.moves(message, to, now, later);
             }
             Kind::Judged { message, to, .. } => self.moves(message, to, now, later),
+            // What is pending again holds up the rest of its key again.
+            Kind::SetBack { ref messages, .. } => {
+                for &(message, stands) in messages {
+                    self.moves(message, stands, now, later);
+                    if matches!(stands, MessageState::Claimed | MessageState::InDoubt)
+                        && let Some(key) = self.key_of.get(&message)
+                    {
+                        self.keys.entry(*key).or_default().insert(message);
+                    }
+                }
+            }
             // What waits after an attempt is due by the store's clock: again from now, at most.
             Kind::DatabaseWallStep { .. } => {
                 let waiting = self.pending.iter().filter(|(_, pending)| pending.again);

@@ -25,7 +25,13 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut report = Report::new(ORACLE.property);
     let mut shares = Shares::default();
     let mut newest: BTreeMap<(WorkName, Unit), Assignment> = BTreeMap::new();
+    let mut lost = false;
     for (index, event) in history.besides_messages() {
+        // Which assignment is the newest of those that the store still has is not known.
+        if matches!(event.kind, Kind::SetBack { .. }) {
+            newest.clear();
+            lost = true;
+        }
         shares.apply(event);
         let Kind::Work(work_event) = &event.kind else { continue };
         match work_event {
@@ -41,7 +47,8 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             WorkEvent::Claimed { message, token, share } => {
                 let stands = newest.get(&(share.work.clone(), share.unit));
                 let shown = (share.epoch, share.worker, *token);
-                if stands.map(|stands| (stands.epoch, stands.worker, stands.token)) != Some(shown) {
+                let stood = stands.map(|stands| (stands.epoch, stands.worker, stands.token));
+                if stood != Some(shown) && !(lost && stands.is_none()) {
                     report.add(index, event, || {
                         format!("{message} was claimed under {share:?}; newest is {stands:?}")
                     });

@@ -22,7 +22,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
     let mut floor = Token(0);
     for (index, event) in history.besides_messages() {
         let (token, what) = match &event.kind {
-            Kind::Activated { token, .. } => {
+            Kind::Activated { token, .. } | Kind::SetBack { floor: token, .. } => {
                 floor = *token;
                 continue;
             }

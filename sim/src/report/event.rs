@@ -56,6 +56,7 @@ pub fn place(kind: &Kind) -> Option<NodeId> {
 pub(super) fn outside(kind: &Kind) -> &'static str {
     match kind {
         Kind::DatabaseWallStep { .. }
+        | Kind::SetBack { .. }
         | Kind::Enqueued { .. }
         | Kind::Activated { .. }
         | Kind::RollCalled { .. }
@@ -95,6 +96,10 @@ pub fn text(kind: &Kind) -> String {
         Kind::WallStep { by_ms, .. } | Kind::DatabaseWallStep { by_ms } => {
             format!("wall clock steps by {by_ms:+} ms")
         }
+        Kind::SetBack { generation, floor, messages, .. } => format!(
+            "set back: floor {floor}, generation {generation}, {} messages stand elsewhere",
+            messages.len()
+        ),
         Kind::Started { hard, .. } => format!("starts from {hard:?}"),
         Kind::Persisted { hard, .. } => format!("persisted {hard:?}"),
         Kind::Sent { to, term, what, vote, arrives, .. } => {

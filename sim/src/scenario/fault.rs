@@ -30,7 +30,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("suspend", &["uncounted", "for"]),
     ("lies", &["for"]),
     ("disk", &["is", "by", "for"]),
-    ("restart", &["down"]),
+    ("restart", &["down", "loses"]),
     ("fail", &["share", "for"]),
     ("commit", &["share", "by", "for"]),
     ("effect", &["share", "by", "for"]),

@@ -209,6 +209,7 @@ pub enum FaultSpec {
     },
     Restart {
         service: Service,
+        loses: Between<Duration>,
         down: Between<Duration>,
     },
     Service {

@@ -1,9 +1,12 @@
 //! Faults of the database and the sink: restarts, failures, answers that are late or lost; and the
 //! verdicts of a person.
 
+use std::time::Duration;
+
 use super::fault::Around;
 use super::field::{Section, Value, text};
 use super::problem::{Problems, suggest};
+use super::units::Between;
 use super::{FaultSpec, ServiceSpec};
 use crate::faults::plan::{Case, Service};
 
@@ -41,7 +44,21 @@ fn service(key: &str, section: &Section, problems: &mut Problems) -> Option<Serv
 pub(super) fn restart(section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
     let service = service("restart", section, problems);
     let down = section.need_duration("down", problems);
-    Some(FaultSpec::Restart { service: service?, down: down? })
+    let loses = match section.get("loses") {
+        None => Some(Between::exactly(Duration::ZERO)),
+        Some(_) => {
+            if service == Some(Service::Sink) {
+                problems.add(
+                    section.place("loses"),
+                    "a sink loses nothing that it has acknowledged",
+                    "only a database fails over to a standby that lags",
+                    "leave it out, or write restart = \"db\"",
+                );
+            }
+            section.need_some_time("loses", problems)
+        }
+    };
+    Some(FaultSpec::Restart { service: service?, loses: loses?, down: down? })
 }
 
 /// A `fail`.

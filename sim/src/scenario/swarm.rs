@@ -210,6 +210,9 @@ draw_kinds! {
     DbWallStep = "db-wall-step", 0;
     /// The database's process is restarted.
     DbRestart = "db-restart", 2;
+    /// The database fails over to a standby that lacks its last commits: what they said is lost, and
+    /// may be done again.
+    DbFailoverLost = "db-failover-lost", 0;
     /// The database fails.
     DbFails = "db-fails", 2;
     /// Commits are acknowledged late.

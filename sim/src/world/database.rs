@@ -17,7 +17,7 @@ use fencepost::store::{
 use fencepost::{Boot, Generation, Identity, NodeId, Token, WallTime};
 
 use self::books::BookedClaim;
-pub use self::books::{Books, SharedBooks, lock};
+pub use self::books::{Books, SharedBooks, Standby, lock};
 pub use self::jobs::{JobAnswer, JobBooks, JobQuestion};
 pub use self::remote::RemoteStore;
 pub use self::work::{WorkAnswer, WorkQuestion};
@@ -32,6 +32,8 @@ use crate::history::{Kind, MessageNo, ProofKind};
 #[allow(missing_docs)] // the arguments are the trait's
 pub enum Question {
     Activate { generation: Generation, token: Token, holder: Identity },
+    Confirm { generation: Generation, token: Token, holder: Identity },
+    Advance { generation: Generation, token: Token, holder: Identity },
     Roll,
     CallRoll { seen: Generation, boots: Vec<Boot> },
     Sweep { token: Token },
@@ -158,11 +160,25 @@ impl Database {
                 let (generation, token, holder) = (*generation, *token, *holder);
                 let activated = books.outbox.activate(generation, token, holder, now)?;
                 if activated == Activated::Raised {
-                    // What the row says, not what was asked for.
-                    let stands = books.outbox.fence()?.floor;
-                    let again = books.floor == stands;
-                    books.floor = stands;
-                    self.recorder.record(Kind::Activated { generation, token, holder, again });
+                    self.raised(books, generation, token, holder)?;
+                }
+                Answer::Activated(activated)
+            }
+            Question::Confirm { generation, token, holder } => {
+                Answer::Activated(books.outbox.confirm(*generation, *token, *holder)?)
+            }
+            Question::Advance { generation, token, holder } => {
+                let (generation, token, holder) = (*generation, *token, *holder);
+                let activated = books.outbox.advance(generation, token, holder, now)?;
+                if activated == Activated::Raised {
+                    books.generation = generation;
+                    self.recorder.record(Kind::SetBack {
+                        generation,
+                        floor: books.floor,
+                        holder: None,
+                        messages: Vec::new(),
+                    });
+                    self.raised(books, generation, token, holder)?;
                 }
                 Answer::Activated(activated)
             }
@@ -244,6 +260,21 @@ impl Database {
             }
             Question::Jobs(question) => Answer::Jobs(self.execute_for_jobs(books, question, now)?),
         })
+    }
+
+    /// Records what the fence says now, not what was asked for.
+    fn raised(
+        &self,
+        books: &mut Books,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<(), StoreError> {
+        let stands = books.outbox.fence()?.floor;
+        let again = books.floor == stands;
+        books.floor = stands;
+        self.recorder.record(Kind::Activated { generation, token, holder, again });
+        Ok(())
     }
 
     /// Records the roll that stands, if it is a new one.

@@ -7,7 +7,9 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::super::testing::{Simulated, World, lose, say};
-use super::super::{ACTIVATION_PATIENCE, LeaseState, STOP_LIMIT};
+use super::super::{
+    ACTIVATION_PATIENCE, FENCE_LOOK_EVERY, LeaseState, Refusal, Refuser, STOP_LIMIT,
+};
 use super::*;
 use crate::id::{Boot, Generation, Identity, Term, Token};
 use crate::store::{Activated, BindError, Roll, StoreError};
@@ -31,6 +33,20 @@ async fn a_latch_opens_with_the_lease_and_not_before() {
     lose(&world.lease);
     guard.cancelled().await;
     assert!(guard.check().is_err() && world.service.leadership().is_none());
+}
+
+/// A coordinator may lose a lease and be granted it again, which is another leadership to whoever saw the end.
+#[tokio::test]
+async fn a_guard_that_has_ended_stays_so_whatever_the_coordinator_says_later() {
+    let world = World::new();
+    world.lead(1);
+    let guard = world.service.latch().await.unwrap();
+    let other = guard.clone();
+    lose(&world.lease);
+    assert!(guard.check().is_err());
+    world.lead(1);
+    assert!(guard.check().is_err() && other.check().is_err(), "it came back");
+    other.cancelled().await;
 }
 
 /// The cell holds a guard until the coordinator wakes up; what counts is the clock.
@@ -306,4 +322,129 @@ async fn a_leader_whose_store_does_not_answer_resigns() {
     sleep(2 * MOMENT).await;
     assert_eq!(world.said(), ["resign 4"]);
     assert!(world.service.leadership().is_none());
+}
+
+/// What a store that can be told to fail, or to forget, answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Yes,
+    Nothing,
+    Failure,
+    Floor(u64),
+}
+
+/// A store that raises the fence at once, and then says what it is told to.
+struct Told(Arc<Watched<Says>>);
+
+impl Fence for Told {
+    async fn bind(&self, _: &str) -> Result<(), BindError> {
+        Ok(())
+    }
+
+    async fn activate(
+        &self,
+        _: Generation,
+        _: Token,
+        _: Identity,
+    ) -> Result<Activated, StoreError> {
+        Ok(Activated::Raised)
+    }
+
+    async fn roll(&self) -> Result<Roll, StoreError> {
+        Err(StoreError::Unavailable("nobody asks".into()))
+    }
+
+    async fn confirm(
+        &self,
+        generation: Generation,
+        _: Token,
+        _: Identity,
+    ) -> Result<Activated, StoreError> {
+        match self.0.get() {
+            Says::Yes => Ok(Activated::Raised),
+            Says::Nothing => std::future::pending().await,
+            Says::Failure => Err(StoreError::Unavailable("read-only".into())),
+            Says::Floor(floor) => Ok(Activated::Behind { floor: Token(floor), generation }),
+        }
+    }
+
+    async fn call_roll(&self, _: Generation, _: &[Boot]) -> Result<Roll, StoreError> {
+        Err(StoreError::Unavailable("nobody calls".into()))
+    }
+}
+
+/// A leader that may act, over a store that says so from now on.
+async fn leads_over(says: Says) -> (World<Told>, Arc<Watched<Says>>) {
+    let told = Arc::new(Watched::new(Says::Yes));
+    let store = Arc::clone(&told);
+    let world = World::over(|_| Told(store));
+    world.lead(4);
+    sleep(3 * FENCE_LOOK_EVERY).await;
+    assert!(world.service.leadership().is_some());
+    assert_eq!(world.said(), Vec::<String>::new());
+    told.set(says);
+    (world, told)
+}
+
+/// Silent, or refusing: whoever may act loses it for a store that is of no use any more, and not before.
+#[tokio::test]
+async fn a_leader_that_loses_its_store_lets_others_try_after_its_patience() {
+    for says in [Says::Nothing, Says::Failure] {
+        let (world, _) = leads_over(says).await;
+        sleep(ACTIVATION_PATIENCE - FENCE_LOOK_EVERY - MOMENT).await;
+        assert!(world.service.leadership().is_some(), "{says:?}");
+        sleep(FENCE_LOOK_EVERY + 2 * MOMENT).await;
+        assert_eq!(world.said(), ["resign 4"], "{says:?}");
+        assert!(world.service.leadership().is_none());
+    }
+}
+
+#[tokio::test]
+async fn patience_grows_while_no_store_answers_and_is_as_before_once_one_does() {
+    let world = World::over(|_| Mute);
+    for (token, times) in [(4, 1), (5, 2), (6, 4), (7, 4)] {
+        world.lead(token);
+        sleep(ACTIVATION_PATIENCE * times - MOMENT).await;
+        assert_eq!(world.said().len(), token as usize - 4, "still patient with token {token}");
+        sleep(2 * MOMENT).await;
+        assert_eq!(world.said().last(), Some(&format!("resign {token}")));
+    }
+    let (world, told) = leads_over(Says::Nothing).await;
+    sleep(ACTIVATION_PATIENCE + MOMENT).await;
+    told.set(Says::Yes);
+    world.lead(5);
+    sleep(FENCE_LOOK_EVERY / 2).await;
+    told.set(Says::Nothing);
+    sleep(ACTIVATION_PATIENCE + MOMENT).await;
+    assert_eq!(world.said(), ["resign 4", "resign 5"]);
+}
+
+/// A floor below the token: the store has lost what it acknowledged. Above: somebody else was elected.
+/// Either way the guard ends at once, and the next election is for a term above both.
+#[tokio::test]
+async fn a_leader_whose_fence_is_another_leads_on_above_it() {
+    for (floor, above) in [(2, 4), (9, 9), (4, 4)] {
+        let (world, _) = leads_over(Says::Floor(floor)).await;
+        sleep(FENCE_LOOK_EVERY + MOMENT).await;
+        assert_eq!(world.said(), [format!("outranked 4 {above}")]);
+        assert!(world.service.leadership().is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_a_component_hears_against_the_token_counts_at_once() {
+    let refused = |by, token, known| Refusal { token: Token(token), known: Token(known), by };
+    for (refusal, said) in [
+        (refused(Refuser::Sink, 4, 7), vec!["outranked 4 7"]),
+        (refused(Refuser::Store, 4, 6), vec!["outranked 4 6"]),
+        (refused(Refuser::Store, 4, 1), vec!["outranked 4 4"]),
+        (refused(Refuser::Store, 3, 9), vec![]),
+        (refused(Refuser::Sink, 4, u64::MAX), vec![]),
+    ] {
+        let (world, _) = leads_over(Says::Yes).await;
+        world.service.post().refusals.tell(refusal);
+        sleep(MOMENT).await;
+        assert_eq!(world.said(), said, "{refusal:?}");
+        assert_eq!(world.service.leadership().is_some(), said.is_empty(), "{refusal:?}");
+    }
 }

@@ -396,19 +396,46 @@ async fn an_answer_that_takes_long_is_waited_for_in_the_end() {
     assert_eq!(entry_of(&world, "m").await.state, MessageState::Delivered);
 }
 
-/// The stamp of another's term is no round of this leader's.
+/// The stamp of another's term is no round of this leader's: it is outdone. And only a worker learns rounds
+/// from its sink, because the holder makes them: what it has not made is another's, and outdone as well.
 #[tokio::test]
-async fn rounds_go_on_under_one_token() {
+async fn a_stamp_of_another_is_outdone_by_the_next_election() {
     let fenced = |token, round| SendError::Fenced { highest: Stamp { token: Token(token), round } };
     let trial = Trial::of(Promise::Fenced, &["m"]).await.words([unknown(), fenced(6, 0)]);
     let said = trial.leads(HALF_A_MINUTE).await.said();
-    let begins = ["send m 5.0", "fence 5.1", "has m 5.1", "send m 5.1", "fence 5.2"];
-    assert_eq!(said[..5], begins);
-    // Only a worker learns rounds from its sink: the holder makes them.
+    assert_eq!(said, ["send m 5.0", "fence 5.1", "has m 5.1", "send m 5.1", "outranked 5 6"]);
     let trial = Trial::of(Promise::Fenced, &["m"]).await.words([fenced(5, 9)]);
     let said = trial.leads(HALF_A_MINUTE).await.said();
-    assert_eq!(said[..2], ["send m 5.0", "fence 5.1"]);
-    assert!(!said.iter().any(|word| word.contains("5.9")), "{said:?}");
+    assert_eq!(said, ["send m 5.0", "outranked 5 5"]);
+}
+
+/// What a leader has claimed and is not sending, because the store has lost how it ended: no sweep takes it,
+/// as its token is the newest.
+#[tokio::test]
+async fn a_claim_of_ones_own_that_nobody_sends_is_found_and_settled_by_proof() {
+    let trial = Trial::of(Promise::Fenced, &["m", "n"]).await;
+    let Trial { world, sink, config } = trial;
+    world.service.deliver(Arc::new(sink), config).unwrap();
+    world.lead(5);
+    tokio::time::sleep(HALF_A_SECOND).await;
+    assert_eq!(world.said(), ["send m 5.0", "send n 5.0"]);
+    let lost = NewMessage::new(id("lost"), *b"hello");
+    let late = crate::time::WallTime { unix_ms: 9_000_000_000_000 };
+    // Claimed before anybody looks, as a failover would leave it.
+    world
+        .service
+        .store()
+        .with(move |outbox, now| {
+            outbox.enqueue(&[lost], now).unwrap();
+            let permit = Permit::of_holder(Token(5));
+            let attempt = Attempt { id: id("lost"), number: 1 };
+            outbox.claim(&permit, &[attempt], late, now).unwrap()
+        })
+        .await;
+    tokio::time::sleep(HALF_A_MINUTE).await;
+    let said = world.said();
+    assert_eq!(said[2..], ["fence 5.1", "has lost 5.1", "send lost 5.1"], "{said:?}");
+    assert_eq!(entry_of(&world, "lost").await.state, MessageState::Delivered);
 }
 
 #[tokio::test]
@@ -514,7 +541,10 @@ async fn a_share_begins_with_what_an_earlier_run_of_it_has_left_claimed() {
     tokio::time::sleep(HALF_A_SECOND).await;
     let left = entry_of(&courier.world, "m").await;
     assert_eq!((left.state, left.parked, left.attempts), (MessageState::InDoubt, false, 1));
-    assert_eq!(left.reason.as_deref(), Some("its sender was cut short; outcome unknown"));
+    assert_eq!(
+        left.reason.as_deref(),
+        Some("its sender was cut short, or its end was lost; outcome unknown")
+    );
     assert_eq!(courier.world.said(), ["send n 5.0"]);
     courier.delivering.abort();
 }

@@ -21,7 +21,7 @@ mod lock;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,7 +131,7 @@ impl Files {
         // The log is there before its fence is raised, and that before the first line: beside a fence,
         // a missing log is a lost one.
         if !fence.try_exists().map_err(context("look for", &fence))? {
-            let mut options = OpenOptions::new();
+            let mut options = crate::private::file();
             options.append(true).create(true).open(path).map_err(context("open", path))?;
         }
         sync_directory_of(path)?;
@@ -261,7 +261,8 @@ impl Locked<'_> {
     fn write_fence(&self, seen: Seen) -> io::Result<()> {
         let mut temporary = self.fence_path.as_os_str().to_owned();
         temporary.push(".new");
-        let mut file = File::create(&temporary)?;
+        let mut anew = crate::private::file();
+        let mut file = anew.write(true).create(true).truncate(true).open(&temporary)?;
         file.write_all(&format::fence(seen))?;
         file.sync_all()?;
         std::fs::rename(&temporary, self.fence_path)?;

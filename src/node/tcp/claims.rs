@@ -139,6 +139,11 @@ impl Claims {
         self.lock().get(&observer)?.queue.clone()
     }
 
+    /// Says goodbye to the observers.
+    pub(super) fn leave(&self) {
+        queues(&self.lock()).for_each(|queue| queue.leave());
+    }
+
     /// Whether nothing waits for any observer.
     pub(super) fn are_written(&self) -> bool {
         queues(&self.lock()).all(|queue| queue.is_written())

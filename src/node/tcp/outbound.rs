@@ -23,9 +23,11 @@ pub(super) struct Outbound {
     /// Our hello to it, encoded.
     pub(super) hello: Vec<u8>,
     pub(super) queue: Arc<Queue>,
-    /// Where its answers go, if this node is an observer. A voter is told over connections of its
-    /// peers' own.
-    pub(super) answers: Option<Arc<Arrivals>>,
+    /// Where what peers say goes.
+    pub(super) arrivals: Arc<Arrivals>,
+    /// Whether it answers over this connection, because this node is an observer. A voter is told over
+    /// connections of its peers' own.
+    pub(super) answered: bool,
 }
 
 impl Outbound {
@@ -39,6 +41,7 @@ impl Outbound {
             let began = Instant::now();
             let error = match connect(address).await {
                 Ok(stream) => {
+                    self.arrivals.departures.is_back(peer);
                     if failures == 0 || is_noteworthy(failures) {
                         info!(%peer, %address, "connected");
                     }
@@ -56,14 +59,23 @@ impl Outbound {
                 failures = 0;
                 backoff = MIN_BACKOFF;
             }
+            // Its goodbye comes over a connection of its own, and may be on its way.
+            sleep(backoff).await;
+            backoff = (2 * backoff).min(MAX_BACKOFF);
+            if self.arrivals.departures.is_away(peer) {
+                if failures == 0 {
+                    info!(%peer, %address, "it has said goodbye");
+                }
+                failures = failures.max(1);
+                debug!(%peer, %address, %error, "not back yet");
+                continue;
+            }
             failures += 1;
             if is_noteworthy(failures) {
                 warn!(%peer, %address, failures, %error, "no connection, trying again");
             } else {
                 debug!(%peer, %address, failures, %error, "no connection, trying again");
             }
-            sleep(backoff).await;
-            backoff = (2 * backoff).min(MAX_BACKOFF);
         }
     }
 
@@ -80,9 +92,10 @@ impl Outbound {
     /// Waits for the connection's end, which would otherwise show only after messages were sent
     /// into it.
     async fn listen<R: AsyncRead + Unpin>(&self, mut stream: R) -> io::Result<()> {
-        let Some(arrivals) = &self.answers else {
+        let arrivals = &self.arrivals;
+        if !self.answered {
             return stream.read(&mut [0]).await.map(drop);
-        };
+        }
         let end = arrivals.relay(&mut Reader::new(stream), self.peer, &AtomicBool::default()).await;
         end.map_err(|error| {
             arrivals.report(self.address, &error);

@@ -20,6 +20,8 @@ struct State {
     waiting: VecDeque<Packet>,
     /// Whether something was taken or waits that has not been written yet.
     unwritten: bool,
+    /// Whether goodbye is to be said when nothing waits any more.
+    leaves: bool,
 }
 
 impl Queue {
@@ -41,10 +43,18 @@ impl Queue {
         self.lock().waiting.pop_front()
     }
 
+    /// Nothing is added any more: once all is taken, goodbye is.
+    pub(super) fn leave(&self) {
+        let mut state = self.lock();
+        (state.leaves, state.unwritten) = (true, true);
+        drop(state);
+        self.arrived.notify_one();
+    }
+
     /// Takes note that all that was taken has been written.
     pub(super) fn note_written(&self) {
         let mut state = self.lock();
-        state.unwritten = !state.waiting.is_empty();
+        state.unwritten = state.leaves || !state.waiting.is_empty();
     }
 
     /// Whether everything has been written that was ever added.
@@ -52,11 +62,14 @@ impl Queue {
         !self.lock().unwritten
     }
 
-    /// The oldest packet, once there is one. Cancel-safe.
-    pub(super) async fn pop(&self) -> Packet {
+    /// The oldest packet, once there is one; `None` once: it is time to say goodbye. Cancel-safe.
+    pub(super) async fn pop(&self) -> Option<Packet> {
         loop {
             if let Some(packet) = self.try_pop() {
-                return packet;
+                return Some(packet);
+            }
+            if std::mem::take(&mut self.lock().leaves) {
+                return None;
             }
             self.arrived.notified().await;
         }
@@ -70,6 +83,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
     use crate::election::{Body, ConfigId, Message};
     use crate::id::{Generation, Identity, Incarnation, Term};
@@ -104,6 +119,21 @@ mod tests {
         queue.note_written();
         assert!(!queue.is_written(), "the second waits");
         assert!(queue.try_pop().is_some());
+        queue.note_written();
+        assert!(queue.is_written());
+    }
+
+    #[test]
+    fn goodbye_comes_last_and_once() {
+        let queue = Queue::default();
+        queue.push(message(1));
+        queue.leave();
+        let pop = || std::pin::pin!(queue.pop()).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(pop(), Poll::Ready(Some(_))));
+        queue.note_written();
+        assert!(!queue.is_written(), "goodbye is to be said");
+        assert!(matches!(pop(), Poll::Ready(None)));
+        assert!(pop().is_pending());
         queue.note_written();
         assert!(queue.is_written());
     }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use super::departures::Departures;
 use super::queue::Queue;
 use super::{ALIVE_PAUSE, CLAIM_LIMIT, SILENCE_LIMIT};
 use crate::cluster::is_noteworthy;
@@ -38,6 +39,7 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
 pub(super) struct Arrivals {
     pub(super) inbox: mpsc::Sender<Packet>,
     pub(super) counters: Arc<TransportCounters>,
+    pub(super) departures: Departures,
 }
 
 impl Arrivals {
@@ -53,6 +55,10 @@ impl Arrivals {
             let packet = match frame {
                 Frame::Packet(packet) => packet,
                 Frame::Alive => continue,
+                Frame::Goodbye => {
+                    self.departures.leaves(peer);
+                    continue;
+                }
                 Frame::Hello { .. } => return Err(FrameError::Malformed("a second hello").into()),
             };
             if packet.from() != peer {
@@ -105,7 +111,8 @@ pub(super) async fn speak<W: AsyncWrite + Unpin>(
         bytes.clear();
         queue.note_written();
         match timeout(ALIVE_PAUSE, queue.pop()).await {
-            Ok(packet) => append(Frame::Packet(packet), peer, &mut bytes),
+            Ok(Some(packet)) => append(Frame::Packet(packet), peer, &mut bytes),
+            Ok(None) => append(Frame::Goodbye, peer, &mut bytes),
             Err(_) => append(Frame::Alive, peer, &mut bytes),
         }
         while let Some(packet) = queue.try_pop() {

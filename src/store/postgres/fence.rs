@@ -8,7 +8,7 @@ use super::rows::{count, get, node, unreadable};
 use super::transaction::{Bound, Transaction, only, rows};
 use crate::id::{Boot, Generation, Identity, Term, Token};
 use crate::store::columns::{as_holder, as_token, as_wall, number, signed};
-use crate::store::fence::next_generation;
+use crate::store::fence::{may_advance, next_generation};
 use crate::store::{Activated, BindError, Fence, FenceRow, Roll, StoreError};
 use crate::time::WallTime;
 
@@ -28,6 +28,13 @@ const RAISE: &str = concat!(
     "UPDATE fencepost.fence SET floor = $1, holder = $2, raised_ms = ",
     now!(),
     " WHERE floor < $1 AND generation = $3"
+);
+/// A write, and one that changes nothing.
+const CONFIRM: &str = "UPDATE fencepost.fence SET raised_ms = raised_ms
+    WHERE floor = $1 AND holder = $2 AND generation = $3";
+const ADVANCE: &str = concat!(
+    "UPDATE fencepost.fence SET floor = $1, holder = $2, generation = $3, raised_ms = ",
+    now!()
 );
 const FENCE: &str = "SELECT floor, holder, generation, cluster, raised_ms FROM fencepost.fence";
 const HOLD: &str = "SELECT 1 FROM fencepost.fence FOR UPDATE";
@@ -121,13 +128,57 @@ impl Fence for PostgresStore {
             return Ok(Activated::Raised);
         }
         let stands = read_fence(&tx.row(FENCE, &[]).await?)?;
-        tx.roll_back().await;
         // An earlier call, whose answer was lost, may have raised it.
         let mine = stands.generation == generation
             && stands.floor == token
             && stands.holder == Some(holder);
+        match mine {
+            true => tx.confirm().await?,
+            false => tx.roll_back().await,
+        }
         let FenceRow { floor, generation, .. } = stands;
         Ok(if mine { Activated::Raised } else { Activated::Behind { floor, generation } })
+    }
+
+    async fn confirm(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<Activated, StoreError> {
+        let tx = Transaction::begin(self.session().await?).await?;
+        let name = holder.to_string();
+        if tx.execute(CONFIRM, &[&signed(token), &name, &column(generation)]).await? == 1 {
+            tx.commit().await?;
+            return Ok(Activated::Raised);
+        }
+        let FenceRow { floor, generation, .. } = read_fence(&tx.row(FENCE, &[]).await?)?;
+        tx.roll_back().await;
+        Ok(Activated::Behind { floor, generation })
+    }
+
+    async fn advance(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<Activated, StoreError> {
+        if Term::from(token) > Term::MAX {
+            return Err(StoreError::Unavailable(format!("token {token} is larger than any term")));
+        }
+        let tx = Transaction::begin(self.session().await?).await?;
+        tx.rows(HOLD, &[]).await?;
+        let stands = read_fence(&tx.row(FENCE, &[]).await?)?;
+        if !may_advance(stands.generation, generation) || stands.floor >= token {
+            tx.roll_back().await;
+            let FenceRow { floor, generation, .. } = stands;
+            return Ok(Activated::Behind { floor, generation });
+        }
+        tx.execute(STRIKE_ROLL, &[]).await?;
+        let name = holder.to_string();
+        tx.execute(ADVANCE, &[&signed(token), &name, &column(generation)]).await?;
+        tx.commit().await?;
+        Ok(Activated::Raised)
     }
 
     async fn roll(&self) -> Result<Roll, StoreError> {
@@ -141,7 +192,7 @@ impl Fence for PostgresStore {
         let stands = read_roll(&tx.rows(ROLL, &[]).await?)?;
         // Also what a repeated call finds, after the first one succeeded.
         if stands.generation != seen {
-            tx.roll_back().await;
+            tx.confirm().await?;
             return Ok(stands);
         }
         tx.execute(NEXT_GENERATION, &[&column(next)]).await?;

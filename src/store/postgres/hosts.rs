@@ -2,37 +2,26 @@
 
 // chance: which of several servers a real node asks first
 use std::hash::{BuildHasher, RandomState};
-use std::pin::Pin;
 
-use deadpool_postgres::Connect;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, LoadBalanceHosts};
-use tokio_postgres::{Client, Config, Error};
+use tokio_postgres::{Config, Error};
 
 use super::CONNECT_TIMEOUT;
+use super::sessions::{Dial, Session};
 
 /// Tries hosts one after the other, each for its part of the time; to the last one belongs what is left.
 /// The driver's own limit ends with the TCP handshake, which the kernel of a stopped server still answers.
-pub(super) struct InTurn<C>(pub(super) C);
-
-type Connecting<'a> =
-    Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
-
-impl<C: Connect> Connect for InTurn<C> {
-    fn connect(&self, config: &Config) -> Connecting<'_> {
-        let mut hosts = each_alone(config);
-        let last = hosts.pop().unwrap_or_else(|| config.clone());
-        Box::pin(async move {
-            let each = CONNECT_TIMEOUT / (count(hosts.len()) + 1);
-            for host in hosts {
-                if let Ok(Ok(connected)) = timeout(each, self.0.connect(&host)).await {
-                    return Ok(connected);
-                }
-            }
-            self.0.connect(&last).await
-        })
+pub(super) async fn in_turn(dial: &dyn Dial, config: &Config) -> Result<Session, Error> {
+    let mut hosts = each_alone(config);
+    let last = hosts.pop().unwrap_or_else(|| config.clone());
+    let each = CONNECT_TIMEOUT / (count(hosts.len()) + 1);
+    for host in hosts {
+        if let Ok(Ok(session)) = timeout(each, dial.dial(&host)).await {
+            return Ok(session);
+        }
     }
+    dial.dial(&last).await
 }
 
 /// How many hosts it names, at least 1.

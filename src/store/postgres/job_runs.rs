@@ -88,7 +88,7 @@ impl JobRuns for PostgresStore {
         let interrupted: Vec<(JobName, Running)> =
             ended.iter().map(read).collect::<Result<_, StoreError>>()?;
         match registered.is_empty() && interrupted.is_empty() {
-            true => tx.roll_back().await,
+            true => tx.confirm().await?,
             false => tx.commit().await?,
         }
         Ok(Checked::Passed(TakenOver { registered, interrupted, now }))
@@ -119,7 +119,7 @@ impl JobRuns for PostgresStore {
         }
         let look = look(&tx, floor, job).await?;
         if let Some(answer) = look.refusal(token, from, step, now) {
-            tx.roll_back().await;
+            tx.confirm().await?;
             return Ok(Checked::Passed(answer));
         }
         record(&tx, token, job, step, now).await?;
@@ -151,7 +151,7 @@ impl JobRuns for PostgresStore {
             tx.commit().await?;
             return Ok(Checked::Passed(Finished::Recorded));
         }
-        tx.roll_back().await;
+        tx.confirm().await?;
         // Said twice.
         let again = run == Some((token, ended));
         Ok(Checked::Passed(if again { Finished::Recorded } else { Finished::NotRunning }))

@@ -87,7 +87,7 @@ impl Outbox for PostgresStore {
             }
         }
         match added.len() {
-            0 => tx.roll_back().await,
+            0 => tx.confirm().await?,
             _ => tx.commit().await?,
         }
         let answer = |(index, message): (usize, &NewMessage)| {
@@ -295,7 +295,7 @@ pub(super) async fn decide<'a, I, A>(
     }
     let changes = Changes::of(&found);
     match changes.is_empty() {
-        true => tx.roll_back().await,
+        true => tx.confirm().await?,
         false => drop(tx.commit_with(&[(changes.sql(), &changes.params())]).await?),
     }
     Ok(Checked::Passed(answers))

@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Object;
-
+use super::sessions::Object;
 use super::transaction::Transaction;
 use crate::store::StoreError;
 

@@ -5,5 +5,7 @@ mod interleaved;
 mod lost;
 mod opening;
 mod plans;
+mod pooler;
 mod proxy;
 mod refused;
+mod standby;

@@ -8,11 +8,11 @@
 //! before COMMIT is sent is [`StoreError::Unavailable`]. From then on the session may end, by
 //! force even, after the commit and before the answer, so every failure is
 //! [`StoreError::Unknown`]; but for an error in a write that went with it, after which the server
-//! answers COMMIT with a rollback.
+//! answers COMMIT with a rollback. A commit that succeeds with a warning is unknown as well: see
+//! [`sessions`](super::sessions).
 
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use futures_util::future::try_join_all;
 use tokio::time::timeout;
 use tokio_postgres::error::Severity;
@@ -20,6 +20,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, Statement};
 
 use super::CALL_TIMEOUT;
+use super::sessions::Object;
 use crate::store::StoreError;
 
 /// What is bound to a statement.
@@ -27,6 +28,10 @@ pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A statement, and what is bound to it.
 pub(super) type Bound<'a> = (&'a str, Params<'a>);
+
+/// Writes a record of no meaning into the log, so that the commit waits until that is durable, and with it
+/// everything that was committed before. A transaction that has a number and no record would not wait.
+pub(super) const TAKE_PART: &str = "SELECT pg_logical_emit_message(TRUE, 'fencepost', ''::TEXT)";
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
@@ -135,6 +140,8 @@ impl Transaction {
     pub(super) async fn commit_with(self, writes: &[Bound<'_>]) -> Result<Vec<u64>, StoreError> {
         let session = self.session()?;
         let statements = prepare(session, writes).await?;
+        // What was said before is not about this commit.
+        session.warnings.take();
         let ending = async {
             let writes = statements.iter().zip(writes);
             let writes = writes.map(|(statement, (_, params))| session.execute(statement, params));
@@ -146,8 +153,19 @@ impl Transaction {
         };
         let ended = timeout(CALL_TIMEOUT, ending).await;
         let (written, ()) = ended.unwrap_or_else(|_| Err(unknown(&no_answer())))?;
+        if let Some(warning) = session.warnings.take() {
+            return Err(StoreError::Unknown(format!(
+                "the commit may be lost when a standby takes over: {warning}"
+            )));
+        }
         self.lent.give_back();
         Ok(written)
+    }
+
+    /// Ends it without a change of its own, for an answer that rests on what it has found: by an earlier call
+    /// whose outcome nobody knew, perhaps, or whose commit no standby has yet.
+    pub(super) async fn confirm(self) -> Result<(), StoreError> {
+        self.commit_with(&[(TAKE_PART, &[])]).await.map(drop)
     }
 
     /// Ends it without a change. Should that fail, the session goes, and with it the transaction.
@@ -199,7 +217,9 @@ async fn prepare(session: &Object, all: &[Bound<'_>]) -> Result<Vec<Statement>, 
 }
 
 /// Waits for an answer, but not for ever: a server may be stopped, or its host gone.
-async fn within<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
+pub(super) async fn within<T>(
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, StoreError> {
     within_limit(CALL_TIMEOUT, answer).await
 }
 

@@ -86,7 +86,7 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn assignments(&mut self, work: &WorkName) -> Result<Assigned, StoreError> {
-        read(&self.connection, work).map_err(unavailable)
+        read(self.connection.to_read()?, work).map_err(unavailable)
     }
 }
 

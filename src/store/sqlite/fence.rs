@@ -9,13 +9,17 @@ use super::rows::{as_wall, boot, generation as generation_at, holder, millis, si
 use super::transaction::{Done, unavailable, write};
 use crate::id::{Boot, Generation, Identity, Term, Token};
 use crate::probe::mutant;
-use crate::store::fence::next_generation;
+use crate::store::fence::{may_advance, next_generation};
 use crate::store::{Activated, BindError, FenceRow, Roll, StoreError};
 use crate::time::WallTime;
 
 /// A generation that the store is never in is bound as NULL, which equals nothing.
 const RAISE: &str = "UPDATE fence SET floor = ?1, holder = ?2, raised_ms = ?3
     WHERE floor < ?1 AND generation = ?4";
+/// A write, and one that changes nothing.
+const CONFIRM: &str = "UPDATE fence SET raised_ms = raised_ms
+    WHERE floor = ?1 AND holder = ?2 AND generation = ?3";
+const ADVANCE: &str = "UPDATE fence SET floor = ?1, holder = ?2, raised_ms = ?3, generation = ?4";
 const FENCE: &str = "SELECT floor, holder, generation, cluster, raised_ms FROM fence";
 pub(super) const FLOOR: &str = "SELECT floor FROM fence";
 /// One statement, so that floor, generation and roll are those of one moment. In the order of
@@ -64,12 +68,60 @@ impl SqliteOutbox {
         })
     }
 
+    /// Looks, in a write, whether the floor is still the token, held by the caller, in its generation.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn confirm(
+        &mut self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<Activated, StoreError> {
+        write(&self.connection, |tx| {
+            let stands = params![signed(token), holder.to_string(), column(generation)];
+            if tx.prepare_cached(CONFIRM)?.execute(stands)? == 1 {
+                return Ok(Done::Changed(Activated::Raised));
+            }
+            let FenceRow { floor, generation, .. } = read_fence(tx)?;
+            Ok(Done::Unchanged(Activated::Behind { floor, generation }))
+        })
+    }
+
+    /// Moves a store that was set back on to `generation`, and raises the floor to `token` for `holder`.
+    ///
+    /// # Errors
+    /// The store failed, or the token is larger than any term.
+    pub fn advance(
+        &mut self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+        now: WallTime,
+    ) -> Result<Activated, StoreError> {
+        if Term::from(token) > Term::MAX {
+            return Err(StoreError::Unavailable(format!("token {token} is larger than any term")));
+        }
+        write(&self.connection, |tx| {
+            let stands = read_fence(tx)?;
+            if !may_advance(stands.generation, generation) || stands.floor >= token {
+                let FenceRow { floor, generation, .. } = stands;
+                return Ok(Done::Unchanged(Activated::Behind { floor, generation }));
+            }
+            tx.prepare_cached(STRIKE_ROLL)?.execute([])?;
+            let name = holder.to_string();
+            let raise = params![signed(token), name, millis(now), column(generation)];
+            tx.prepare_cached(ADVANCE)?.execute(raise)?;
+            Ok(Done::Changed(Activated::Raised))
+        })
+    }
+
     /// The roll of the generation that the store is in.
     ///
     /// # Errors
     /// The store failed.
     pub fn roll(&mut self) -> Result<Roll, StoreError> {
-        read_roll(&self.connection).map_err(unavailable)
+        read_roll(self.connection.to_read()?).map_err(unavailable)
     }
 
     /// Starts the generation after `seen` with these boots, unless the store has moved on from
@@ -104,7 +156,7 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn fence(&mut self) -> Result<FenceRow, StoreError> {
-        read_fence(&self.connection).map_err(unavailable)
+        read_fence(self.connection.to_read()?).map_err(unavailable)
     }
 
     /// Makes the store that of the cluster of this name, for ever (M2).

@@ -95,7 +95,8 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn job_states(&mut self, jobs: &[JobName], now: WallTime) -> Result<JobStates, StoreError> {
-        let states = jobs.iter().map(|job| state(&self.connection, job, now));
+        let connection = self.connection.to_read()?;
+        let states = jobs.iter().map(|job| state(connection, job, now));
         let jobs = states.collect::<rusqlite::Result<_>>().map_err(unavailable)?;
         Ok(JobStates { now, jobs })
     }
@@ -181,8 +182,9 @@ impl SqliteOutbox {
     /// # Errors
     /// The store failed.
     pub fn jobs(&self) -> Result<Vec<JobName>, StoreError> {
+        let connection = self.connection.to_read()?;
         let read = || -> rusqlite::Result<Vec<JobName>> {
-            self.connection.prepare_cached(JOBS)?.query_map([], job_name)?.collect()
+            connection.prepare_cached(JOBS)?.query_map([], job_name)?.collect()
         };
         read().map_err(unavailable)
     }
@@ -193,8 +195,9 @@ impl SqliteOutbox {
     /// The store failed.
     pub fn job_history(&self, job: &JobName, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let connection = self.connection.to_read()?;
         let read = || -> rusqlite::Result<Vec<RunRecord>> {
-            let mut select = self.connection.prepare_cached(HISTORY)?;
+            let mut select = connection.prepare_cached(HISTORY)?;
             select.query_map(params![job.as_str(), limit], run_record)?.collect()
         };
         read().map_err(unavailable)
@@ -323,12 +326,12 @@ impl JobRuns for SqliteStore {
         jobs: &[JobName],
     ) -> Result<Checked<TakenOver>, StoreError> {
         let jobs = jobs.to_vec();
-        self.with(move |outbox, now| outbox.take_over_jobs(token, &jobs, now)).await
+        self.attempt(move |outbox, now| outbox.take_over_jobs(token, &jobs, now)).await
     }
 
     async fn job_states(&self, jobs: &[JobName]) -> Result<JobStates, StoreError> {
         let jobs = jobs.to_vec();
-        self.with(move |outbox, now| outbox.job_states(&jobs, now)).await
+        self.attempt(move |outbox, now| outbox.job_states(&jobs, now)).await
     }
 
     async fn begin_run(
@@ -339,7 +342,7 @@ impl JobRuns for SqliteStore {
         step: &Step,
     ) -> Result<Checked<Begun>, StoreError> {
         let (job, step) = (job.clone(), *step);
-        self.with(move |outbox, now| outbox.begin_run(token, &job, from, &step, now)).await
+        self.attempt(move |outbox, now| outbox.begin_run(token, &job, from, &step, now)).await
     }
 
     async fn finish_run(
@@ -350,11 +353,11 @@ impl JobRuns for SqliteStore {
         end: RunEnd,
     ) -> Result<Checked<Finished>, StoreError> {
         let job = job.clone();
-        self.with(move |outbox, now| outbox.finish_run(token, &job, instant, &end, now)).await
+        self.attempt(move |outbox, now| outbox.finish_run(token, &job, instant, &end, now)).await
     }
 
     async fn job_history(&self, job: &JobName, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         let job = job.clone();
-        self.with(move |outbox, _| outbox.job_history(&job, limit)).await
+        self.attempt(move |outbox, _| outbox.job_history(&job, limit)).await
     }
 }

@@ -125,7 +125,7 @@ impl SqliteOutbox {
         reach: &Reach,
     ) -> Result<Option<Vec<Outgoing>>, StoreError> {
         // So that the statements see one moment. There is nothing to be committed.
-        let _moment = self.connection.unchecked_transaction().map_err(unavailable)?;
+        let _moment = self.connection.to_read()?.unchecked_transaction().map_err(unavailable)?;
         let [limit, now, of, unit] = sought;
         let which = [limit, now, of, unit, reach.rows()];
         let oldest: Vec<i64> = self.list(&holds_up(BY_KEY), which, |row| row.get(0))?;

@@ -71,7 +71,7 @@ impl SqliteOutbox {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
         mut goes_on: impl FnMut(&T) -> bool,
     ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(unavailable)?;
+        let mut statement = self.connection.to_read()?.prepare_cached(sql).map_err(unavailable)?;
         let rows = statement.query_map(params, read).map_err(unavailable)?;
         let rows = rows.take_while(|row| row.as_ref().map_or(true, &mut goes_on));
         rows.collect::<rusqlite::Result<_>>().map_err(unavailable)

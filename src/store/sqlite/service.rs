@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::SqliteOutbox;
 use crate::id::{Boot, Generation, Identity, Token};
@@ -18,9 +19,30 @@ use crate::time::{Clock, SystemClock, WallTime};
 /// is then unknown to the caller.
 #[derive(Clone)]
 pub struct SqliteStore {
-    outbox: Arc<Mutex<SqliteOutbox>>,
+    outbox: Arc<Mutex<Opening>>,
     wall: Arc<dyn Fn() -> WallTime + Send + Sync>,
 }
+
+/// An outbox that was opened, or how that is done.
+enum Opening {
+    Open(SqliteOutbox),
+    Closed(Box<dyn FnMut() -> Result<SqliteOutbox, StoreError> + Send>),
+}
+
+impl Opening {
+    fn outbox(&mut self) -> Result<&mut SqliteOutbox, StoreError> {
+        if let Self::Closed(open) = self {
+            *self = Self::Open(open()?);
+        }
+        match self {
+            Self::Open(outbox) => Ok(outbox),
+            Self::Closed(_) => Err(StoreError::Unavailable("it is not open yet".into())),
+        }
+    }
+}
+
+/// How long to wait before a file that could not be opened is tried again.
+const OPEN_AGAIN: Duration = Duration::from_millis(500);
 
 impl SqliteStore {
     /// The store in the file at `path`, which is created if it does not exist, with the system's
@@ -34,21 +56,42 @@ impl SqliteStore {
 
     /// A store with `wall` as its clock.
     pub fn new(outbox: SqliteOutbox, wall: impl Fn() -> WallTime + Send + Sync + 'static) -> Self {
-        Self { outbox: Arc::new(Mutex::new(outbox)), wall: Arc::new(wall) }
+        Self { outbox: Arc::new(Mutex::new(Opening::Open(outbox))), wall: Arc::new(wall) }
+    }
+
+    /// A store with the system's clock that `open` opens when it is first asked for something, and again
+    /// whenever that fails: for a node that takes part while its store is away.
+    pub fn opened_by(
+        open: impl FnMut() -> Result<SqliteOutbox, StoreError> + Send + 'static,
+    ) -> Self {
+        let outbox = Arc::new(Mutex::new(Opening::Closed(Box::new(open))));
+        Self { outbox, wall: Arc::new(|| SystemClock.wall()) }
     }
 
     /// Runs `work` with the outbox and the time of its clock: for all that the
-    /// traits have no word for, such as counting.
+    /// traits have no word for, such as counting. Waits until the file can be opened.
     pub async fn with<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteOutbox, WallTime) -> R + Send + 'static,
     ) -> R {
+        while self.attempt(|_, _| Ok::<(), StoreError>(())).await.is_err() {
+            tokio::time::sleep(OPEN_AGAIN).await;
+        }
+        let ran = self.attempt(|outbox, now| Ok::<R, StoreError>(work(outbox, now))).await;
+        ran.expect("what was opened stays open")
+    }
+
+    /// The same, if the file is open or can be opened.
+    pub(super) async fn attempt<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteOutbox, WallTime) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let Self { outbox, wall } = self.clone();
         crate::blocking::run(move || {
             // A panic in an earlier operation has rolled that one back.
             let mut outbox = outbox.lock().unwrap_or_else(PoisonError::into_inner);
             let now = wall();
-            work(&mut outbox, now)
+            work(outbox.outbox()?, now)
         })
         .await
     }
@@ -57,7 +100,7 @@ impl SqliteStore {
 impl Fence for SqliteStore {
     async fn bind(&self, cluster: &str) -> Result<(), BindError> {
         let cluster = cluster.to_owned();
-        self.with(move |outbox, _| outbox.bind_cluster(&cluster)).await
+        self.attempt(move |outbox, _| outbox.bind_cluster(&cluster)).await
     }
 
     async fn activate(
@@ -66,16 +109,34 @@ impl Fence for SqliteStore {
         token: Token,
         holder: Identity,
     ) -> Result<Activated, StoreError> {
-        self.with(move |outbox, now| outbox.activate(generation, token, holder, now)).await
+        self.attempt(move |outbox, now| outbox.activate(generation, token, holder, now)).await
+    }
+
+    async fn confirm(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<Activated, StoreError> {
+        self.attempt(move |outbox, _| outbox.confirm(generation, token, holder)).await
+    }
+
+    async fn advance(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<Activated, StoreError> {
+        self.attempt(move |outbox, now| outbox.advance(generation, token, holder, now)).await
     }
 
     async fn roll(&self) -> Result<Roll, StoreError> {
-        self.with(|outbox, _| outbox.roll()).await
+        self.attempt(|outbox, _| outbox.roll()).await
     }
 
     async fn call_roll(&self, seen: Generation, boots: &[Boot]) -> Result<Roll, StoreError> {
         let boots = boots.to_vec();
-        self.with(move |outbox, _| outbox.call_roll(seen, &boots)).await
+        self.attempt(move |outbox, _| outbox.call_roll(seen, &boots)).await
     }
 }
 
@@ -88,32 +149,32 @@ impl Assignments for SqliteStore {
         changes: &[Change],
     ) -> Result<Checked<Assigned>, StoreError> {
         let (work, changes) = (work.clone(), changes.to_vec());
-        self.with(move |outbox, now| outbox.assign(token, &work, units, &changes, now)).await
+        self.attempt(move |outbox, now| outbox.assign(token, &work, units, &changes, now)).await
     }
 
     async fn assignments(&self, work: &WorkName) -> Result<Assigned, StoreError> {
         let work = work.clone();
-        self.with(move |outbox, _| outbox.assignments(&work)).await
+        self.attempt(move |outbox, _| outbox.assignments(&work)).await
     }
 }
 
 impl Outbox for SqliteStore {
     async fn enqueue(&self, messages: &[NewMessage]) -> Result<Vec<Enqueued>, EnqueueError> {
         let messages = messages.to_vec();
-        self.with(move |outbox, now| outbox.enqueue(&messages, now)).await
+        self.attempt(move |outbox, now| outbox.enqueue(&messages, now)).await
     }
 
     async fn sweep(&self, token: Token) -> Result<Checked<u64>, StoreError> {
-        self.with(move |outbox, now| outbox.sweep(token, now)).await
+        self.attempt(move |outbox, now| outbox.sweep(token, now)).await
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
-        self.with(move |outbox, now| outbox.pending(limit, now)).await
+        self.attempt(move |outbox, now| outbox.pending(limit, now)).await
     }
 
     async fn pending_of(&self, share: &Share, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
         let share = share.clone();
-        self.with(move |outbox, now| outbox.pending_of(&share, limit, now)).await
+        self.attempt(move |outbox, now| outbox.pending_of(&share, limit, now)).await
     }
 
     async fn claim(
@@ -123,12 +184,12 @@ impl Outbox for SqliteStore {
         wall: WallTime,
     ) -> Result<Checked<Vec<Claim>>, StoreError> {
         let (permit, attempts) = (permit.clone(), attempts.to_vec());
-        self.with(move |outbox, now| outbox.claim(&permit, &attempts, wall, now)).await
+        self.attempt(move |outbox, now| outbox.claim(&permit, &attempts, wall, now)).await
     }
 
     async fn claimed_under(&self, permit: &Permit) -> Result<Vec<Attempt>, StoreError> {
         let permit = permit.clone();
-        self.with(move |outbox, _| outbox.claimed_under(&permit)).await
+        self.attempt(move |outbox, _| outbox.claimed_under(&permit)).await
     }
 
     async fn settle(
@@ -137,11 +198,11 @@ impl Outbox for SqliteStore {
         settlements: &[(Attempt, Settlement)],
     ) -> Result<Checked<Vec<Settled>>, StoreError> {
         let settlements = settlements.to_vec();
-        self.with(move |outbox, now| outbox.settle(token, &settlements, now)).await
+        self.attempt(move |outbox, now| outbox.settle(token, &settlements, now)).await
     }
 
     async fn doubts(&self, limit: usize) -> Result<Vec<Doubt>, StoreError> {
-        self.with(move |outbox, _| outbox.doubts(limit)).await
+        self.attempt(move |outbox, _| outbox.doubts(limit)).await
     }
 
     async fn resolve(
@@ -151,6 +212,6 @@ impl Outbox for SqliteStore {
         proof: Proof,
     ) -> Result<Checked<Settled>, StoreError> {
         let attempt = attempt.clone();
-        self.with(move |outbox, now| outbox.resolve(token, &attempt, &proof, now)).await
+        self.attempt(move |outbox, now| outbox.resolve(token, &attempt, &proof, now)).await
     }
 }

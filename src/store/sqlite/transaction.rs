@@ -9,6 +9,8 @@
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::LET_WRITE;
+use super::database::Database;
 use crate::store::StoreError;
 
 /// How a piece of work ends.
@@ -22,13 +24,17 @@ pub(super) enum Done<T> {
 /// Runs `work` in an immediate transaction: no other connection writes between its first look at the
 /// fence and its commit. Rolls back if it fails or panics.
 pub(super) fn write<T>(
-    connection: &Connection,
+    connection: &Database,
     work: impl FnOnce(&Connection) -> rusqlite::Result<Done<T>>,
 ) -> Result<T, StoreError> {
-    let open = Open::begin(connection).map_err(unavailable)?;
+    let open = Open::begin(connection.to_read()?).map_err(unavailable)?;
     match work(connection).map_err(unavailable)? {
         Done::Unchanged(answer) => Ok(answer),
-        Done::Changed(answer) => open.commit().map(|()| answer),
+        Done::Changed(answer) => {
+            open.commit()?;
+            // The last one to look who could have seen it there.
+            connection.lost().map_or(Ok(answer), |lost| Err(StoreError::Unknown(lost)))
+        }
     }
 }
 
@@ -43,7 +49,7 @@ pub(super) fn unavailable(error: rusqlite::Error) -> StoreError {
 /// What a person can do about it.
 fn remedy(error: &rusqlite::Error) -> Option<&'static str> {
     Some(match error.sqlite_error_code()? {
-        ErrorCode::ReadOnly => "let this user write to the file and to its folder",
+        ErrorCode::ReadOnly | ErrorCode::CannotOpen => LET_WRITE,
         ErrorCode::DiskFull => "make room where the file lies",
         ErrorCode::DatabaseCorrupt => "the file is damaged, put an undamaged copy in its place",
         ErrorCode::NotADatabase => "the file is something else, name another one",

@@ -3,7 +3,7 @@
 use super::*;
 use crate::election::MAX_VOTERS;
 use crate::id::Term;
-use crate::store::Proof;
+use crate::store::{MAX_GENERATIONS_LOST, Proof};
 
 pub(super) async fn the_floor_only_rises(store: &impl Subject) {
     assert!(store.is_fence(), "guards of this store are backed by it");
@@ -48,6 +48,54 @@ pub(super) async fn a_roll_call_starts_a_generation(store: &impl Subject) {
     let second = store.call_roll(generation, &[boot("n3", 3)]).await.unwrap();
     assert_eq!(second.boots, [boot("n3", 3)]);
     assert_eq!(second.generation, Generation::stored(2));
+}
+
+pub(super) async fn the_holder_is_confirmed_and_nothing_raised(store: &impl Subject) {
+    let behind = |floor| Ok(Activated::Behind { floor: Token(floor), generation: START });
+    assert_eq!(store.confirm(START, Token(5), node("n1", 1)).await, behind(0), "never activated");
+    store.activate(START, Token(5), node("n1", 1)).await.unwrap();
+    let row = store.fence_row().await;
+    assert_eq!(store.confirm(START, Token(5), node("n1", 1)).await, Ok(Activated::Raised));
+    for (generation, token, holder) in [
+        (START, 5, node("n1", 2)),
+        (START, 5, node("n2", 1)),
+        (START, 4, node("n1", 1)),
+        (START, 6, node("n1", 1)),
+        (Generation::stored(1), 5, node("n1", 1)),
+    ] {
+        let word = store.confirm(generation, Token(token), holder).await;
+        assert_eq!(word, behind(5), "{generation} {token} {holder}");
+    }
+    assert_eq!(store.fence_row().await, row, "looking changes nothing");
+}
+
+pub(super) async fn a_store_that_was_set_back_is_moved_on(store: &impl Subject) {
+    store.call_roll(START, &[boot("n1", 1), boot("n2", 2)]).await.unwrap();
+    raise_in(store, Generation::stored(1), 7).await;
+    let to = Generation::stored(3);
+    let behind = Ok(Activated::Behind { floor: Token(7), generation: Generation::stored(1) });
+    // Not to where it is, nor back, nor as far as no backup goes; nor below its floor.
+    let far = Generation::stored(2 + MAX_GENERATIONS_LOST);
+    for other in [START, Generation::stored(1), far, Generation { number: 2, roll: 7 }] {
+        assert_eq!(store.advance(other, Token(9), node("n1", 1)).await, behind, "{other}");
+    }
+    assert_eq!(store.advance(to, Token(7), node("n1", 1)).await, behind);
+    assert_eq!(store.advance(to, Token(8), node("n3", 1)).await, Ok(Activated::Raised));
+    let row = store.fence_row().await;
+    assert_eq!((row.floor, row.holder, row.generation), (Token(8), Some(node("n3", 1)), to));
+    let roll = store.roll().await.unwrap();
+    assert_eq!((roll.generation, roll.boots.len()), (to, 0), "nobody knows who was on it");
+    assert_eq!(store.confirm(to, Token(8), node("n3", 1)).await, Ok(Activated::Raised));
+    // Said twice: it stands where it is to stand.
+    let again = store.activate(to, Token(8), node("n3", 1)).await;
+    assert_eq!(again, Ok(Activated::Raised));
+    let too_high = Token(Term::MAX.0 + 1);
+    assert!(store.advance(Generation::stored(4), too_high, node("n1", 1)).await.is_err());
+}
+
+async fn raise_in(store: &impl Subject, generation: Generation, token: u64) {
+    let raised = store.activate(generation, Token(token), node("n1", 1)).await;
+    assert_eq!(raised, Ok(Activated::Raised));
 }
 
 pub(super) async fn bad_roll_calls_change_nothing(store: &impl Subject) {

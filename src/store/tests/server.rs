@@ -10,7 +10,7 @@ use self::process::Server;
 use crate::store::{PostgresConfig, PostgresStore};
 
 #[path = "../../../tests/postgres/server.rs"]
-mod process;
+pub(in crate::store) mod process;
 
 /// One database of the server, for one test.
 pub(in crate::store) struct Database {
@@ -34,7 +34,19 @@ pub(in crate::store) async fn database_with(options: &str) -> Database {
     Database { name, server }
 }
 
+/// One of a server of its own, whose settings a test may change.
+pub(in crate::store) fn of_its_own_server() -> Database {
+    // Ends with the process, as the other one does.
+    let server = Box::leak(Box::new(Server::start(5432, &[], &[])));
+    Database { name: "postgres".into(), server }
+}
+
 impl Database {
+    /// How a program that is no store of ours finds it.
+    pub(in crate::store) fn place(&self) -> (&std::path::Path, u16) {
+        (&self.server.directory, self.server.port)
+    }
+
     pub(in crate::store) fn config(&self) -> PostgresConfig {
         PostgresConfig::new(self.server.address(&self.name))
     }

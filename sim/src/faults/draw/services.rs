@@ -41,8 +41,8 @@ impl Draw<'_> {
         ]
     }
 
-    pub(super) fn restart(&mut self, service: Service) -> Fault {
-        Fault::Restart { service, down: self.log(self.ranges.down) }
+    pub(super) fn restart(&mut self, service: Service, loses: Duration) -> Fault {
+        Fault::Restart { service, loses, down: self.log(self.ranges.down) }
     }
 
     pub(super) fn trouble(&mut self, service: Service, kind: K) -> Fault {

@@ -5,11 +5,27 @@ use std::time::Duration;
 use super::Injector;
 use crate::faults::plan::{Case, Service, ServiceTrouble};
 use crate::history::{Kind, Spot, WorldEvent};
+use crate::world::database::lock;
 use crate::world::service;
 
 impl Injector {
-    pub(super) async fn restart_service(&self, service: Service, down: Duration) {
+    /// What is committed while it `loses` is acknowledged, and gone when it is up again: a standby took
+    /// over that had none of it.
+    pub(super) async fn restart_service(&self, service: Service, loses: Duration, down: Duration) {
+        let books = self.operator.as_ref().map(|operator| &operator.books);
+        let books = books.filter(|_| !loses.is_zero());
+        let standby = books.map(|books| {
+            let standby = lock(books).standby();
+            standby.expect("memory can be copied")
+        });
+        self.wait(loses).await;
         self.change(service, service::Service::stop);
+        if let Some((books, standby)) = books.zip(standby) {
+            let cluster = &self.cluster;
+            let now = cluster.clocks.wall(cluster.places.database());
+            let failed_over = lock(books).fail_over(standby, now, &cluster.recorder);
+            failed_over.expect("memory can be read");
+        }
         self.wait(down).await;
         self.change(service, service::Service::start);
     }

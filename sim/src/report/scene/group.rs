@@ -105,7 +105,10 @@ impl Group {
             | Kind::PromiseReleased { .. }
             | Kind::AskedToStepDown { .. } => Self::Leases,
             Kind::Status { .. } => Self::Status,
-            Kind::Activated { .. } | Kind::RollCalled { .. } | Kind::Fenced { .. } => Self::Fence,
+            Kind::Activated { .. }
+            | Kind::RollCalled { .. }
+            | Kind::Fenced { .. }
+            | Kind::SetBack { .. } => Self::Fence,
             Kind::ClaimStarted { .. }
             | Kind::ClaimEnded { .. }
             | Kind::Claimed { .. }

@@ -157,7 +157,11 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
             };
             Fault::Disk { nodes, trouble, lasts }
         }
-        RESTART => Fault::Restart { service: service(forth), down: lasts },
+        RESTART => {
+            let most = if forth { Duration::ZERO } else { most.saturating_sub(lasts) };
+            let loses = grid::time_or_none_within(second, most);
+            Fault::Restart { service: service(forth), loses, down: lasts }
+        }
         SERVICE => {
             let trouble = match third % SERVICE_TROUBLES {
                 FAILS => ServiceTrouble::Fails,

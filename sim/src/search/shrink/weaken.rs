@@ -131,7 +131,7 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
             }
             amounts
         }
-        Fault::Restart { down, .. } => vec![Amount::short(down)],
+        Fault::Restart { loses, down, .. } => vec![Amount::short(loses), Amount::short(down)],
         Fault::Service { trouble, share_ppm, lasts, .. } => {
             let mut amounts =
                 vec![Amount::lasting(lasts), Amount { value: Value::Share(share_ppm), least: 1 }];

@@ -25,9 +25,21 @@ pub struct Books {
     pub(super) messages: BTreeMap<MessageNo, Booked>,
     /// The books of the jobs.
     pub jobs: JobBooks,
+    /// All that was written, for its application to write again what a failover lost.
+    written: Vec<NewMessage>,
+}
+
+/// What a standby has that lags: all that was committed until it was made.
+pub struct Standby {
+    outbox: SqliteOutbox,
+    floor: Token,
+    generation: Generation,
+    messages: BTreeMap<MessageNo, Booked>,
+    jobs: JobBooks,
 }
 
 /// What the books say of a message.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Booked {
     pub(super) state: MessageState,
     /// It was left to a person, and is in doubt still if no bug has claimed or settled it since.
@@ -51,7 +63,7 @@ impl Booked {
 }
 
 /// All that tells two claims of one message apart: workers of one leader show the same token.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct BookedClaim {
     pub(super) token: Token,
     /// The assignment, if a worker claimed.
@@ -72,7 +84,51 @@ impl Books {
         let outbox = SqliteOutbox::in_memory()?;
         let (floor, generation) = (Token::default(), Generation::NONE);
         let (messages, jobs) = (BTreeMap::new(), JobBooks::default());
-        Ok(Self { outbox, floor, generation, messages, jobs })
+        Ok(Self { outbox, floor, generation, messages, jobs, written: Vec::new() })
+    }
+
+    /// A standby as of now.
+    ///
+    /// # Errors
+    /// SQLite says so.
+    pub fn standby(&mut self) -> Result<Standby, StoreError> {
+        Ok(Standby {
+            outbox: self.outbox.copy()?,
+            floor: self.floor,
+            generation: self.generation,
+            messages: self.messages.clone(),
+            jobs: self.jobs.clone(),
+        })
+    }
+
+    /// The standby takes over. What was committed since it was made is gone; but messages that were
+    /// written since their application writes again, because it finds them nowhere.
+    ///
+    /// # Errors
+    /// SQLite says so.
+    pub fn fail_over(
+        &mut self,
+        standby: Standby,
+        now: WallTime,
+        recorder: &Recorder,
+    ) -> Result<(), EnqueueError> {
+        let Standby { outbox, floor, generation, messages, jobs } = standby;
+        let acknowledged = std::mem::replace(&mut self.messages, messages);
+        (self.outbox, self.floor, self.generation, self.jobs) = (outbox, floor, generation, jobs);
+        let gone = |new: &&NewMessage| !self.messages.contains_key(&message_no(&new.id));
+        let again: Vec<_> = self.written.iter().filter(gone).cloned().collect();
+        self.outbox.enqueue(&again, now)?;
+        for NewMessage { id, key, .. } in &again {
+            let (state, key) = (MessageState::Pending, key.as_ref().map(key_no));
+            let booked = Booked { state, parked: false, claim: None, key };
+            self.messages.insert(message_no(id), booked);
+        }
+        let now = self.messages.iter();
+        let lost = now.filter(|(message, booked)| acknowledged.get(message) != Some(booked));
+        let messages = lost.map(|(message, booked)| (*message, booked.state)).collect();
+        let holder = self.outbox.fence()?.holder;
+        recorder.record(Kind::SetBack { generation, floor, holder, messages });
+        Ok(())
     }
 
     /// Messages are written. What is new goes into the books and the history.
@@ -86,8 +142,10 @@ impl Books {
         recorder: &Recorder,
     ) -> Result<Vec<Enqueued>, EnqueueError> {
         let answers = self.outbox.enqueue(messages, now)?;
-        for (NewMessage { id, key, .. }, answer) in messages.iter().zip(&answers) {
+        for (new, answer) in messages.iter().zip(&answers) {
+            let NewMessage { id, key, .. } = new;
             if *answer == Enqueued::Added {
+                self.written.push(new.clone());
                 let (message, key) = (message_no(id), key.as_ref().map(key_no));
                 let state = MessageState::Pending;
                 self.messages.insert(message, Booked { state, parked: false, claim: None, key });

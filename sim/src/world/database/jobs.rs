@@ -41,7 +41,7 @@ pub enum JobAnswer {
 }
 
 /// The testbed's own books of the jobs, kept from the answers alone.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct JobBooks {
     cursors: BTreeMap<JobNo, WallTime>,
     /// The steps that were recorded last: what is said twice is no second one.

@@ -85,6 +85,24 @@ impl Fence for RemoteStore {
         expect!(self.ask(Question::Activate { generation, token, holder }).await, Activated)
     }
 
+    async fn confirm(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<Activated, StoreError> {
+        expect!(self.ask(Question::Confirm { generation, token, holder }).await, Activated)
+    }
+
+    async fn advance(
+        &self,
+        generation: Generation,
+        token: Token,
+        holder: Identity,
+    ) -> Result<Activated, StoreError> {
+        expect!(self.ask(Question::Advance { generation, token, holder }).await, Activated)
+    }
+
     async fn roll(&self) -> Result<Roll, StoreError> {
         expect!(self.ask(Question::Roll).await, Roll)
     }

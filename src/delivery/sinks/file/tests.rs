@@ -1,5 +1,7 @@
 //! The file sink, without async.
 
+use std::fs::OpenOptions;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -5,7 +5,9 @@ use crate::id::Token;
 use crate::store::postgres::schema::VERSION;
 use crate::store::tests::server::{Database, database, database_with};
 use crate::store::tests::{add, attempt, claim, raise};
-use crate::store::{Assigned, Assignments, PostgresConfig, PostgresStore, StoreError, WorkName};
+use crate::store::{
+    Assigned, Assignments, Fence, PostgresConfig, PostgresStore, StoreError, WorkName,
+};
 
 async fn why_not(config: &PostgresConfig) -> String {
     match PostgresStore::open(config).await {
@@ -34,6 +36,31 @@ async fn nodes_that_start_at_once_make_the_tables_once() {
     }
     let store = database.store().await;
     assert_eq!(store.fence().await.unwrap().floor, Token(0));
+}
+
+/// A node takes part while its database is away: it is opened by the first call that reaches it, and what
+/// cannot be used is said by each call, until it can.
+#[tokio::test]
+async fn a_database_is_opened_when_it_is_there() {
+    let database = database().await;
+    let missing = format!("{}_later", database.name);
+    let address = database.config().connection.replace(&database.name, &missing);
+    let store = PostgresStore::open_later(&PostgresConfig::new(address)).unwrap();
+    let away = store.roll().await.unwrap_err();
+    assert!(matches!(&away, StoreError::Unavailable(why) if why.contains(&missing)), "{away}");
+    run(&database, &format!("CREATE DATABASE {missing}")).await;
+    assert_eq!(store.bind("mail").await, Ok(()));
+    assert_eq!(store.fence().await.unwrap().cluster.as_deref(), Some("mail"));
+
+    let newer = self::database().await;
+    newer.store().await;
+    let set = |version| format!("UPDATE fencepost.schema_version SET version = {version}");
+    run(&newer, &set(VERSION + 1)).await;
+    let store = PostgresStore::open_later(&newer.config()).unwrap();
+    let refused = store.roll().await.unwrap_err();
+    assert!(refused.to_string().contains("newer Fencepost"), "{refused}");
+    run(&newer, &set(VERSION)).await;
+    assert!(store.roll().await.is_ok());
 }
 
 #[tokio::test]
@@ -97,7 +124,10 @@ async fn a_read_only_database_says_so_and_loses_nothing() {
     let name = &database.name;
     run(&database, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
     let why = why_not(&database.config()).await;
-    assert!(why.contains("does not allow writes"), "{why}");
+    assert!(why.contains("does not allow writes") && why.contains("name the primary"), "{why}");
+    let any = database.config().connection + " target_session_attrs=read-only";
+    let why = why_not(&PostgresConfig::new(any)).await;
+    assert!(why.contains("read-only for this user"), "{why}");
 }
 
 #[tokio::test]

@@ -110,10 +110,11 @@ pub(in crate::search::bytes) fn bytes_of(planned: &PlannedFault) -> Option<[u8; 
                 }
             };
         }
-        Fault::Restart { service, down } => {
+        Fault::Restart { service, loses, down } => {
             record.kind = RESTART;
             record.flags |= flag(FORTH, *service == Service::Sink);
             record.amounts[0] = grid::time_byte(*down);
+            record.amounts[1] = grid::time_or_none_byte(*loses);
         }
         Fault::Service { service, trouble, share_ppm, lasts } => {
             record.kind = SERVICE;
