@@ -143,6 +143,12 @@ mod simulated {
         ("retry_scheduled", "a message that was refused for now waits before it is sent again"),
         ("dead_letter", "a message failed too often and was given up"),
         ("rejected_in_window", "a message was rejected that an earlier send may have brought"),
+        ("sink_rests", "a sink refused several messages in a row, and is left alone for a while"),
+        ("resting_sink_probed", "a sink that rests was tried with one message"),
+        (
+            "refused_by_a_sick_sink",
+            "a refusal was taken for a word about the sink, and not counted",
+        ),
         ("send_refused_for_now", "a sink refused a send for now, without an effect"),
         ("job_begin_rejected_stale_token", "a deposed holder was not allowed to begin a run"),
         ("job_begin_outcome_unknown", "the answer to the beginning of a run never came"),

@@ -1,15 +1,17 @@
 //! `cargo sim` as its user meets it: exit codes, and errors that say what to do.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fencepost-sim"));
+    command.args(arguments).env("NO_COLOR", "1").env_remove("COLUMNS");
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command
+}
 
 fn sim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fencepost-sim"))
-        .args(arguments)
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the testbed runs")
+    command(arguments).output().expect("the testbed runs")
 }
 
 /// An election-only scenario in a file that is removed at the end.
@@ -232,4 +234,117 @@ fn a_failing_run_shrinks_its_first_seed_unless_told_not_to() {
     let replayed = sim(&["replay", &path, "--mutant", "restarted_leader_resumes"]);
     assert_eq!(replayed.status.code(), Some(1), "{path}");
     assert!(!run(&["--no-shrink"]).contains("shrunk"));
+}
+
+/// The leader is killed at an event that comes once, before anybody waits for it.
+const NEVER: &str = "faults = [\n  { at = \"1s\", pause = \"n1\", for = \"1s\" },\n  \
+    { when = \"leader\", nth = \"7..90\", kill = \"leader\", down = \"1s\" },\n]\n";
+
+#[test]
+fn a_line_that_never_began_is_named_by_run_replay_report_and_page() {
+    let scenario = File::new("never", NEVER);
+    let folder = Folder::new("never");
+    let (results, page) = (folder.file("a.jsonl"), folder.file("replay.html"));
+    let name = "line 6 never began";
+    let output = sim(&["run", scenario.path(), "--seeds", "3", "--jsonl", &results]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains(&format!("{name}, in any of 3 seeds: {{ when = \"leader\"")), "{text}");
+    assert!(!text.contains("line 5"), "{text}");
+    let output = sim(&["report", &results]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!((output.status.code(), text.contains(name)), (Some(3), true), "{text}");
+
+    let output = sim(&["replay", scenario.path(), "--html", &page]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!((output.status.code(), text.contains(name)), (Some(3), true), "{text}");
+    let html = folder.read("replay.html");
+    assert!(html.contains("<b>never began</b>: <span>{ when = ") && html.contains(name));
+    // Half of the seeds are no whole batch.
+    let output = sim(&["run", scenario.path(), "--seeds", "4", "--shard", "0/2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    // A planted bug that is found is found, whatever never began.
+    let more = ["--seed", "1", "--mutant", "own_vote_not_recorded"];
+    let output = sim(&[&["replay", scenario.path()][..], &more].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// More than one leader can send before the run ends: no property was broken, and nothing was proved.
+#[test]
+fn a_backlog_that_heal_is_too_short_for_is_told_with_its_rate() {
+    let scenario = File::new(
+        "backlog",
+        "workload = { messages = 3000, every = \"1ms\", sink = \"plain\" }\nheal = \"6s\"\n",
+    );
+    let output = sim(&["run", scenario.path(), "--seeds", "1"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for says in ["too much work for heal = \"6s\": ", " messages are left, and ", "write heal = "] {
+        assert!(plain.contains(says), "{says}: {text}");
+    }
+}
+
+/// The device that has no room, where a system has one.
+const FULL: &str = "/dev/full";
+
+#[test]
+fn what_cannot_be_written_is_an_error_and_says_so_once() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open(FULL) else { return };
+    let scenario = File::new("full", "");
+    let results = Folder::new("full");
+    let jsonl = results.file("a.jsonl");
+    assert_eq!(sim(&["run", scenario.path(), "--jsonl", &jsonl]).status.code(), Some(0));
+    for arguments in [
+        &["list"][..],
+        &["--help"],
+        &["run", scenario.path(), "--seeds", "2"],
+        &["replay", scenario.path()],
+        &["replay", scenario.path(), "--json"],
+        &["report", &jsonl],
+    ] {
+        let output = command(arguments).stdout(full.try_clone().expect("a handle")).output();
+        let output = output.expect("the testbed runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert_eq!(text.matches("cannot write to standard output").count(), 1, "{text}");
+    }
+    // A violation matters more, and nobody needs to read the notes.
+    let mutant = ["--mutant", "own_vote_not_recorded", "--no-shrink"];
+    let mut violated = command(&[&["run", scenario.path()][..], &mutant].concat());
+    let violated = violated.stdout(full.try_clone().expect("a handle")).output();
+    assert_eq!(violated.expect("the testbed runs").status.code(), Some(1));
+    let mut unread = command(&["run", "no-such-scenario"]);
+    let unread = unread.stderr(full).output().expect("the testbed runs");
+    assert_eq!(unread.status.code(), Some(2));
+    for option in ["--jsonl", "--junit", "--html"] {
+        let output = sim(&["run", scenario.path(), "--seeds", "1", option, FULL]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{option}: {text}");
+        assert!(text.contains("cannot write /dev/full"), "{option}: {text}");
+    }
+}
+
+/// As other programs that write to a pipe which nobody reads: soon, without a word, by SIGPIPE's code.
+#[test]
+fn a_closed_pipe_ends_it_quietly() {
+    let mut child = command(&["list"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the testbed runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(141));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn lines_are_as_wide_as_the_screen() {
+    for (columns, most) in [("60", 60), ("80", 80), ("132", 132), ("nonsense", 100), ("0", 100)] {
+        let output = command(&["run", "calm", "--seeds", "1"]).env("COLUMNS", columns).output();
+        let text = String::from_utf8(output.expect("the testbed runs").stdout).expect("text");
+        let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        assert!(widest <= most, "{columns}: {widest}\n{text}");
+    }
 }

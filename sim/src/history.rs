@@ -73,6 +73,54 @@ pub struct History {
     /// Where the events lie that are no messages: few among many.
     others: Vec<u32>,
     hasher: Batched,
+    /// How many events there were, kept or not.
+    total: u64,
+    routine: Routine,
+    /// In tests: from so many events on.
+    #[cfg(test)]
+    thin_from: Option<usize>,
+}
+
+/// From so many events on, routine that repeats itself is not kept.
+const THIN_FROM: usize = 1_000_000;
+
+/// What a long run does all day: the same heartbeats, answers, and extensions of one lease. Between two
+/// events of another kind each counts once, because nothing that an oracle knows has changed.
+#[derive(Clone, Default)]
+struct Routine {
+    /// The messages that were kept since.
+    said: Vec<Kind>,
+    /// The last extension of each node's lease since, which is kept when something else happens.
+    extended: Vec<Event>,
+}
+
+impl Routine {
+    /// Whether that is to be kept now; if not, what it says was said, or will be told.
+    fn is_news(&mut self, at: SimTime, kind: &Kind) -> bool {
+        match kind {
+            Kind::LeaseExtended { node, .. } => {
+                let other = |event: &Event| !matches!(&event.kind, Kind::LeaseExtended { node: other, .. } if other == node);
+                self.extended.retain(other);
+                self.extended.push(Event { at, kind: kind.clone() });
+                false
+            }
+            Kind::Sent { what: MessageKind::Heartbeat | MessageKind::HeartbeatAck, .. } => {
+                let mut kind = kind.clone();
+                if let Kind::Sent { arrives, .. } = &mut kind {
+                    *arrives = Arrivals::Untold;
+                }
+                let new = !self.said.contains(&kind);
+                if new {
+                    self.said.push(kind);
+                }
+                new
+            }
+            _ => {
+                self.said.clear();
+                true
+            }
+        }
+    }
 }
 
 impl History {
@@ -84,11 +132,34 @@ impl History {
         if let Some(last) = self.events.last() {
             assert!(last.at <= at, "history goes forward: {:?} then {kind:?} at {at}", last);
         }
-        if !matches!(kind, Kind::Sent { .. }) {
-            self.others.push(u32::try_from(self.events.len()).expect("far fewer events"));
-        }
         let event = Event { at, kind };
         event.hash(&mut self.hasher);
+        self.total += 1;
+        if self.events.len() >= self.thin_from() {
+            if !self.routine.is_news(at, &event.kind) {
+                return;
+            }
+            for event in std::mem::take(&mut self.routine.extended) {
+                self.keep(event);
+            }
+        }
+        self.keep(event);
+    }
+
+    #[cfg(not(test))]
+    fn thin_from(&self) -> usize {
+        THIN_FROM
+    }
+
+    #[cfg(test)]
+    fn thin_from(&self) -> usize {
+        self.thin_from.unwrap_or(THIN_FROM)
+    }
+
+    fn keep(&mut self, event: Event) {
+        if !matches!(event.kind, Kind::Sent { .. }) {
+            self.others.push(u32::try_from(self.events.len()).expect("far fewer events"));
+        }
         self.events.push(event);
     }
 
@@ -103,7 +174,13 @@ impl History {
         self.others.iter().map(|&index| (index as usize, &self.events[index as usize]))
     }
 
-    /// How many events there are.
+    /// How many events there were, those of a long run included that only repeated others and were not
+    /// kept.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// How many events are kept.
     pub fn len(&self) -> usize {
         self.events.len()
     }
@@ -113,7 +190,7 @@ impl History {
         self.events.is_empty()
     }
 
-    /// Hash over every event.
+    /// Hash over every event, kept or not.
     pub fn hash(&self) -> u64 {
         self.hasher.finish()
     }
@@ -199,5 +276,49 @@ mod tests {
         }
         let others: Vec<usize> = history.besides_messages().map(|(index, _)| index).collect();
         assert_eq!((others, history.len()), (vec![0, 2], 3));
+    }
+
+    /// A day of heartbeats is a few of them; whatever else happens finds the lease as it is.
+    #[test]
+    fn of_a_long_run_routine_is_kept_once_and_all_of_it_is_hashed() {
+        let who =
+            |number| Identity { node: node(number), incarnation: fencepost::Incarnation::FIRST };
+        let (generation, term) = (Generation::stored(1), Term(1));
+        let beat = |to, at| {
+            let (what, vote, release) = (MessageKind::Heartbeat, None, None);
+            let (from, to, arrives) =
+                (who(1), node(to), Arrivals::At([Some(SimTime(at + 1)), None]));
+            Kind::Sent { from, to, generation, term, what, vote, release, arrives }
+        };
+        let extended = |until| {
+            let until = fencepost::Instant(until);
+            Kind::LeaseExtended { node: node(1), term, until }
+        };
+        let written = |from: Option<usize>| {
+            let mut history = History { thin_from: from, ..History::default() };
+            history.push(SimTime(0), Kind::Phase(Phase::Faults));
+            for at in 1..=50 {
+                for kind in [beat(2, at), beat(3, at), extended(at + 10)] {
+                    history.push(SimTime(at), kind);
+                }
+            }
+            history.push(SimTime(60), Kind::Booted { node: node(2), boot: 2 });
+            history.push(SimTime(61), beat(2, 61));
+            history.push(SimTime(62), Kind::End);
+            history
+        };
+        let (all, thin) = (written(None), written(Some(1)));
+        assert_eq!((all.len(), all.total()), (154, 154));
+        assert_eq!((thin.total(), thin.hash()), (all.total(), all.hash()));
+        let told: Vec<(u64, bool)> = thin
+            .events()
+            .iter()
+            .map(|event| (event.at.0, matches!(event.kind, Kind::LeaseExtended { .. })))
+            .collect();
+        let lease = (50, true);
+        let beats = [(1, false), (1, false)];
+        let rest = [lease, (60, false), (61, false), (62, false)];
+        assert_eq!(told, [&[(0, false)][..], &beats, &rest].concat());
+        assert_eq!(thin.events()[3].kind, extended(60), "the newest of them");
     }
 }

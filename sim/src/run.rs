@@ -14,12 +14,15 @@ use madsim::runtime::Runtime;
 use rand::{Rng, RngExt};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::faults::generate;
+use crate::faults::lines::{self, Lines};
 use crate::faults::plan::{Fault, Plan, Start, Workload};
+use crate::faults::render;
 use crate::history::{Event, History, JobEvent, Kind, MessageNo, Phase, WorkEvent};
-use crate::oracles::{self, Outage, Pace, Setting, SinkKind, Violation};
+use crate::oracles::{self, Outage, Pace, Setting, SinkKind, Unfinished, Violation};
 use crate::report::log;
+use crate::report::text::{grouped, rate};
 use crate::scenario::Scenario;
+use crate::scenario::units::duration;
 use crate::streams::stream;
 use crate::world::World;
 use crate::world::clocks::Clocks;
@@ -57,6 +60,9 @@ pub enum Verdict {
     Vacuous(Vec<String>),
     /// The code under test, or the testbed, panicked with this message.
     Panicked(String),
+    /// The run went beyond what the testbed takes, which says nothing about the code under test: which
+    /// bound, and what to do.
+    Overrun(String),
 }
 
 /// What one seed is run with, besides its scenario.
@@ -75,6 +81,8 @@ pub struct RunOutcome {
     pub seed: u64,
     /// The verdict.
     pub verdict: Verdict,
+    /// What became of the scenario's lines; nothing of a plan that was run without its scenario.
+    pub lines: Lines,
     /// All events.
     pub history: History,
     /// Time without a valid guard.
@@ -87,7 +95,9 @@ pub struct RunOutcome {
 
 /// Runs one seed of a scenario on this thread, which must be fresh; see [`run_plan`].
 pub fn run_seed(scenario: &Scenario, seed: u64, options: &RunOptions) -> RunOutcome {
-    run_plan(&generate(scenario, seed), options)
+    let rendered = render(scenario, seed);
+    let outcome = run_plan(&rendered.plan, options);
+    RunOutcome { lines: lines::of_run(&rendered, &outcome.history), ..outcome }
 }
 
 /// Runs a plan on this thread. The thread must be fresh: reach counts and planted bugs are kept for
@@ -111,7 +121,8 @@ pub fn run_plan(plan: &Plan, options: &RunOptions) -> RunOutcome {
     let verdict = judge(plan, &history, &setting);
     let outage = oracles::outage(&history, &setting);
     let sink = plan.workload.map(|workload| workload.sink);
-    RunOutcome { seed: plan.seed, verdict, history, outage, reach: probe::reach_counts(), sink }
+    let (reach, lines) = (probe::reach_counts(), Lines::new());
+    RunOutcome { seed: plan.seed, verdict, lines, history, outage, reach, sink }
 }
 
 /// What the oracles are told of a plan.
@@ -135,6 +146,9 @@ fn judge(plan: &Plan, history: &History, setting: &Setting) -> Verdict {
     if !violations.is_empty() {
         return Verdict::Violated(violations);
     }
+    if let Some(unfinished) = oracles::unfinished(history, setting) {
+        return Verdict::Vacuous(vec![too_much(&unfinished, plan.heal)]);
+    }
     let effect = |event: &Event| matches!(event.kind, Kind::Effect { .. });
     if plan.workload.is_some() && !history.events().iter().any(effect) {
         return Verdict::Vacuous(vec!["nothing was delivered".to_owned()]);
@@ -157,6 +171,22 @@ fn judge(plan: &Plan, history: &History, setting: &Setting) -> Verdict {
 fn lies_last(plan: &Plan) -> Duration {
     let t = &plan.timing;
     t.election_timeout * 8 + t.promise + t.quarantine
+}
+
+/// What to do about messages that were still being delivered when the run ended.
+fn too_much(unfinished: &Unfinished, heal: Duration) -> String {
+    let Unfinished { left, per_second } = unfinished;
+    let needs = unfinished.needs();
+    let enough = Duration::from_secs((heal + needs + needs / 4).as_secs() + 1);
+    format!(
+        "too much work for heal = \"{}\": {} messages are left, and {} end in a second, so that it would \
+         take {} more; write heal = \"{}\", or fewer messages",
+        duration(heal),
+        grouped(*left),
+        rate(*per_second),
+        duration(needs),
+        duration(enough),
+    )
 }
 
 struct Run<'a> {

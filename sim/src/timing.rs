@@ -104,7 +104,8 @@ impl Case {
                 return Err(format!("seed {seed} broke {}: {}", found[0].property, found[0].what));
             }
             Verdict::Panicked(message) => return Err(format!("seed {seed} panicked: {message}")),
-            _ => {}
+            Verdict::Overrun(message) => return Err(format!("seed {seed}: {message}")),
+            Verdict::Ok | Verdict::Vacuous(_) => {}
         }
         succession(&outcome.history, self.graceful).ok_or(format!("seed {seed}: nobody succeeded"))
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::{Args, ValueEnum};
 use miette::{Context, IntoDiagnostic, miette};
 
-use super::stdout::{print, printable};
+use super::filter::{FilterArgs, each_page, place};
+use super::stdout::{print, print_on, printable};
 use super::store::open_existing;
 use super::{ConfigArg, Failure, json};
 use fencepost::WallTime;
@@ -17,6 +18,14 @@ pub(super) struct ListArgs {
     /// Only those that stand there
     #[arg(long, value_enum)]
     state: Option<StateArg>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// At most so many; what follows is listed with --after
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Only those that were enqueued after this message
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -47,14 +56,23 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) fn list(args: &ListArgs, config: &ConfigArg, json: bool) -> Result<(), Failure> {
+    let after = args.after.as_deref().map(message_id).transpose()?;
     let mut outbox = open_existing(config)?;
-    let entries = outbox.entries(args.state.map(Into::into));
-    let entries = entries.into_diagnostic().wrap_err("cannot read the outbox");
+    let after = after.map_or(Ok(0), |id| place(&mut outbox, &id))?;
     let line = |entry: &Entry| match json {
         true => format!("{{{}}}\n", fields(entry).join(",")),
         false => line(entry),
     };
-    print(&entries.map_err(Failure::AtRun)?.iter().map(line).collect::<String>())
+    let mut left =
+        args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let only = args.state.map(Into::into);
+    each_page(&mut outbox, only, after, &args.filter.now(), |_, entries| {
+        let shown = entries.len().min(left);
+        left -= shown;
+        let goes_on = print_on(&entries[..shown].iter().map(line).collect::<String>())?;
+        Ok(goes_on && left > 0)
+    })
+    .map(drop)
 }
 
 pub(super) fn show(args: &ShowArgs, config: &ConfigArg, json: bool) -> Result<(), Failure> {

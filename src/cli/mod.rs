@@ -4,6 +4,7 @@
 
 mod enqueue;
 mod entries;
+mod filter;
 mod jobs;
 mod json;
 mod log;
@@ -25,6 +26,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use log::Log;
 
+use fencepost::delivery::sinks::AnySink;
 use fencepost::election::MAX_PRIORITY;
 use fencepost::node::config::NodeConfig;
 use fencepost::store::StoreConfig;
@@ -176,6 +178,10 @@ fn start_log(filter: Option<String>) -> Result<Log, Failure> {
 
 fn check(args: &ConfigArg) -> Result<(), Failure> {
     let config = args.load()?;
+    AnySink::check(&config.sink)
+        .into_diagnostic()
+        .wrap_err("a node would not start with this sink")
+        .map_err(Failure::BadInput)?;
     let election = &config.election;
     let mut out = format!(
         "{}: {} {} of cluster {:?} with {} voters\n",

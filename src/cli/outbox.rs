@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use miette::{Context, IntoDiagnostic, Report, miette};
 
 use super::entries::{self, ListArgs, ShowArgs};
-use super::stdout::{print, printable};
+use super::filter::{FilterArgs, each_page};
+use super::stdout::{print, print_on, printable};
 use super::store::open_existing;
 use super::verdict::{self, RequeueArgs, SettleArgs};
 use super::{ConfigArg, Failure, json};
@@ -34,12 +35,18 @@ enum OutboxCommand {
     List(ListArgs),
     /// Shows one message with all evidence, and what people decided about it
     Show(ShowArgs),
-    /// Settles a message in doubt by a person's word, which is kept
+    /// Settles messages in doubt by a person's word, which is kept
+    ///
+    /// One by its id, or all parked ones that the filters take: those are only counted and shown,
+    /// unless --yes is there.
     ///
     /// Ask the recipient first. A message that is not parked may be settled by a leader at any
     /// moment: name the attempt that your word is about.
     Settle(SettleArgs),
-    /// Puts a dead letter back into the queue
+    /// Puts dead letters back into the queue
+    ///
+    /// One by its id, or all that the filters take: those are only counted and shown, unless --yes is
+    /// there.
     ///
     /// A message is a dead letter when its recipient refused it for good, or for now too often. It is
     /// tried anew, after whatever was sent of its ordering key meanwhile.
@@ -74,23 +81,42 @@ fn summary(args: &OutboxArgs, config: &ConfigArg) -> Result<(), Failure> {
     let mut outbox = open_existing(config)?;
     let mut read = || -> Result<_, Report> {
         let counts = outbox.counts().into_diagnostic()?;
-        let fence = outbox.fence().into_diagnostic()?;
-        let doubts = match args.in_doubt {
-            true => Some(outbox.entries(Some(MessageState::InDoubt)).into_diagnostic()?),
-            false => None,
-        };
-        Ok((counts, fence, doubts))
+        Ok((counts, outbox.fence().into_diagnostic()?))
     };
-    let (counts, fence, doubts) =
-        read().wrap_err("cannot read the outbox").map_err(Failure::AtRun)?;
-    let out = match args.json {
-        true => as_json(&counts, &fence, doubts.as_deref()),
-        false => as_text(&counts, &fence, doubts.as_deref()),
-    };
-    print(&out)
+    let (counts, fence) = read().wrap_err("cannot read the outbox").map_err(Failure::AtRun)?;
+    if !args.json {
+        print(&as_text(&counts, &fence))?;
+    } else if !args.in_doubt {
+        print(&format!("{{{}}}\n", as_json(&counts, &fence)))?;
+    } else {
+        print(&format!("{{{},\"doubts\":[", as_json(&counts, &fence)))?;
+    }
+    if !args.in_doubt {
+        return Ok(());
+    }
+    let mut is_first = true;
+    let (only, filter) = (Some(MessageState::InDoubt), FilterArgs::default());
+    each_page(&mut outbox, only, 0, &filter.now(), |_, doubts| {
+        let mut out = String::new();
+        for doubt in &doubts {
+            match (args.json, std::mem::take(&mut is_first)) {
+                (true, true) => {}
+                (true, false) => out.push(','),
+                (false, true) => out += "\nin doubt, oldest first:\n",
+                (false, false) => {}
+            }
+            out += &if args.json { doubt_as_json(doubt) } else { doubt_as_text(doubt) };
+        }
+        print_on(&out)
+    })?;
+    match (args.json, is_first) {
+        (true, _) => print("]}\n"),
+        (false, true) => print("\nnothing is in doubt\n"),
+        (false, false) => Ok(()),
+    }
 }
 
-fn as_text(counts: &Counts, fence: &FenceRow, doubts: Option<&[Entry]>) -> String {
+fn as_text(counts: &Counts, fence: &FenceRow) -> String {
     let mut out = String::new();
     for state in MessageState::ALL {
         let _ = writeln!(out, "{:<9} {:>9}", state.name(), counts.of(state));
@@ -102,21 +128,17 @@ fn as_text(counts: &Counts, fence: &FenceRow, doubts: Option<&[Entry]>) -> Strin
     };
     let FenceRow { floor, generation, .. } = fence;
     let _ = writeln!(out, "\nfence: floor {floor} of {holder}, generation {generation}, {cluster}");
-    let Some(doubts) = doubts else { return out };
-    let _ = match doubts {
-        [] => writeln!(out, "\nnothing is in doubt"),
-        _ => writeln!(out, "\nin doubt, oldest first:"),
-    };
-    for doubt in doubts {
-        let token = doubt.token.map_or("?".to_owned(), |token| token.to_string());
-        let who = if doubt.parked { "parked for a person" } else { "a leader will settle it" };
-        let reason = printable(doubt.reason.as_deref().unwrap_or("no reason known"));
-        let _ = writeln!(out, "  {}  token {token}, {who}: {reason}", doubt.id);
-    }
     out
 }
 
-fn as_json(counts: &Counts, fence: &FenceRow, doubts: Option<&[Entry]>) -> String {
+fn doubt_as_text(doubt: &Entry) -> String {
+    let token = doubt.token.map_or("?".to_owned(), |token| token.to_string());
+    let who = if doubt.parked { "parked for a person" } else { "a leader will settle it" };
+    let reason = printable(doubt.reason.as_deref().unwrap_or("no reason known"));
+    format!("  {}  token {token}, {who}: {reason}\n", doubt.id)
+}
+
+fn as_json(counts: &Counts, fence: &FenceRow) -> String {
     let mut fields: Vec<String> = MessageState::ALL
         .iter()
         .map(|&state| {
@@ -124,11 +146,7 @@ fn as_json(counts: &Counts, fence: &FenceRow, doubts: Option<&[Entry]>) -> Strin
         })
         .collect();
     fields.push(format!("\"fence\":{}", fence_as_json(fence)));
-    if let Some(doubts) = doubts {
-        let doubts: Vec<String> = doubts.iter().map(doubt_as_json).collect();
-        fields.push(format!("\"doubts\":[{}]", doubts.join(",")));
-    }
-    format!("{{{}}}\n", fields.join(","))
+    fields.join(",")
 }
 
 fn fence_as_json(fence: &FenceRow) -> String {

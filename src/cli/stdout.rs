@@ -12,11 +12,15 @@ pub(super) const FAILED: &str = "cannot write to standard output";
 
 /// Writes to standard output. Whoever reads this through a pipe may have had enough.
 pub(super) fn print(out: &str) -> Result<(), Failure> {
+    print_on(out).map(drop)
+}
+
+/// The same, of a part. Tells whether anybody reads on.
+pub(super) fn print_on(out: &str) -> Result<bool, Failure> {
     match try_print(out) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).into_diagnostic().wrap_err(FAILED).map_err(Failure::AtRun)
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).into_diagnostic().wrap_err(FAILED).map_err(Failure::AtRun),
     }
 }
 

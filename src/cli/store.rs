@@ -11,8 +11,8 @@ use tokio::runtime::Runtime;
 use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
-    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, MessageId,
-    MessageState, NewMessage, Outbox, Passed, PostgresConfig, PostgresStore, RunRecord,
+    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, Judged,
+    MessageId, NewMessage, Outbox, Page, Passed, PostgresConfig, PostgresStore, RunRecord,
     SqliteOutbox, SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
 };
 use fencepost::{Clock, SystemClock};
@@ -175,10 +175,10 @@ impl OpenOutbox {
         }
     }
 
-    pub(super) fn entries(&mut self, only: Option<MessageState>) -> Result<Vec<Entry>, StoreError> {
+    pub(super) fn page(&mut self, page: &Page) -> Result<Vec<Entry>, StoreError> {
         match self {
-            Self::Sqlite(outbox) => outbox.entries(only),
-            Self::Postgres(store, runtime) => runtime.block_on(store.entries(only)),
+            Self::Sqlite(outbox) => outbox.page(page),
+            Self::Postgres(store, runtime) => runtime.block_on(store.page(page)),
         }
     }
 
@@ -193,6 +193,13 @@ impl OpenOutbox {
         match self {
             Self::Sqlite(outbox) => outbox.trail(id),
             Self::Postgres(store, runtime) => runtime.block_on(store.trail(id)),
+        }
+    }
+
+    pub(super) fn judge_all(&mut self, verdicts: &[Verdict]) -> Result<Judged, StoreError> {
+        match self {
+            Self::Sqlite(outbox) => outbox.judge_all(verdicts, SystemClock.wall()),
+            Self::Postgres(store, runtime) => runtime.block_on(store.judge_all(verdicts)),
         }
     }
 

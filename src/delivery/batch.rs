@@ -10,17 +10,22 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::dispatcher::{Dispatcher, Session};
+use super::pause::{About, Refusal, Turn};
 use super::permission::Ended;
-use super::sink::{SendError, Sink};
+use super::sink::{SendError, Sink, SinkError};
 use crate::cluster::Refuser;
 use crate::probe::{mutant, reach};
 use crate::store::{
-    Attempt, Checked, Claim, MessageState, Outgoing, Settled, Settlement, Store, StoreError,
+    Attempt, Checked, Claim, MessageId, MessageState, Outgoing, Settled, Settlement, Store,
+    StoreError,
 };
 use crate::time::{Clock, Instant};
 
 /// How long an outcome waits at most for those of the rest of its batch, besides the send under way.
 const SETTLE_WITHIN: Duration = Duration::from_millis(100);
+
+/// How long nothing else is looked at while a sink rests.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A message that this leader has claimed.
 pub(super) struct Claimed {
@@ -41,20 +46,43 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         session: &mut Session<C>,
         messages: &[Outgoing],
     ) -> Result<bool, Ended> {
+        let turn = self.sink_pause.turn(self.clock.now());
+        session.probing = turn == Turn::Probe;
         // Without a sink to send to there is no point in a claim.
-        if !self.sink_is_ready().await {
-            self.rest_until(session, self.sink_pause.over(&self.clock)).await;
+        if turn == Turn::Wait || !self.sink_is_ready(session).await {
+            self.await_sink(session).await;
             return Ok(false);
         }
+        let messages = if session.probing { &messages[..messages.len().min(1)] } else { messages };
         if mutant!(SentThenMarked) {
             return self.send_then_mark(session, messages).await.map(|()| true);
         }
         let mut unsent = self.claim(session, messages).await?;
         let sent = self.send_claimed(session, &mut unsent).await;
+        if std::mem::take(&mut session.probing) {
+            // Nothing was sent: else there would be a word about it.
+            self.sink_pause.unprobed(self.clock.now());
+        }
         if std::mem::take(&mut session.unreached) {
             self.rest(session, self.sink_pause.not_sent()).await;
         }
         sent.map(|()| true)
+    }
+
+    /// Waits until the sink may be tried, but for no longer than it takes until doubts and left claims are
+    /// to be looked at.
+    async fn await_sink(&self, session: &mut Session<C>) {
+        if std::mem::take(&mut session.probing) {
+            self.sink_pause.unprobed(self.clock.now());
+        }
+        let over = async {
+            tokio::select! {
+                biased;
+                () = self.sink_pause.over(&self.clock) => {}
+                () = self.clock.sleep(LOOK_AGAIN) => {}
+            }
+        };
+        self.rest_until(session, over).await;
     }
 
     /// Sends what is claimed, and says what became of each, whatever comes in between.
@@ -70,7 +98,8 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         }
         outcomes.extend(unsent.drain(..).map(|claimed| {
             let reason = match ended {
-                Ok(()) => "the node stopped, or its sink was away or fenced, before it was sent",
+                Ok(()) => "the node stopped, or its sink was away, refused everything or was fenced, before it \
+                           was sent",
                 Err(_) => "the permission ended before it was sent",
             };
             (claimed.message.next_attempt(), Settlement::GivenBack { reason: reason.into() })
@@ -90,7 +119,8 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     ) -> Result<(), Ended> {
         let mut settled = self.clock.now();
         while !unsent.is_empty() {
-            if self.stopping() || !self.sink_is_ready().await {
+            let rests = self.sink_pause.rests() && !session.probing;
+            if self.stopping() || rests || !self.sink_is_ready(session).await {
                 return Ok(());
             }
             if let Err(lost) = session.guard.check() {
@@ -128,16 +158,13 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 return Err(self.refused(session, highest.token, Refuser::Sink));
             }
             session.unreached = matches!(sent, Err(SendError::NotSent(_)));
-            if !session.unreached {
-                self.sink_pause.reached();
-                self.sink_trouble.answered(self.clock.now());
-            }
             let settlement = self.settlement(&claimed, sent);
+            session.probing &= session.unreached;
             session.doubts |= settlement.target() == MessageState::InDoubt;
             let waits =
                 settlement == Settlement::Delivered && self.clock.now() < settled + SETTLE_WITHIN;
             outcomes.push((attempt, settlement));
-            if session.unreached {
+            if session.unreached || self.sink_pause.rests() {
                 // The others would fare no better; all are given back at once.
                 return Ok(());
             }
@@ -149,19 +176,27 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         Ok(())
     }
 
-    /// What is to be said about a message after its send.
+    /// What is to be said about a message after its send, and what that says of the sink.
     fn settlement(&self, claimed: &Claimed, sent: Result<(), SendError>) -> Settlement {
         let id = &claimed.message.id;
         match sent {
-            Ok(()) => Settlement::Delivered,
-            // Perhaps the word of somebody on the way to a recipient that has it already: see `retry`.
-            Err(SendError::Rejected(reason)) if claimed.send_by.is_some() => {
-                reach!("rejected_in_window");
-                self.retry(claimed, reason)
+            Ok(()) => {
+                self.sink_pause.took(id);
+                self.sink_trouble.answered(self.clock.now());
+                Settlement::Delivered
+            }
+            // What an earlier attempt may have brought is not failed; see `retry`.
+            Err(SendError::Unsendable(reason)) if claimed.send_by.is_some() => {
+                self.sink_pause.unprobed(self.clock.now());
+                self.retry(claimed, reason, Duration::ZERO)
+            }
+            Err(SendError::Unsendable(reason)) => {
+                self.sink_pause.unprobed(self.clock.now());
+                self.losses.refused(self.clock.now(), id, &reason);
+                Settlement::Failed { reason }
             }
             Err(SendError::Rejected(reason)) => {
-                warn!(%id, reason, "the recipient refuses the message");
-                Settlement::Failed { reason }
+                self.not_accepted(claimed, Refusal::ForGood, reason)
             }
             // No word of the sink's, and no failure of the message's: it never got that far.
             Err(SendError::NotSent(reason)) => {
@@ -170,53 +205,105 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             }
             Err(SendError::NotNow(reason)) => {
                 reach!("send_refused_for_now");
-                self.retry(claimed, reason)
+                self.not_accepted(claimed, Refusal::ForNow, reason)
             }
+            Err(SendError::Denied(reason)) => self.not_accepted(claimed, Refusal::Denied, reason),
             Err(error @ SendError::Fenced { .. }) => {
                 Settlement::InDoubt { reason: error.to_string() }
             }
             Err(SendError::Unknown(reason)) => {
                 reach!("send_outcome_unknown");
-                info!(%id, reason, "in doubt");
+                self.not_taken(id, Refusal::Unknown, &reason);
+                debug!(%id, reason, "in doubt");
                 Settlement::InDoubt { reason }
             }
         }
     }
 
-    /// A failure without an effect: the message waits, or is a dead letter.
-    fn retry(&self, claimed: &Claimed, reason: String) -> Settlement {
+    /// A sink did not take the message: whom that is about. A sink that refuses whatever it is sent is
+    /// what the log hears of.
+    fn not_taken(&self, id: &MessageId, refusal: Refusal, reason: &str) -> (About, Duration) {
+        let (now, asked) = (self.clock.now(), self.sink.asks_for());
+        let about = self.sink_pause.refused(id, refusal, asked, now);
+        if about == About::Sink {
+            self.sink_failed(
+                "it takes nothing, so it is tried with one message at a time",
+                &reason,
+            );
+        }
+        (about, asked.unwrap_or_default().min(self.config.retry_after_max))
+    }
+
+    /// A failure without an effect.
+    fn not_accepted(&self, claimed: &Claimed, refusal: Refusal, reason: String) -> Settlement {
+        let id = &claimed.message.id;
+        match self.not_taken(id, refusal, &reason) {
+            (About::Sink, _) => {
+                reach!("refused_by_a_sick_sink");
+                Settlement::GivenBack { reason }
+            }
+            // Perhaps the word of somebody on the way to a recipient that has it already: see `retry`.
+            (_, asked) if claimed.send_by.is_some() => {
+                if refusal == Refusal::ForGood {
+                    reach!("rejected_in_window");
+                }
+                self.retry(claimed, reason, asked)
+            }
+            (About::Message, _) => {
+                self.losses.refused(self.clock.now(), id, &reason);
+                Settlement::Failed { reason }
+            }
+            (About::Unclear, asked) => self.retry(claimed, reason, asked),
+        }
+    }
+
+    /// The message waits, at least for as long as the sink asked for, or is a dead letter.
+    fn retry(&self, claimed: &Claimed, reason: String, asked: Duration) -> Settlement {
         let Outgoing { id, failures, .. } = &claimed.message;
         let attempts = failures + 1;
         // While a window runs, an earlier attempt may have had its effect: then only the end of the
         // window, after which the message is parked, ends the retries.
         if attempts >= self.config.attempts_max && claimed.send_by.is_none() {
             reach!("dead_letter");
-            warn!(%id, attempts, reason, "given up");
+            self.losses.given_up(self.clock.now(), id, &reason);
             let reason = format!("gave up after {attempts} attempts: {reason}");
             return Settlement::Failed { reason };
         }
         reach!("retry_scheduled");
-        let after = self.config.backoff.after(*failures);
+        let after = self.config.backoff.after(*failures).max(asked);
         debug!(%id, reason, ?after, "refused for now");
         Settlement::Retry { reason, after }
     }
 
-    /// Whether the sink can be sent to; `false` also if it was away a moment ago.
-    async fn sink_is_ready(&self) -> bool {
+    /// Whether the sink can be sent to; `false` also if it was away a moment ago, or if nobody waits for
+    /// it any more.
+    async fn sink_is_ready(&self, session: &Session<C>) -> bool {
         if !self.sink_pause.may_try(self.clock.now()) {
             return false;
         }
-        match self.sink.ready().await {
+        // Nothing of a message leaves, so a try may end at any moment.
+        let ready = tokio::select! {
+            biased;
+            ready = self.sink.ready() => ready,
+            () = self.stop_signal() => return false,
+            () = session.guard.cancelled() => return false,
+        };
+        match ready {
             Ok(()) => {
                 self.sink_pause.ready();
-                true
+                return true;
+            }
+            Err(SinkError::Denied(why)) => {
+                let pause = self.sink_pause.denied(self.clock.now());
+                let what = format!("it does not let this node in, next try in {pause:?}");
+                self.sink_failed(&what, &why);
             }
             Err(error) => {
                 self.sink_pause.away(self.clock.now());
                 self.sink_failed("it is not ready", &error);
-                false
             }
         }
+        false
     }
 
     /// Claims the messages, and leaves out those that there is nothing to claim of any more.

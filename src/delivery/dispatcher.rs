@@ -11,6 +11,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::backoff::Backoff;
+use super::losses::Losses;
 use super::pause::SinkPause;
 use super::permission::{Ended, Permission};
 use super::questions::Questions;
@@ -42,6 +43,11 @@ pub struct DispatcherConfig {
     /// How long to wait before a store or sink that did not answer is asked again. A sink that goes on
     /// failing is asked ever more rarely, at last every few seconds.
     pub retry: Duration,
+    /// The longest pause before a sink is tried again that refuses whatever it is sent. Pauses begin with
+    /// half a second, and each is twice as long as the last.
+    pub pause_max: Duration,
+    /// For how long a sink is left alone at most because it asks for that, as by `Retry-After`.
+    pub retry_after_max: Duration,
     /// How long a message waits that its sink refused for now, or that is sent again after an unknown
     /// outcome.
     pub backoff: Backoff,
@@ -56,6 +62,8 @@ impl Default for DispatcherConfig {
             poll: Duration::from_millis(250),
             batch: 16,
             retry: Duration::from_millis(100),
+            pause_max: Duration::from_secs(60),
+            retry_after_max: Duration::from_secs(600),
             backoff: Backoff::default(),
             attempts_max: 300,
         }
@@ -75,6 +83,8 @@ pub struct Dispatcher<S, K, C: Clock> {
     refusal_trouble: Trouble,
     /// When a sink that fails is tried again.
     pub(super) sink_pause: SinkPause,
+    /// What the log hears of messages that end as dead letters, or parked.
+    pub(super) losses: Losses,
     /// Where to tell that the token was refused.
     refusals: Arc<Refusals>,
     guard: Arc<Watched<Option<Leadership<C>>>>,
@@ -99,6 +109,8 @@ pub(super) struct Session<C> {
     pub(super) questions: Questions,
     /// Whether a message could not be sent at all: then there is a pause before the next look.
     pub(super) unreached: bool,
+    /// Whether a sink that rests is tried with one message.
+    pub(super) probing: bool,
     /// Claims without an answer. Read by nothing but a planted bug, under the next token.
     pub(super) unanswered: Vec<Outgoing>,
 }
@@ -111,7 +123,8 @@ impl<C: Clock> Session<C> {
         unanswered: Vec<Outgoing>,
     ) -> Self {
         let questions = Questions::default();
-        Self { guard, round: 0, sweep_at, doubts, questions, unreached: false, unanswered }
+        let (unreached, probing) = (false, false);
+        Self { guard, round: 0, sweep_at, doubts, questions, unreached, probing, unanswered }
     }
 
     pub(super) fn token(&self) -> Token {
@@ -141,8 +154,8 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     ) -> Self {
         let store_trouble = Trouble::of("delivery", "the store");
         let sink_trouble = Trouble::of("delivery", "the sink");
+        let sink_pause = SinkPause::new(&config);
         let refusal_trouble = Trouble::of("delivery", "the token");
-        let sink_pause = SinkPause::new(config.retry);
         Self {
             store,
             sink,
@@ -152,6 +165,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             sink_trouble,
             refusal_trouble,
             sink_pause,
+            losses: Losses::default(),
             refusals: Arc::default(),
             guard,
             status,
@@ -319,7 +333,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
         let plain = self.sink.promise() == Promise::Plain;
         let batch = if plain { 1 } else { self.config.batch.max(1) };
         // Whole batches: a rest of one costs as many transactions.
-        let limit = batch * (LOOK / batch).max(1);
+        let resting = self.sink_pause.rests();
+        let past = if resting { self.sink_pause.looks_past() } else { 0 };
+        let limit = batch * (LOOK / batch).max(1) + past;
         let found = match session.guard.share() {
             Some(share) => self.store.pending_of(share, limit).await,
             None => self.store.pending(limit).await,
@@ -334,8 +350,15 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 Vec::new()
             }
         };
+        self.losses.tell(self.clock.now());
         if found.is_empty() {
             self.rest(session, self.config.poll).await;
+        }
+        if resting {
+            if let Some(next) = self.sink_pause.next(&found) {
+                self.deliver(session, std::slice::from_ref(next)).await?;
+            }
+            return Ok(());
         }
         for messages in found.chunks(batch) {
             if self.stopping() || !self.deliver(session, messages).await? {

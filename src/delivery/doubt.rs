@@ -1,6 +1,6 @@
 //! Doubts: messages that may or may not have been sent, settled by the proof that the sink can give.
 
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::dispatcher::{Dispatcher, Session};
 use super::permission::Ended;
@@ -126,7 +126,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 info!(stamp = %session.stamp(), %highest, "the sink is ahead of this leader");
                 Err(self.refused(session, highest.token, Refuser::Sink))
             }
-            Err(SinkError::Unavailable(error)) => {
+            Err(SinkError::Unavailable(error) | SinkError::Denied(error)) => {
                 self.sink_failed(failure, &error);
                 Ok(None)
             }
@@ -147,6 +147,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                 Ok(Some(Proof::Deduplicated { window, after }))
             }
             Promise::Plain => {
+                self.losses.parked(self.clock.now(), &doubt.attempt.id, &doubt.reason);
                 let reason = format!("{}; the sink cannot tell", doubt.reason);
                 Ok(Some(Proof::Park { reason }))
             }
@@ -168,8 +169,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     fn lacking(&self, session: &Session<C>, doubt: &Doubt) -> Proof {
         let Doubt { attempt: Attempt { id, .. }, token, failures, reason } = doubt;
         let attempts = failures + 1;
-        if attempts >= self.config.attempts_max && *token == session.token() {
-            warn!(%id, attempts, reason, "given up");
+        let is_last = attempts >= self.config.attempts_max && *token == session.token();
+        if is_last && !self.sink_pause.rests() {
+            self.losses.given_up(self.clock.now(), id, reason);
             return Proof::GivenUp {
                 reason: format!("gave up after {attempts} attempts: {reason}"),
             };
@@ -193,7 +195,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
                         MessageState::Failed => reach!("dead_letter"),
                         _ => reach!("in_doubt_parked"),
                     }
-                    info!(id = %attempt.id, state = state.name(), ?proof, "doubt settled");
+                    debug!(id = %attempt.id, state = state.name(), ?proof, "doubt settled");
                     return Ok(());
                 }
                 Ok(Checked::Fenced { floor }) => {

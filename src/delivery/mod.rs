@@ -2,7 +2,7 @@
 //!
 //! `dispatcher` is the loop of the leader: floor first, then scan. `batch` is claim, send, settle;
 //! `backoff` how long a message waits that was refused for now, `pause` how long a sink is left alone that
-//! is away. `doubt` settles what is in doubt, by the proof that the sink can give, and `questions` is what
+//! is away or refuses everything, `losses` what the log hears of messages that are not delivered. `doubt` settles what is in doubt, by the proof that the sink can give, and `questions` is what
 //! it remembers of asking. `permission` is under which all of that is done. `sink` is where messages
 //! leave the system; [`sinks`] are those that exist: a file, a webhook, mail. `service` attaches it all
 //! to a cluster service. `planted` are bugs, for the testbed.
@@ -11,6 +11,7 @@ mod backoff;
 mod batch;
 mod dispatcher;
 mod doubt;
+mod losses;
 mod pause;
 mod permission;
 mod planted;

@@ -70,7 +70,17 @@ pub enum SendError {
     /// tried again.
     #[error("refused for now: {0}")]
     NotNow(String),
-    /// The recipient refuses this message for good; it had no effect.
+    /// The sink lets nobody in who says what this node says of itself: a login or a key is wrong. It had
+    /// no effect, and is no failure of the message's. The sink is left alone for seconds, then minutes.
+    #[error("not let in: {0}")]
+    Denied(String),
+    /// No sink of this kind can be sent this message, as when a mail cannot be made of it. It had no
+    /// effect, and is a dead letter at once; nobody was asked.
+    #[error("cannot be sent: {0}")]
+    Unsendable(String),
+    /// The recipient refuses this message for good; it had no effect. It is a dead letter once the
+    /// recipient has taken another message since an earlier refusal of this one: until then that may be a
+    /// word about the recipient, and counts as a refusal for now.
     #[error("rejected: {0}")]
     Rejected(String),
     /// The sink has seen a higher stamp; the message had no effect.
@@ -93,6 +103,9 @@ pub enum SinkError {
         /// The highest stamp seen.
         highest: Stamp,
     },
+    /// The sink does not let this node in: a login is wrong.
+    #[error("the sink does not let this node in: {0}")]
+    Denied(String),
     /// No answer, or the sink cannot do what was asked.
     #[error("the sink did not answer: {0}")]
     Unavailable(String),
@@ -116,6 +129,12 @@ pub trait Sink: Send + Sync + 'static {
         message: &Outgoing,
         stamp: Stamp,
     ) -> impl Future<Output = Result<(), SendError>> + Send;
+
+    /// For how long the recipient asked to be left alone in its last answer, as by `Retry-After`; told
+    /// once. Asked after a send that was not taken.
+    fn asks_for(&self) -> Option<Duration> {
+        None
+    }
 
     /// Fences the sink with `stamp`: from now on it refuses lower ones. For [`Promise::Fenced`]; a
     /// sink that promises it and does not say how leaves every doubt open.

@@ -5,6 +5,7 @@
 
 mod check;
 mod error;
+mod hide;
 mod secret;
 mod sink;
 mod store;
@@ -76,6 +77,10 @@ pub struct Delivery {
     pub backoff: Backoff,
     /// After so many such attempts it is a dead letter.
     pub attempts: u64,
+    /// The longest pause of a sink that refuses whatever it is sent.
+    pub pause_max: Duration,
+    /// For how long a sink is left alone at most because it asks for that.
+    pub retry_after_max: Duration,
     /// In how many units the outbox is shared among all nodes; if none, the leader delivers.
     pub spread: Option<u32>,
 }
@@ -106,6 +111,8 @@ struct DeliveryTable {
     backoff: Option<Spanned<String>>,
     backoff_max: Option<Spanned<String>>,
     attempts: Option<Spanned<u64>>,
+    pause_max: Option<Spanned<String>>,
+    retry_after_max: Option<Spanned<String>>,
     spread: Option<Spanned<u32>>,
 }
 
@@ -201,6 +208,8 @@ impl NodeConfig {
             batch: self.delivery.batch,
             backoff: self.delivery.backoff,
             attempts_max: self.delivery.attempts,
+            pause_max: self.delivery.pause_max,
+            retry_after_max: self.delivery.retry_after_max,
             ..DispatcherConfig::default()
         }
     }

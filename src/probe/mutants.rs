@@ -117,10 +117,10 @@ mutants! {
         /// The clock of a voter is compared with that of its process before.
         BootsShareAClock = 47, "boots_share_a_clock", ["L6"], "this election, until the testbed's clocks began anew";
         /// A newer generation is believed as soon as one peer speaks of it.
-        GenerationBelievedAtOnce = 71, "generation_believed_at_once", ["V1", "V2"],
+        GenerationBelievedAtOnce = 75, "generation_believed_at_once", ["V1", "V2"],
             "this election, until a single packet stopped it";
         /// A term is followed however far ahead it lies.
-        TermJumpUnbounded = 72, "term_jump_unbounded", ["V1"],
+        TermJumpUnbounded = 76, "term_jump_unbounded", ["V1"],
             "this election, whose bound two packets got round";
     }
     cluster {
@@ -188,6 +188,11 @@ mutants! {
         /// A claim without an answer is replayed under the next token, as if nothing had come between.
         AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"],
             "Curator 2.13, 5.4 and 5.7, measured";
+        /// What a sink that refuses everything says of a message is taken for the message's fault.
+        SickSinkKillsMessages = 70, "sick_sink_kills_messages", ["D7"],
+            "this delivery, beside a web server that answered 404 for nine seconds";
+        /// A sink that refused everything once is not tried again.
+        PauseNeverProbes = 71, "pause_never_probes", ["V3", "V6"], "circuit breakers that never close";
         /// What is claimed under the living token, and by nobody's doing, stays claimed.
         OwnOrphanedClaimsForgotten = 50, "own_orphaned_claims_forgotten", ["V3", "V6"],
             "this project, by a trial";
@@ -196,7 +201,7 @@ mutants! {
         /// A unit of work is given to another worker before the first one has let go of it.
         RevocationNotAwaited = 37, "revocation_not_awaited", ["W1", "W2"], "KAFKA-16147";
         /// A worker keeps the units that it was given, although it never says that it holds them.
-        IdlersKeepTheirUnits = 73, "idlers_keep_their_units", ["V3"],
+        IdlersKeepTheirUnits = 77, "idlers_keep_their_units", ["V3"],
             "this distribution, until somebody made workers up";
     }
 }

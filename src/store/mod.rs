@@ -45,7 +45,7 @@ pub use message::{
 pub use outbox::{
     Claim, Doubt, EnqueueError, Enqueued, MAX_LOOK_LEN, Outbox, Proof, Settled, Settlement,
 };
-pub use oversight::{Counts, Entry, Passed, Ruling, Verdict, VerdictError};
+pub use oversight::{Counts, Entry, Judged, Page, Passed, Ruling, Verdict, VerdictError};
 #[cfg(not(madsim))]
 pub use postgres::PostgresStore;
 #[cfg(not(madsim))]

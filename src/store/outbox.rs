@@ -100,7 +100,8 @@ pub enum Settlement {
         /// It is not to be claimed before this long after the transaction.
         after: Duration,
     },
-    /// Nothing of it was sent: it is pending again, as before the claim.
+    /// Nothing of it was sent, or a sink refused it that refuses everything: it is pending again, as
+    /// before the claim.
     GivenBack {
         /// Why it was not sent.
         reason: String,

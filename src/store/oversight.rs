@@ -25,10 +25,24 @@ impl Counts {
     }
 }
 
+/// A part of the messages, in the order in which they were enqueued: an outbox is too long to be read as a
+/// whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Only those that stand there.
+    pub only: Option<MessageState>,
+    /// Only those with a higher [`Entry::seq`]; 0 for the first page.
+    pub after: u64,
+    /// At most so many.
+    pub limit: usize,
+}
+
 /// One message as people and audits see it: where it stands and the evidence. Times are of the
 /// store's clock, but for [`Self::claimer_wall`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Its place in the order in which messages were enqueued, from 1 on.
+    pub seq: u64,
     /// Its id.
     pub id: MessageId,
     /// What it is ordered by, if it is.
@@ -65,6 +79,7 @@ pub struct Entry {
 impl Entry {
     /// The entry of a row that a store found.
     pub(super) fn new(
+        seq: u64,
         id: MessageId,
         key: Option<OrderingKey>,
         enqueued: WallTime,
@@ -86,6 +101,7 @@ impl Entry {
             worker,
         } = row;
         Self {
+            seq,
             id,
             key,
             state,
@@ -134,6 +150,9 @@ pub struct Verdict {
     /// Why.
     pub why: String,
 }
+
+/// The answers to verdicts that were passed together, each by itself.
+pub type Judged = Vec<Result<Passed, VerdictError>>;
 
 /// A verdict that was passed: one line of the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq)]

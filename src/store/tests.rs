@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Assignments, Attempt, Checked, Claim, Enqueued, Entry, FenceRow, JobName, MessageId,
-    NewMessage, Passed, Permit, Proof, Settled, Settlement, SqliteOutbox, SqliteStore, Store,
+    Assignments, Attempt, Checked, Claim, Enqueued, Entry, FenceRow, JobName, Judged, MessageId,
+    NewMessage, Page, Passed, Permit, Proof, Settled, Settlement, SqliteOutbox, SqliteStore, Store,
     StoreError, Verdict, VerdictError,
 };
 use crate::id::{Boot, Generation, Identity, Incarnation, Token};
@@ -33,6 +33,8 @@ pub(super) trait Subject: Store + Assignments {
     async fn fence_row(&self) -> FenceRow;
     async fn entry_of(&self, id: &str) -> Option<Entry>;
     async fn rule(&self, verdict: &Verdict) -> Result<Passed, VerdictError>;
+    async fn rule_all(&self, verdicts: &[Verdict]) -> Judged;
+    async fn page_of(&self, page: Page) -> Vec<Entry>;
     async fn trail_of(&self, id: &str) -> Vec<Passed>;
     async fn all_jobs(&self) -> Vec<JobName>;
 }
@@ -50,6 +52,15 @@ impl Subject for SqliteStore {
     async fn rule(&self, verdict: &Verdict) -> Result<Passed, VerdictError> {
         let verdict = verdict.clone();
         self.with(move |outbox, now| outbox.judge(&verdict, now)).await
+    }
+
+    async fn rule_all(&self, verdicts: &[Verdict]) -> Judged {
+        let verdicts = verdicts.to_vec();
+        self.with(move |outbox, now| outbox.judge_all(&verdicts, now)).await.unwrap()
+    }
+
+    async fn page_of(&self, page: Page) -> Vec<Entry> {
+        self.with(move |outbox, _| outbox.page(&page)).await.unwrap()
     }
 
     async fn trail_of(&self, name: &str) -> Vec<Passed> {
@@ -74,6 +85,14 @@ impl Subject for super::PostgresStore {
 
     async fn rule(&self, verdict: &Verdict) -> Result<Passed, VerdictError> {
         self.judge(verdict).await
+    }
+
+    async fn rule_all(&self, verdicts: &[Verdict]) -> Judged {
+        self.judge_all(verdicts).await.unwrap()
+    }
+
+    async fn page_of(&self, page: Page) -> Vec<Entry> {
+        self.page(&page).await.unwrap()
     }
 
     async fn trail_of(&self, name: &str) -> Vec<Passed> {
@@ -140,7 +159,8 @@ for_every_store! {
     order: one_of_a_key_at_a_time nobody_overtakes_one_that_rests a_failed_one_does_not_block a_batch_of_one_key
         a_backlog_is_passed_over;
     jobs: an_instant_runs_once a_deposed_holders_run_is_interrupted;
-    verdicts: a_person_settles_what_is_parked a_dead_letter_is_requeued
+    verdicts: a_person_settles_what_is_parked a_dead_letter_is_requeued many_are_judged_at_once
+        a_long_outbox_is_read_in_pages
         verdicts_that_do_not_fit_are_refused;
 }
 

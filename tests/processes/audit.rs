@@ -73,6 +73,7 @@ pub fn audit(entries: &[Entry], lines: &BTreeMap<String, Vec<Line>>) -> Vec<Stri
 fn the_audit_notices_what_is_lost_doubled_changed_or_unasked() {
     let line = |id| Line { token: 1, payload: payload(id) };
     let entry = |id, state| Entry {
+        seq: 1,
         id: MessageId::new(id).unwrap(),
         key: None,
         state,

@@ -4,6 +4,7 @@
 #![cfg(not(madsim))]
 
 mod certificate;
+mod command;
 mod http_server;
 mod smtp;
 mod smtp_server;

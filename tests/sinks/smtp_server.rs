@@ -14,6 +14,8 @@ pub struct Mail {
     pub to: Vec<String>,
     /// Its lines, with the dots that the protocol adds removed.
     pub lines: Vec<String>,
+    /// In how many reads its text came, with its end.
+    pub reads_after_data: usize,
 }
 
 /// What the server does in the place of its usual answer.
@@ -146,6 +148,8 @@ fn converse<S: Read + Write>(stream: &mut S, shared: &Shared, greet: bool) -> Op
             "QUIT" => return None,
             "DATA" => {
                 loop {
+                    // Only then the stream itself is read again.
+                    mail.reads_after_data += usize::from(reader.buffer().is_empty());
                     match line(&mut reader)? {
                         end if end == "." => break,
                         text => mail.lines.push(text.strip_prefix('.').unwrap_or(&text).to_owned()),

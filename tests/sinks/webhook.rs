@@ -142,6 +142,42 @@ fn each_kind_of_answer_has_its_outcome() {
 }
 
 #[test]
+fn a_refused_key_is_about_the_sender_and_a_pause_that_was_asked_for_is_told_once() {
+    let mut answers = ["401 Who Are You", "503 Busy", "200 OK"].into_iter();
+    let server = Server::start(move |_| {
+        Act::Say(answer(answers.next().unwrap(), "Retry-After: 9\r\n", "because"))
+    });
+    run(async {
+        let sink = open(&config(&server, "/"));
+        let denied = send(&sink, "m1", b"x").await;
+        assert!(matches!(denied, Err(SendError::Denied(_))), "{denied:?}");
+        let unknown = send(&sink, "m2", b"x").await;
+        assert!(matches!(unknown, Err(SendError::Unknown(_))), "{unknown:?}");
+        assert_eq!(sink.asks_for(), Some(Duration::from_secs(9)));
+        assert_eq!(sink.asks_for(), None);
+        assert_eq!(send(&sink, "m3", b"x").await, Ok(()));
+        assert_eq!(sink.asks_for(), None);
+    });
+}
+
+#[test]
+fn no_secret_goes_to_another_machine_in_the_clear_and_none_is_shown() {
+    let secret = vec![("authorization".parse().unwrap(), SecretSource::Env("UNSET".into()))];
+    let clear = WebhookConfig {
+        secret_headers: secret,
+        ..WebhookConfig::plain("http://example.org/s3cret?key=s3cret".parse().unwrap())
+    };
+    let refused = WebhookSink::open(&clear).err().expect("in the clear").to_string();
+    assert!(refused.contains("in the clear") && !refused.contains("s3cret"), "{refused}");
+    let named = WebhookConfig::plain("http://me:s3cret@example.org/".parse().unwrap());
+    let refused = WebhookSink::open(&named).err().expect("names a user").to_string();
+    assert!(!refused.contains("s3cret"), "{refused}");
+    for config in [&clear, &named] {
+        assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
+    }
+}
+
+#[test]
 fn redirects_are_not_followed() {
     let elsewhere = Server::start(|_| Act::Say(answer("200 OK", "", "")));
     for (status, is_known) in [("301 Moved", false), ("303 See", false), ("308 Moved", true)] {
@@ -210,6 +246,19 @@ fn a_connection_is_used_again_unless_the_server_closes_it() {
     });
     let connections: Vec<usize> = server.seen().iter().map(|it| it.connection).collect();
     assert_eq!(connections, [0, 0, 1, 1]);
+}
+
+#[test]
+fn each_request_has_a_connection_of_its_own_if_the_configuration_says_so() {
+    let server = Server::start(|_| Act::Say(answer("200 OK", "", "some text")));
+    run(async {
+        let sink = open(&WebhookConfig { keep_alive: false, ..config(&server, "/") });
+        for number in 0..3 {
+            assert_eq!(send(&sink, &format!("m{number}"), b"x").await, Ok(()));
+        }
+    });
+    let connections: Vec<usize> = server.seen().iter().map(|it| it.connection).collect();
+    assert_eq!(connections, [0, 1, 2]);
 }
 
 #[test]

@@ -7,8 +7,9 @@ use fencepost::probe::REACH_POINTS;
 use super::arguments::EndingArguments;
 use super::error::{CliError, nearest};
 use super::mutants::read_table;
+use super::pages::{self, Written};
 use super::results::Lines;
-use super::{Exit, find, pages, say, say_line};
+use super::{Exit, find, note, say, say_line};
 use crate::report::finding::Finding;
 use crate::report::html::run::RunPage;
 use crate::report::junit;
@@ -89,18 +90,18 @@ impl Conclusion {
         let gate = required.as_ref().map(|required| (required, missed.as_slice()));
         let document = self.junit.is_some().then(|| junit::document(findings, gate));
         if let Some(mut file) = self.html {
-            let (pages, more) = self.pages.map_or_else(Default::default, |beside| {
-                pages::write(&find::root(), &beside, findings)
-            });
+            let write = |beside: PathBuf| pages::write(&find::root(), &beside, findings);
+            let Written { pages, notes: more, lost } = self.pages.map(write).unwrap_or_default();
+            exit = exit.worse(if lost { Exit::BadInput } else { Exit::Ok });
             let notes = [notes, more.as_slice()].concat();
             let page =
                 RunPage { findings, notes: &notes, missed: &missed, zoo: self.zoo.as_ref(), pages };
             file.write(page.page());
             exit = exit.worse(finish(file));
-            more.iter().for_each(|note| eprintln!("{}", wrap("note: ", note)));
+            more.iter().for_each(|text| note(&wrap("note: ", text)));
         }
         total.miss(missed);
-        say(&format!("\n{}", total.screen(paint)));
+        say(&format!("\n{}", total.screen(paint, self.reach)));
         if stopped {
             exit = exit.worse(Exit::Stopped);
         }
@@ -117,7 +118,7 @@ pub fn finish(file: Lines) -> Exit {
     match file.finish() {
         Ok(()) => Exit::Ok,
         Err(error) => {
-            eprintln!("{:?}", miette::Report::new(error));
+            note(&format!("{:?}", miette::Report::new(error)));
             Exit::BadInput
         }
     }

@@ -12,7 +12,7 @@ use super::arguments::{DeterminismArguments, TraceArguments};
 use super::error::{self, CliError};
 use super::seeds::seeds;
 use super::signals::stop_on_signal;
-use super::{Exit, FEW_SEEDS, Subject, find, jobs, say, say_line};
+use super::{Exit, FEW_SEEDS, Subject, find, jobs, note, say, say_line};
 use crate::report::summary::replay_command;
 use crate::report::text::{Paint, grouped, wrap};
 use crate::run::{RunOptions, RunOutcome, run_seed};
@@ -176,7 +176,9 @@ impl Check {
         let part = Part { stop: self.stop.clone(), ..Part::default() };
         let report = batch.explore_part_with(&part, &run, &mut |progress| {
             if let Progress::Stopping(running) = progress {
-                eprintln!("stopping: {running} seeds come to their end; once more to end at once");
+                note(&format!(
+                    "stopping: {running} seeds come to their end; once more to end at once"
+                ));
             }
         });
         let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -17,6 +17,8 @@ pub enum Exit {
     Vacuous,
     /// A signal ended it early, and nothing was violated until then.
     Stopped,
+    /// Nobody reads what it writes any more, and nothing was violated until then.
+    Unread,
 }
 
 impl Exit {
@@ -29,6 +31,8 @@ impl Exit {
             Self::Vacuous => 3,
             // What a shell says of a command that Ctrl-C ended.
             Self::Stopped => 130,
+            // And of one that wrote to a closed pipe.
+            Self::Unread => 141,
         }
     }
 
@@ -39,8 +43,9 @@ impl Exit {
             Self::Ok => 0,
             Self::Vacuous => 1,
             Self::Stopped => 2,
-            Self::BadInput => 3,
-            Self::Violated => 4,
+            Self::Unread => 3,
+            Self::BadInput => 4,
+            Self::Violated => 5,
         };
         if weight(other) > weight(self) { other } else { self }
     }
@@ -52,6 +57,7 @@ impl From<&BatchVerdict> for Exit {
             BatchVerdict::Ok => Self::Ok,
             BatchVerdict::Violated => Self::Violated,
             BatchVerdict::Vacuous(_) => Self::Vacuous,
+            BatchVerdict::Overrun(_) => Self::BadInput,
         }
     }
 }

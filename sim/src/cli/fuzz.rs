@@ -60,6 +60,7 @@ pub fn unfuzz(arguments: &UnfuzzArguments) -> miette::Result<Exit> {
         }
         Verdict::Panicked(message) => format!("panics: {message}"),
         Verdict::Vacuous(reasons) => format!("breaks nothing and is vacuous: {}", reasons[0]),
+        Verdict::Overrun(message) => format!("breaks nothing: {message}"),
         Verdict::Ok => "breaks nothing".to_owned(),
     };
     if let Some(mutant) = mutant {

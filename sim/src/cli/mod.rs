@@ -10,6 +10,7 @@ mod find;
 mod fuzz;
 mod list;
 mod mutants;
+mod output;
 mod pages;
 mod replay;
 mod report;
@@ -24,7 +25,6 @@ mod commands_in_files;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -35,6 +35,7 @@ pub use self::exit::Exit;
 pub use self::find::{
     Subject, all_scenarios, every_scenario, find, mutant_scenarios, regressions, root,
 };
+use self::output::{note, say, say_line};
 
 /// Seeds of each scenario if nobody says how many.
 pub const FEW_SEEDS: u64 = 10;
@@ -44,15 +45,25 @@ pub const HUNT_SEEDS: u64 = 200;
 
 /// Does what the command line of this process asks for.
 pub fn main() -> ExitCode {
-    // clap itself answers --help and misspelt options, and ends with 2 for the latter.
-    let exit = match dispatch(Arguments::parse()) {
-        Ok(exit) => exit,
-        Err(report) => {
-            eprintln!("{report:?}");
+    let exit = match Arguments::try_parse().map(dispatch) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(report)) => {
+            note(&format!("{report:?}"));
             Exit::BadInput
         }
+        // clap itself answers --help and misspelt options.
+        Err(answer) => {
+            let printed = answer.print();
+            match answer.use_stderr() {
+                true => Exit::BadInput,
+                false => {
+                    printed.err().iter().for_each(output::lost);
+                    Exit::Ok
+                }
+            }
+        }
     };
-    exit.into()
+    output::ending(exit).into()
 }
 
 fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
@@ -78,18 +89,6 @@ fn dispatch(arguments: Arguments) -> miette::Result<Exit> {
             Ok(Exit::Ok)
         }
     }
-}
-
-/// Writes to standard output. A reader that went away (`| head`) is no reason to fail: the verdict
-/// is in the exit code.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// [`say`] and a line break.
-fn say_line(text: &str) {
-    say(&format!("{text}\n"));
 }
 
 /// As many as the machine can run at once, unless told otherwise.

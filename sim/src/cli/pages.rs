@@ -16,10 +16,20 @@ use crate::search::{SeedReport, fresh};
 /// The most pages of one run: each costs a run, and half a megabyte.
 const PAGES_MAX: usize = 30;
 
-/// Runs every failing seed that is kept again and writes its page into the folder of `beside`. Tells
-/// which there are, and what went wrong.
-pub fn write(root: &Path, beside: &Path, findings: &[Finding]) -> (Pages, Vec<String>) {
-    let (mut pages, mut notes) = (Pages::new(), Vec::new());
+/// The pages that there are.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// By whose they are.
+    pub pages: Pages,
+    /// What went wrong.
+    pub notes: Vec<String>,
+    /// Whether one could not be written.
+    pub lost: bool,
+}
+
+/// Runs every failing seed that is kept again and writes its page into the folder of `beside`.
+pub fn write(root: &Path, beside: &Path, findings: &[Finding]) -> Written {
+    let Written { mut pages, mut notes, mut lost } = Written::default();
     let failures = findings
         .iter()
         .flat_map(|finding| finding.report.failures.iter().map(move |seed| (finding, seed)));
@@ -40,13 +50,21 @@ pub fn write(root: &Path, beside: &Path, findings: &[Finding]) -> (Pages, Vec<St
                 let key = (subject.reference, finding.mutant.map(Mutant::name), seed.seed);
                 pages.insert(key, name);
             }
-            Err(why) => {
+            Err(NoPage { why, is_lost }) => {
+                lost |= is_lost;
                 notes
                     .push(format!("no page of seed {} of {}: {why}", seed.seed, finding.reference));
             }
         }
     }
-    (pages, notes)
+    Written { pages, notes, lost }
+}
+
+/// Why there is no page.
+struct NoPage {
+    why: String,
+    /// It could not be written.
+    is_lost: bool,
 }
 
 /// Writes one page and returns its name.
@@ -55,22 +73,22 @@ fn one(
     mutant: Option<Mutant>,
     seed: &SeedReport,
     beside: &Path,
-) -> Result<String, String> {
+) -> Result<String, NoPage> {
     let plan = generate(&subject.scenario, seed.seed);
     let options = RunOptions { mutant, ..RunOptions::default() };
     let run = || run_plan(&plan, &options);
     let outcome = fresh::run_alone(&subject.scenario.name, seed.seed, run);
     // A panic leaves no history, and its hash says nothing.
     if !outcome.history.is_empty() && outcome.history.hash() != seed.hash {
-        return Err(
-            "this version runs it differently from the one that wrote the results".to_owned()
-        );
+        let why = "this version runs it differently from the one that wrote the results";
+        return Err(NoPage { why: why.to_owned(), is_lost: false });
     }
     let name = format!("{}.html", stem(&subject.reference, seed.seed, mutant));
     let reference = &subject.reference;
     let page = Replay { reference, mutant, plan: &plan, outcome: &outcome }.page();
     let path = beside.with_file_name(&name);
-    std::fs::write(&path, page)
-        .map_err(|cause| format!("cannot write {}: {cause}", path.display()))?;
+    let unwritten =
+        |cause| NoPage { why: format!("cannot write {}: {cause}", path.display()), is_lost: true };
+    std::fs::write(&path, page).map_err(unwritten)?;
     Ok(name)
 }

@@ -5,7 +5,7 @@ use super::conclusion::finish;
 use super::error::{self, CliError};
 use super::results::Lines;
 use super::{Exit, find, say, say_line};
-use crate::faults::generate;
+use crate::faults::{lines, render};
 use crate::report::diagram::diagram;
 use crate::report::html::replay::Replay;
 use crate::report::jsonl;
@@ -13,7 +13,7 @@ use crate::report::scene::focus;
 use crate::report::summary::{failure, vacuous};
 use crate::report::text::{Paint, grouped, span};
 use crate::run::{RunOptions, Verdict, run_plan};
-use crate::scenario::{Expect, print};
+use crate::scenario::{Expect, Origin, print};
 use crate::search::{BatchReport, BatchVerdict, SeedReport, fresh};
 
 /// Runs one seed on a thread of its own and tells about it.
@@ -27,16 +27,24 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
     let scenario = &subject.scenario;
     let seed = seed.or(scenario.seed).unwrap_or(1);
     let html = arguments.html.as_deref().map(Lines::create).transpose()?;
-    let plan = generate(scenario, seed);
+    let rendered = render(scenario, seed);
+    let plan = &rendered.plan;
     let paint = Paint::for_stdout();
     if !arguments.json {
         let title = format!("# seed {seed} of {}", subject.reference);
-        let plan = print(&plan, &Expect::default());
+        let plan = print(plan, &Expect::default());
         say(&format!("{}\n{plan}\n", paint.strong(&title)));
     }
     let options = RunOptions { mutant, log: arguments.log };
-    let run = || run_plan(&plan, &options);
-    let outcome = fresh::run_alone(&scenario.name, seed, run);
+    let run = || run_plan(plan, &options);
+    let mut outcome = fresh::run_alone(&scenario.name, seed, run);
+    outcome.lines = lines::of_run(&rendered, &outcome.history);
+    // Whoever replays a plan wants to see its faults. What the swarm has drawn is no line of it.
+    let origins: Vec<&Origin> = scenario.faults.iter().map(|line| &line.origin).collect();
+    let vain = lines::in_vain(&origins, &outcome.lines, 1);
+    if outcome.verdict == Verdict::Ok && !vain.is_empty() {
+        outcome.verdict = Verdict::Vacuous(vain);
+    }
     let report = SeedReport::of(&outcome);
     let mut batch = BatchReport::default();
     batch.add(&report, &scenario.expect);
@@ -44,7 +52,7 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
     let mut exit = Exit::from(&verdict);
     if let Some(mut file) = html {
         let reference = &subject.reference;
-        file.write(Replay { reference, mutant, plan: &plan, outcome: &outcome }.page());
+        file.write(Replay { reference, mutant, plan, outcome: &outcome }.page());
         exit = exit.worse(finish(file));
     }
     if arguments.json {
@@ -55,7 +63,7 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
         if let Verdict::Violated(violations) = &outcome.verdict
             && let Some(violation) = focus(violations)
         {
-            say_line(&diagram(&plan, &outcome.history, violation, paint));
+            say_line(&diagram(plan, &outcome.history, violation, paint));
         }
         say(&failure(&subject.reference, mutant, &report, None, paint));
     }
@@ -65,6 +73,7 @@ pub fn replay(arguments: &ReplayArguments) -> miette::Result<Exit> {
         BatchVerdict::Ok => paint.good("ok"),
         BatchVerdict::Violated => paint.bad("violated"),
         BatchVerdict::Vacuous(_) => paint.empty("vacuous"),
+        BatchVerdict::Overrun(_) => paint.bad("overrun"),
     };
     let expected = verdict == BatchVerdict::Ok && report.verdict != Verdict::Ok;
     say_line(&format!("  verdict    {word}{}", if expected { ", as expected" } else { "" }));

@@ -2,7 +2,7 @@
 
 use super::arguments::ReportArguments;
 use super::conclusion::Conclusion;
-use super::{Exit, say, say_line};
+use super::{Exit, note, say, say_line};
 use crate::report::finding::Finding;
 use crate::report::merge::Merged;
 use crate::report::summary::{failure, header, line, vacuous};
@@ -17,13 +17,13 @@ pub fn report(arguments: &ReportArguments) -> miette::Result<Exit> {
         merged.read(file);
     }
     let mut notes = merged.notes();
-    for note in &notes {
-        eprintln!("{}", wrap("note: ", note));
+    for text in &notes {
+        note(&wrap("note: ", text));
     }
     let problems = merged.problems();
     notes.extend(problems.iter().cloned());
     for problem in &problems {
-        eprintln!("{}", wrap("error: ", problem));
+        note(&wrap("error: ", problem));
     }
     let mut exit = if problems.is_empty() { Exit::Ok } else { Exit::BadInput };
 

@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::Duration;
+// chance: it decides when no more seeds are started
+use std::time::{Duration, Instant};
 
 use fencepost::probe::Mutant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,8 +13,9 @@ use super::conclusion::{Conclusion, finish};
 use super::error::{self, CliError};
 use super::results::Lines;
 use super::seeds::{seeds, shard};
+use super::shrink::Progress as Progressing;
 use super::signals::stop_on_signal;
-use super::{Exit, FEW_SEEDS, Subject, find, jobs, say, say_line};
+use super::{Exit, FEW_SEEDS, Subject, find, jobs, note, say, say_line};
 use crate::faults::generate;
 use crate::report::finding::Finding;
 use crate::report::jsonl;
@@ -29,6 +31,11 @@ use crate::search::{Batch, BatchReport, Part, Progress, SeedReport, Seeds};
 /// How many smaller plans are tried for the first seed that fails: some seconds' worth, because it
 /// was not asked for.
 const SHRINK_RUNS: u32 = 300;
+
+/// How long the first seed that fails is shrunk at most, of the time that `--for` gives: a minute, and no
+/// more than a quarter.
+const SHRINK_TIME: Duration = Duration::from_secs(60);
+const SHRINK_SHARE: u32 = 4;
 
 /// What was asked for, all of it checked.
 struct Request {
@@ -54,9 +61,14 @@ pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
 
     let mut findings = Vec::new();
     let mut shrink = request.shrink;
-    for subject in &request.subjects {
+    let started = Instant::now();
+    for (index, subject) in request.subjects.iter().enumerate() {
         let Subject { reference, scenario } = subject;
-        let report = request.one(subject, jsonl.as_mut(), paint);
+        // What one scenario took less, or more, the others share.
+        let others = u32::try_from(request.subjects.len() - index).unwrap_or(u32::MAX);
+        let time = request.time.map(|time| time.saturating_sub(started.elapsed()) / others);
+        let spare = time.filter(|_| shrink).map(|time| SHRINK_TIME.min(time / SHRINK_SHARE));
+        let report = request.one(subject, time, spare, jsonl.as_mut(), paint);
         // What only a whole batch must reach is asked of all its shards together.
         let whole = request.part.shard.is_whole() && !report.stopped;
         let verdict = match whole {
@@ -72,7 +84,7 @@ pub fn run(arguments: &RunArguments) -> miette::Result<Exit> {
         let now = shrink && !request.part.stop.is_wished();
         if let (true, Some(seed)) = (now, report.failures.first()) {
             shrink = false;
-            say(&request.shrunk(subject, seed));
+            say(&request.shrunk(subject, seed, spare));
         }
         let (reference, mutant) = (reference.clone(), request.mutant);
         findings.push(Finding { reference, mutant, report, verdict });
@@ -114,7 +126,8 @@ impl Request {
                 names.iter().map(|name| find::find(&root, name)).collect::<miette::Result<_>>()?
             }
         };
-        let (part, shrink) = (Part { shard, stop: stop_on_signal()? }, !arguments.no_shrink);
+        let part = Part { shard, stop: stop_on_signal()?, ..Part::default() };
+        let shrink = !arguments.no_shrink;
         Ok(Self { root, subjects, seeds, time, jobs, mutant, part, shrink })
     }
 
@@ -161,15 +174,23 @@ impl Request {
         wrap("", &text)
     }
 
-    fn one(&self, subject: &Subject, mut jsonl: Option<&mut Lines>, paint: Paint) -> BatchReport {
+    /// Runs one scenario, at most for that `time`, of which some is to `spare` if a seed fails.
+    fn one(
+        &self,
+        subject: &Subject,
+        time: Option<Duration>,
+        spare: Option<Duration>,
+        mut jsonl: Option<&mut Lines>,
+        paint: Paint,
+    ) -> BatchReport {
         let Subject { reference, scenario } = subject;
-        let shares = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
+        let part = Part { spare: spare.unwrap_or_default(), ..self.part.clone() };
         let batch = Batch {
             scenario,
             seeds: self.seeds_of(subject),
             options: RunOptions { mutant: self.mutant, ..RunOptions::default() },
             jobs: self.jobs,
-            time_limit: self.time.map(|time| time / shares),
+            time_limit: time,
             stop_at_first: false,
         };
         let lines = jsonl::Lines::of(reference, scenario, self.mutant);
@@ -180,7 +201,7 @@ impl Request {
             .then(|| self.part.shard.count(batch.seeds));
         let bar = progress_bar(reference, length);
         let mut failures = 0;
-        let report = batch.explore_part(&self.part, &mut |progress| match progress {
+        let report = batch.explore_part(&part, &mut |progress| match progress {
             Progress::Done(seed) => {
                 if let Some(jsonl) = &mut jsonl {
                     jsonl.write(lines.seed(seed));
@@ -196,10 +217,12 @@ impl Request {
             }
             Progress::Slow(seed, lasts) => bar.suspend(|| {
                 let lasts = span(lasts.as_secs_f64());
-                eprintln!("note: {reference}, seed {seed} has been running for {lasts}");
+                note(&format!("note: {reference}, seed {seed} has been running for {lasts}"));
             }),
             Progress::Stopping(running) => bar.suspend(|| {
-                eprintln!("stopping: {running} seeds come to their end; once more to end at once");
+                note(&format!(
+                    "stopping: {running} seeds come to their end; once more to end at once"
+                ));
             }),
         });
         bar.finish_and_clear();
@@ -221,7 +244,7 @@ impl Request {
     }
 
     /// Makes the plan of a seed that failed smaller, within bounds, and tells what came of it.
-    fn shrunk(&self, subject: &Subject, seed: &SeedReport) -> String {
+    fn shrunk(&self, subject: &Subject, seed: &SeedReport, time: Option<Duration>) -> String {
         let Subject { reference, scenario } = subject;
         let unexpected = |property: &&str| !scenario.expect.violates.contains(property);
         let meant = self.mutant.map_or(&[][..], Mutant::breaks);
@@ -237,8 +260,13 @@ impl Request {
             property,
             jobs: self.jobs,
             limit: SHRINK_RUNS,
+            time,
+            stop: self.part.stop.clone(),
         };
-        let Ok(shrunk) = shrink.run(&mut |_| {}) else {
+        let mut progress = Progressing::new(reference, seed.seed, SHRINK_RUNS);
+        let shrunk = shrink.run(&mut |tried| progress.show(tried));
+        progress.finish();
+        let Ok(shrunk) = shrunk else {
             return wrap("  shrunk  ", "not: alone, the seed does not fail") + "\n";
         };
         let written = plan_file::write_shrunk(&self.root, reference, self.mutant, &shrunk);

@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::arguments::ShrinkArguments;
 use super::error::{self, CliError};
-use super::{Exit, Subject, find, jobs, say, say_line};
+use super::signals::stop_on_signal;
+use super::{Exit, Subject, find, jobs, note, say, say_line};
 use crate::faults::generate;
 use crate::oracles;
 use crate::report::regression_file::{self, sizes};
@@ -47,8 +48,10 @@ pub fn shrink(arguments: &ShrinkArguments) -> miette::Result<Exit> {
     let Subject { reference, scenario } = &subject;
     let plan = generate(scenario, seed);
     let options = RunOptions { mutant, ..RunOptions::default() };
-    let shrink = Shrink { plan: &plan, options, property, jobs, limit: RUNS_MAX };
-    let mut progress = Progress::new(reference, seed);
+    let stop = stop_on_signal()?;
+    let (limit, time) = (RUNS_MAX, None);
+    let shrink = Shrink { plan: &plan, options, property, jobs, limit, time, stop: stop.clone() };
+    let mut progress = Progress::new(reference, seed, RUNS_MAX);
     let shrunk = shrink.run(&mut |tried| progress.show(tried));
     progress.finish();
     let shrunk = match shrunk {
@@ -68,7 +71,7 @@ pub fn shrink(arguments: &ShrinkArguments) -> miette::Result<Exit> {
     say_line(&format!("  written    {}", path.display()));
     let replay = replay_command(&found_as, seed, mutant);
     say_line(&format!("  replay     {replay}"));
-    Ok(Exit::Ok)
+    Ok(if stop.is_wished() { Exit::Stopped } else { Exit::Ok })
 }
 
 /// The property of that name.
@@ -114,10 +117,9 @@ fn summary(shrunk: &Shrunk, paint: Paint) -> String {
         out += &(wrap(&format!("  {label:<11}"), &format!("{at}{what}")) + "\n");
     }
     if *stopped {
-        let text = format!(
-            "after {} tries, the most there are: there may be a smaller plan",
-            grouped((*runs).into())
-        );
+        let why = if *runs < RUNS_MAX { "as was wished" } else { "the most there are" };
+        let tries = grouped((*runs).into());
+        let text = format!("after {tries} tries, {why}: there may be a smaller plan");
         out += &(paint.empty(&wrap("  stopped    ", &text)) + "\n");
     }
     out
@@ -153,15 +155,18 @@ fn keep(path: &Path, text: &str) -> Result<(), CliError> {
 }
 
 /// How far the search is, on standard error.
-struct Progress {
+pub(super) struct Progress {
     bar: Option<ProgressBar>,
     what: String,
     told: Instant,
 }
 
 impl Progress {
-    fn new(reference: &str, seed: u64) -> Self {
+    /// Says that it goes on, with at most so many tries.
+    pub fn new(reference: &str, seed: u64, most: u32) -> Self {
         let what = format!("shrinking seed {seed} of {reference}");
+        let most = grouped(most.into());
+        note(&format!("{what}: at most {most} tries; Ctrl-C keeps the smallest plan so far"));
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             let style = ProgressStyle::with_template("{prefix} {spinner} {pos} tries, {msg}");
@@ -172,7 +177,8 @@ impl Progress {
         Self { bar, what, told: Instant::now() }
     }
 
-    fn show(&mut self, tried: Tried) {
+    /// Tells of it now and then.
+    pub fn show(&mut self, tried: Tried) {
         let size = &tried.size;
         let sizes =
             format!("{} faults, {} messages, {} nodes", size.faults, size.messages, size.nodes);
@@ -183,13 +189,14 @@ impl Progress {
             }
             None if self.told.elapsed() >= TELL => {
                 self.told = Instant::now();
-                eprintln!("{}: {} tries, {sizes}", self.what, tried.runs);
+                note(&format!("{}: {} tries, {sizes}", self.what, tried.runs));
             }
             None => {}
         }
     }
 
-    fn finish(self) {
+    /// It is over.
+    pub fn finish(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }

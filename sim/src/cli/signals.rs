@@ -1,11 +1,17 @@
 //! Ctrl-C: the first one asks the search to end, the second one ends the process.
 
+// chance: it says that nothing more is started, and no run sees it
+use std::sync::OnceLock;
+
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::Exit;
 use super::error::CliError;
 use crate::search::Stop;
+
+// chance: as above
+static STOP: OnceLock<Stop> = OnceLock::new();
 
 /// A wish to stop, which SIGINT and SIGTERM express from now on. SIGTERM is what a cluster or a build
 /// server sends before it kills.
@@ -18,5 +24,14 @@ pub fn stop_on_signal() -> Result<Stop, CliError> {
             .and_then(|_| flag::register(signal, stop.flag()))
             .map_err(CliError::Signals)?;
     }
+    // A process runs one command; the tests of the arguments run many, and close no output.
+    let _ = STOP.set(stop.clone());
     Ok(stop)
+}
+
+/// Wishes that the command ends soon, as the first Ctrl-C does.
+pub fn wish_to_stop() {
+    if let Some(stop) = STOP.get() {
+        stop.wish();
+    }
 }

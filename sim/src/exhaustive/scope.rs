@@ -33,7 +33,7 @@ pub enum Anew {
 pub enum Effort {
     /// In every run of the tests.
     Seconds,
-    /// Before every merge.
+    /// Every night, and by `cargo sim exhaustive`.
     Minutes,
     /// When asked for by name.
     Hours,

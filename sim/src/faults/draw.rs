@@ -135,7 +135,9 @@ impl Draw<'_> {
             }
             K::SinkRestart => self.restart(Service::Sink, Duration::ZERO),
             K::DbFails | K::CommitLate | K::CommitLost => self.trouble(Service::Database, kind),
-            K::SinkFails | K::EffectLate | K::EffectLost => self.trouble(Service::Sink, kind),
+            K::SinkFails | K::SinkRefuses | K::EffectLate | K::EffectLost => {
+                self.trouble(Service::Sink, kind)
+            }
             K::CutNode | K::CutLeader | K::CutLink | K::CutOneWay | K::CutHalves => {
                 let links = match kind {
                     K::CutNode => {

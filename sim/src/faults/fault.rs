@@ -259,6 +259,8 @@ pub enum Service {
 pub enum ServiceTrouble {
     /// They say that it failed and nothing was done, which is true.
     Fails,
+    /// The sink's say that it refuses the message for good, whichever it is, and nothing was done.
+    Refuses,
     /// What was asked is done at once, and acknowledged that much later.
     Late {
         /// How much.

@@ -22,8 +22,23 @@ use crate::scenario::{
 };
 use crate::streams::stream;
 
+/// A plan, and where its faults come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// What a run executes.
+    pub plan: Plan,
+    /// For each fault of the plan, the number of its line in the scenario's list; none for one that the
+    /// swarm has drawn.
+    pub lines: Vec<Option<u32>>,
+}
+
 /// Renders `seed` to the plan that a run executes.
 pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
+    render(scenario, seed).plan
+}
+
+/// [`generate()`], which also tells where each fault comes from.
+pub fn render(scenario: &Scenario, seed: u64) -> Rendered {
     let size = Size {
         voters: uniform_u32(&mut stream(seed, "plan/voters", 0), scenario.voters),
         observers: uniform_u32(&mut stream(seed, "plan/observers", 0), scenario.observers),
@@ -42,9 +57,10 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         None => Vec::new(),
     };
     let timing = draw::timing(&scenario.timing, &mut stream(seed, "plan/timing", 0));
-    let mut faults = Vec::new();
-    for (index, line) in scenario.faults.iter().enumerate() {
-        expand(line, size, &mut stream(seed, "plan/fault", index as u64), &mut faults);
+    let (mut faults, mut lines) = (Vec::new(), Vec::new());
+    for (number, line) in (0_u32..).zip(&scenario.faults) {
+        expand(line, size, &mut stream(seed, "plan/fault", number.into()), &mut faults);
+        lines.resize(faults.len(), Some(number));
     }
     let percent = |of: fn(&Swarm) -> u32| scenario.swarm.as_ref().map_or(0, of).into();
     let minor = chance(&mut stream(seed, "plan/minor", 0), percent(|swarm| swarm.minor))
@@ -56,8 +72,10 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         }
         None => {}
     }
+    lines.resize(faults.len(), None);
+    let mut faults: Vec<(PlannedFault, Option<u32>)> = faults.into_iter().zip(lines).collect();
     // What cannot come is no part of a plan.
-    faults.retain(|PlannedFault { start, fault }| {
+    faults.retain(|(PlannedFault { start, fault }, _)| {
         let comes = match start {
             Start::When { event, .. } => workload.is_some() || !event.needs_workload(),
             Start::At(_) => true,
@@ -76,7 +94,7 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         };
         comes && does_something && start.earliest() < horizon
     });
-    for PlannedFault { start, fault } in &mut faults {
+    for (PlannedFault { start, fault }, _) in &mut faults {
         fault.clip(horizon - start.earliest());
         // A line may be meant for the seeds that keep their disks; the plan says what is done.
         if let Some(harm) = fault.harm_mut() {
@@ -84,7 +102,8 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         }
     }
     // Faults of one moment keep the order of the scenario.
-    faults.sort_by_key(|planned| planned.start);
+    faults.sort_by_key(|(planned, _)| planned.start);
+    let (faults, mut lines): (Vec<PlannedFault>, Vec<Option<u32>>) = faults.into_iter().unzip();
     let network = match minor {
         true => scenario.network.clone(),
         false => draw::network(scenario, size, &mut stream(seed, "plan/network", 0)),
@@ -112,13 +131,17 @@ pub fn generate(scenario: &Scenario, seed: u64) -> Plan {
         .any(|line| matches!(line.spec, FaultSpec::Deploy { .. } | FaultSpec::Retire { .. }));
     // Draws that met each other, or the horizon, may leave a deployment half-way.
     if !listed && !lists::are_kept_in_step(&plan) {
-        plan.faults.retain(|planned| {
-            !matches!(planned.fault, Fault::Deploy { .. } | Fault::Retire { .. })
-        });
+        let kept = |fault: &Fault| !matches!(fault, Fault::Deploy { .. } | Fault::Retire { .. });
+        let mut fates = plan.faults.iter().map(|planned| kept(&planned.fault));
+        lines.retain(|_| fates.next().unwrap_or(true));
+        plan.faults.retain(|planned| kept(&planned.fault));
     }
     // Last, because a deployment leaves open what other faults meet.
-    overlap::thin_out(&mut plan.faults, size);
-    plan
+    while let Some(vain) = overlap::in_vain(&plan.faults, size) {
+        plan.faults.remove(vain);
+        lines.remove(vain);
+    }
+    Rendered { plan, lines }
 }
 
 fn workload(spec: &WorkloadSpec, seed: u64) -> Option<Workload> {
@@ -252,6 +275,7 @@ fn expand(
             let lasts = pick(*lasts);
             let trouble = match trouble {
                 ServiceSpec::Fails => ServiceTrouble::Fails,
+                ServiceSpec::Refuses => ServiceTrouble::Refuses,
                 ServiceSpec::Late { by } => ServiceTrouble::Late { by: pick(*by) },
                 ServiceSpec::Lost => ServiceTrouble::Lost,
             };

@@ -184,6 +184,10 @@ impl Injector {
     /// injected: a scenario that asks for it would be worth running for nothing.
     fn meets_something(&self, fault: &Fault) -> bool {
         let someone_is_up = |nodes| self.set(nodes).into_iter().any(|place| self.is_up(place));
+        // Without messages nobody asks the database or the sink.
+        let asked = self.operator.is_some();
+        let nodes = self.cluster.places.nodes().len();
+        let is_used = |(from, to): (Place, Place)| asked || from.0 < nodes && to.0 < nodes;
         match fault {
             Fault::Bounce { nodes, .. } | Fault::Die { nodes, .. } => someone_is_up(nodes),
             // Whoever is down at the first kill may be up at the next.
@@ -191,11 +195,12 @@ impl Injector {
             Fault::Cut { links, .. }
             | Fault::Flap { links, .. }
             | Fault::Slow { links, .. }
-            | Fault::Noise { links, .. } => !self.pairs(links).is_empty(),
+            | Fault::Noise { links, .. } => self.pairs(links).into_iter().any(is_used),
             Fault::Topology { topology, .. } => !self.missing(*topology).is_empty(),
             Fault::Judge { case, .. } => {
                 self.operator.as_ref().is_some_and(|operator| operator.finds(*case))
             }
+            Fault::Restart { .. } | Fault::Service { .. } => asked,
             // A process that is down is held, or started with other voters, or never again.
             Fault::Pause { .. }
             | Fault::Suspend { .. }
@@ -203,8 +208,6 @@ impl Injector {
             | Fault::Deploy { .. }
             | Fault::Retire { .. }
             | Fault::Disk { .. }
-            | Fault::Restart { .. }
-            | Fault::Service { .. }
             | Fault::Strobe { .. }
             | Fault::WallStep { .. }
             | Fault::Rate { .. } => true,

@@ -49,6 +49,10 @@ pub const FAULT_KINDS: &[(&str, &str)] = &[
     ("sink-slow", "the sink answers late"),
     ("sink-restart", "the sink's process ends, with all connections, and starts again"),
     ("sink-fails", "the sink answers that it failed, and has done nothing"),
+    (
+        "sink-refuses",
+        "the sink refuses for good whatever it is sent, though nothing is wrong with it",
+    ),
     ("effect-late", "the sink takes a message, and acknowledges it late"),
     ("effect-lost", "the sink takes a message, and its acknowledgement is lost"),
     ("verdicts", "a person settles what is in doubt"),
@@ -107,6 +111,7 @@ impl Fault {
                 (Service::Database, ServiceTrouble::Late { .. }) => "commit-late",
                 (Service::Database, ServiceTrouble::Lost) => "commit-lost",
                 (Service::Sink, ServiceTrouble::Fails) => "sink-fails",
+                (_, ServiceTrouble::Refuses) => "sink-refuses",
                 (Service::Sink, ServiceTrouble::Late { .. }) => "effect-late",
                 (Service::Sink, ServiceTrouble::Lost) => "effect-lost",
             },

@@ -193,11 +193,12 @@ impl fmt::Display for Fault {
             Self::Service { service, trouble, share_ppm, lasts } => {
                 match (trouble, service) {
                     (ServiceTrouble::Fails, service) => write!(f, "fail = \"{service}\"")?,
+                    (ServiceTrouble::Refuses, service) => write!(f, "refuse = \"{service}\"")?,
                     (_, Service::Database) => write!(f, "commit = ")?,
                     (_, Service::Sink) => write!(f, "effect = ")?,
                 }
                 match trouble {
-                    ServiceTrouble::Fails => {}
+                    ServiceTrouble::Fails | ServiceTrouble::Refuses => {}
                     ServiceTrouble::Late { by } => {
                         write!(f, "\"late\", by = \"{}\"", duration(*by))?;
                     }

@@ -7,6 +7,7 @@ pub mod inject;
 mod job;
 pub mod kind;
 mod line;
+pub mod lines;
 pub mod lists;
 pub(crate) mod overlap;
 pub(crate) mod pick;
@@ -15,5 +16,5 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-pub use generate::generate;
+pub use generate::{generate, render};
 pub use plan::{Fault, Plan, PlannedFault, Start, Target, Trigger};

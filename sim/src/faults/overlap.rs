@@ -77,17 +77,14 @@ impl Counts {
     }
 }
 
-/// Leaves out what is in vain.
-pub(super) fn thin_out(faults: &mut Vec<PlannedFault>, size: Size) {
-    loop {
-        let extents: Vec<(usize, Extent)> = faults
-            .iter()
-            .enumerate()
-            .filter_map(|(index, planned)| Some((index, of_planned(planned, size)?)))
-            .collect();
-        let Some(clash) = clashes(&extents).next() else { return };
-        faults.remove(clash.second);
-    }
+/// The place of a fault that is in vain, if there is one.
+pub(super) fn in_vain(faults: &[PlannedFault], size: Size) -> Option<usize> {
+    let extents: Vec<(usize, Extent)> = faults
+        .iter()
+        .enumerate()
+        .filter_map(|(index, planned)| Some((index, of_planned(planned, size)?)))
+        .collect();
+    clashes(&extents).next().map(|clash| clash.second)
 }
 
 /// The clashes between the lines of a scenario, by the numbers of the lines.

@@ -1,6 +1,7 @@
 //! From scenario and seed to plan, and from plan to text and back.
 
 mod anchors;
+mod in_vain;
 mod links;
 mod overlaps;
 mod portions;

@@ -5,7 +5,7 @@
 //! Each goes over the history once and keeps no text unless it found something, because they all
 //! run after every seed.
 //!
-//! Besides the properties: `guards` knows which guard is valid when, `gaps` when none is, `ground` what the world lets the
+//! Besides the properties: `backlog` tells a standstill from work that takes its time; `guards` knows which guard is valid when, `gaps` when none is, `ground` what the world lets the
 //! nodes do and `chances` when that was enough to lead, `pace` how long things may take, `shares` which worker's permission, `claims` which claim stands, `assigned` which
 //! claim of a worker others may doubt,
 //! `lost` what a store lost that it had acknowledged, `lists` which voters a node counts by, `policies` what becomes of a job's instants, `story` what happened to a message,
@@ -13,6 +13,7 @@
 //! for the tests.
 
 mod assigned;
+mod backlog;
 mod chances;
 mod claims;
 mod d1_one_effect;
@@ -21,6 +22,7 @@ mod d3_doubt_needs_proof;
 mod d4_known_ways;
 mod d5_claim_before_send;
 mod d6_keys_in_order;
+mod d7_no_death_by_a_sick_sink;
 mod e1_one_leader_a_term;
 mod e2_promises_never_fall;
 mod e3_majority_certificate;
@@ -77,10 +79,12 @@ use fencepost::NodeId;
 use crate::faults::plan::PlannedJob;
 use crate::history::{History, Kind, SimTime};
 
+pub use backlog::Unfinished;
 pub use chances::{Outage, outage};
 pub use gaps::{Gap, Held, gaps_in, held_in};
 pub use pace::Pace;
 pub use report::MAX_VIOLATIONS;
+pub use v3_every_message_ends::unfinished;
 
 /// What the oracles know about the run besides its history.
 #[derive(Debug, Clone)]
@@ -197,6 +201,7 @@ pub const ALL: &[Oracle] = &[
     d4_known_ways::ORACLE,
     d5_claim_before_send::ORACLE,
     d6_keys_in_order::ORACLE,
+    d7_no_death_by_a_sick_sink::ORACLE,
     v1_stable_leader::ORACLE,
     v2_rejoining_ends::ORACLE,
     v3_every_message_ends::ORACLE,

@@ -106,6 +106,11 @@ impl Script {
         self
     }
 
+    /// After how many failures a message is given up.
+    pub fn setting_attempts(&self) -> u32 {
+        self.setting.attempts
+    }
+
     /// Demands that `oracle` reports exactly the events that are marked as bad.
     #[track_caller]
     pub fn check(&self, oracle: &Oracle) {

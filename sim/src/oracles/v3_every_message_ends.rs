@@ -7,10 +7,13 @@
 //! judged when it is made, whoever ended it later. What stands behind a parked message of
 //! its ordering key waits for the same person. What a deduplicating sink rejects after an attempt that
 //! may have had its effect is tried for as long as its window lasts, which can be longer than a run.
+//! What is still being worked off when the run ends, message after message, is no standstill: there was
+//! too much of it for the time, which is told by [`unfinished`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::backlog::{Backlog, Unfinished};
 use super::lost::Lost;
 use super::report::Report;
 use super::windows::Windows;
@@ -44,10 +47,28 @@ struct Fate {
 }
 
 fn check(history: &History, setting: &Setting) -> Vec<Violation> {
+    judge(history, setting).0
+}
+
+/// What was being worked off when the run ended, if anything was.
+pub fn unfinished(history: &History, setting: &Setting) -> Option<Unfinished> {
+    // Almost every run leaves nothing, and need not be read twice.
+    let open = |kind: &Kind| match kind {
+        Kind::Final { state: MessageState::Delivered | MessageState::Failed, .. } => false,
+        Kind::Final { parked, .. } => !parked,
+        _ => false,
+    };
+    let last = history.events().iter().rev();
+    let mut last = last.take_while(|event| !matches!(event.kind, Kind::Phase(_)));
+    last.any(|event| open(&event.kind)).then(|| judge(history, setting).1).flatten()
+}
+
+fn judge(history: &History, setting: &Setting) -> (Vec<Violation>, Option<Unfinished>) {
     let mut report = Report::new(ORACLE.property);
     if !setting.delivers {
-        return report.done();
+        return (report.done(), None);
     }
+    let (mut backlog, mut left) = (None, 0);
     let sink = setting.sink;
     let mut messages: BTreeMap<MessageNo, Fate> = BTreeMap::new();
     let mut windows = Windows::default();
@@ -103,7 +124,15 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                     MessageState::Claimed => Some("still claimed"),
                     MessageState::InDoubt => fate.doubt_flaw(sink, parked, last_guard, event.at),
                 };
-                if let Some(flaw) = flaw {
+                let Some(flaw) = flaw else { continue };
+                let backlog = backlog.get_or_insert_with(|| Backlog::of(history, event.at));
+                let turn_comes = match state {
+                    MessageState::Pending => backlog.may_come(message, fate.key),
+                    _ => !parked && backlog.is_under_way(message),
+                };
+                if turn_comes {
+                    left += 1;
+                } else {
                     report.add(index, event, || format!("{message} is {flaw} at the end"));
                 }
             }
@@ -118,7 +147,8 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
     }
     let mut found = report.done();
     found.sort_by_key(|violation| violation.event);
-    found
+    let per_second = backlog.map_or(0.0, |backlog| backlog.per_second());
+    (found, (left > 0).then_some(Unfinished { left, per_second }))
 }
 
 impl Fate {

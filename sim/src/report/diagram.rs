@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scene::{Arrow, Group, Lanes, Layer, Span, arrows, brief, spans, thread};
-use super::text::{Paint, WIDTH};
+use super::text::{Paint, width};
 use crate::faults::plan::Plan;
 use crate::history::{Event, History, Kind, SimTime};
 use crate::oracles::Violation;
@@ -17,6 +17,9 @@ const LANES_MAX: usize = 12;
 
 /// Columns of the moment.
 const MOMENT: usize = 14;
+
+/// How many columns words have at least, however narrow the screen is.
+const WORDS_MIN: usize = 24;
 
 /// The violation and what led to it.
 pub fn diagram(plan: &Plan, history: &History, violation: &Violation, paint: Paint) -> String {
@@ -31,7 +34,7 @@ pub fn diagram(plan: &Plan, history: &History, violation: &Violation, paint: Pai
     let drawing = Drawing {
         shown: shown(&chosen, events, &lanes, &first_arrow),
         names: lanes.names(),
-        spans: spans(events, &lanes),
+        spans: spans(events, &lanes, &[]),
         lanes,
     };
     let about: BTreeSet<usize> = thread(events, violation).into_iter().collect();
@@ -153,7 +156,7 @@ impl Drawing {
                 None => format!(" (lost on its way to {})", self.names[*to]),
             };
         }
-        let broken = broken(&words, WIDTH - self.words());
+        let broken = broken(&words, width().saturating_sub(self.words()).max(WORDS_MIN));
         let mut lines = Vec::new();
         for (number, words) in broken.iter().enumerate() {
             let mut cells = vec![' '; self.words()];
@@ -293,7 +296,7 @@ mod tests {
         let last = Violation { event: history.len() - 1, ..violation };
         let text = diagram(&plan(8), &history, &last, Paint::OFF);
         for line in text.lines() {
-            assert!(line.chars().count() <= WIDTH, "{} columns: {line}", line.chars().count());
+            assert!(line.chars().count() <= width(), "{} columns: {line}", line.chars().count());
         }
         let words = broken(&format!("a {} b", "x".repeat(95)), 40);
         assert_eq!(words.len(), 4, "{words:?}");

@@ -93,6 +93,12 @@ fn cases(finding: &Finding) -> Vec<Case> {
         BatchVerdict::Vacuous(reasons) => {
             fault("vacuous", "the batch proves nothing".to_owned(), reasons.join("\n"))
         }
+        BatchVerdict::Overrun(reasons) => Some(Fault {
+            element: "error",
+            kind: "overrun".to_owned(),
+            message: "seeds could not be run to their end".to_owned(),
+            text: reasons.join("\n"),
+        }),
         _ if more > 0 => {
             let message = format!("{} more seeds failed than are listed", grouped(more));
             fault("violated", message, String::new())
@@ -129,7 +135,7 @@ fn failing(finding: &Finding, seed: &SeedReport) -> Case {
             message: message.lines().next().unwrap_or("").to_owned(),
             text: format!("{message}\n{command}"),
         },
-        Verdict::Vacuous(_) | Verdict::Ok => Fault {
+        Verdict::Vacuous(_) | Verdict::Overrun(_) | Verdict::Ok => Fault {
             element: "failure",
             kind: "unexpected".to_owned(),
             message: "this seed did not fail as expected".to_owned(),
@@ -198,7 +204,8 @@ mod tests {
         let mut report = BatchReport { wall: Duration::from_millis(1_500), ..Default::default() };
         let stats = Stats { runs: 1, ..Stats::default() };
         for (seed, verdict) in (1..).zip(verdicts) {
-            let seed = SeedReport { seed, verdict, violations: 1, stats: stats.clone(), hash: 0 };
+            let (at_least, stats) = (false, stats.clone());
+            let seed = SeedReport { seed, verdict, violations: 1, at_least, stats, hash: 0 };
             report.add(&seed, &crate::scenario::Expect::default());
         }
         let mutant = Some(Mutant::NoFenceCheck);

@@ -79,8 +79,9 @@ impl Open {
 impl MergedBatch {
     /// The verdict on all its seeds.
     pub fn verdict(&self) -> BatchVerdict {
-        let ParsedBatch { expect, delivers, .. } = &self.batch;
-        self.report.measured(&Terms { expect, delivers: *delivers }, true)
+        let ParsedBatch { expect, delivers, lines, .. } = &self.batch;
+        let terms = Terms { expect, delivers: *delivers, lines: lines.iter().collect() };
+        self.report.measured(&terms, true)
     }
 
     /// The planted bug, if any.

@@ -66,6 +66,7 @@ fn text(scenario: &Scenario, seed: &SeedReport, mutant: Option<Mutant>, path: &P
             format!("{} at {}: {}", first.property, first.at, first.what)
         }),
         Verdict::Panicked(message) => format!("panic: {message}"),
+        Verdict::Overrun(message) => message.clone(),
         Verdict::Vacuous(reasons) => reasons.join("; "),
         Verdict::Ok => "ok".to_owned(),
     };
@@ -92,7 +93,8 @@ mod tests {
                     horizon = \"20s\"\nfaults = [{ at = \"1s..5s\", pause = \"n1\", for = \"2s\" }]";
         let scenario = Scenario::parse("made-up.toml", text).map_err(miette::Report::new).unwrap();
         let verdict = Verdict::Panicked("two\nlines \u{1b}[1m".to_owned());
-        let seed = SeedReport { seed: 7, verdict, violations: 0, stats: Stats::default(), hash: 0 };
+        let (at_least, stats) = (false, Stats::default());
+        let seed = SeedReport { seed: 7, verdict, violations: 0, at_least, stats, hash: 0 };
         let path = Path::new("reports/run/x.toml");
         let written = super::text(&scenario, &seed, Some(Mutant::NoFenceCheck), path);
         assert!(

@@ -97,7 +97,7 @@ fn head(name: &str, total: &str, by: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::text::WIDTH;
+    use crate::report::text::width;
 
     fn stats(reached: &[(usize, u64)]) -> Stats {
         let mut stats = Stats::default();
@@ -152,7 +152,7 @@ mod tests {
         }
         let text = table.text(Paint::OFF);
         for line in text.lines() {
-            assert!(line.chars().count() <= WIDTH, "{} columns: {line}", line.chars().count());
+            assert!(line.chars().count() <= width(), "{} columns: {line}", line.chars().count());
         }
         assert!(text.lines().nth(1).unwrap().starts_with(REACH_POINTS[0].0), "{text}");
     }

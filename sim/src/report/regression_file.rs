@@ -8,7 +8,7 @@ use std::path::Path;
 use fencepost::probe::Mutant;
 
 use super::summary::{replay_command, shrink_command};
-use super::text::{grouped, wrap};
+use super::text::{WIDTH, grouped, wrap_to};
 use crate::faults::plan::Plan;
 use crate::scenario::units::duration;
 use crate::scenario::{Expect, print};
@@ -86,7 +86,7 @@ pub fn sizes(before: &Plan, after: &Plan) -> Vec<String> {
 /// Text as comment lines.
 fn comment(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let lines = wrap("  ", &clean);
+    let lines = wrap_to(WIDTH, "  ", &clean);
     lines.lines().map(|line| format!("# {}\n", line.trim())).collect()
 }
 

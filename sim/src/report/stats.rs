@@ -6,6 +6,7 @@ use fencepost::Identity;
 use fencepost::probe::REACH_POINTS;
 
 use super::outages::Outages;
+use crate::faults::lines::Lines;
 use crate::history::{Event, Kind, MessageState};
 use crate::run::RunOutcome;
 
@@ -78,6 +79,8 @@ pub struct Stats {
     /// How many failovers took how long, in tenths of a second, from the kill of whoever was handed the
     /// last guard to the next guard; those of [`FAILOVER_MAX`] and longer are one.
     pub failovers: BTreeMap<u64, u64>,
+    /// What became of the scenario's lines.
+    pub lines: Lines,
     /// Time without a valid guard.
     pub outages: Outages,
 }
@@ -120,8 +123,9 @@ impl Stats {
         let mut stats = Self {
             runs: 1,
             simulated_ns: events.last().map_or(0, |event| event.at.0),
-            events: events.len() as u64,
+            events: outcome.history.total(),
             reach: Reach(outcome.reach.map(u64::from)),
+            lines: outcome.lines.clone(),
             outages: Outages::of(&outcome.outage, outcome.seed),
             ..Self::default()
         };
@@ -205,6 +209,9 @@ impl Stats {
         for (tenths, count) in &other.failovers {
             *self.failovers.entry(*tenths).or_default() += count;
         }
+        for (line, tally) in &other.lines {
+            self.lines.entry(*line).or_default().merge(tally);
+        }
     }
 
     /// Simulated time in seconds.
@@ -271,6 +278,7 @@ mod tests {
         RunOutcome {
             seed: 9,
             verdict: Verdict::Ok,
+            lines: Lines::new(),
             history,
             outage: Outage::default(),
             reach,

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use fencepost::probe::Mutant;
 
-use super::text::{Paint, grouped, rate, short, wrap};
+use super::text::{Paint, grouped, rate, short, width, wrap};
 use crate::run::Verdict;
 use crate::search::{BatchReport, BatchVerdict, SEEDS_PER_VACUOUS, SeedReport};
 
 /// The longest name of a scenario in a table.
 const NAME_MAX: usize = 24;
+
+/// And the least of it that is.
+const NAME_MIN: usize = 8;
 
 /// The command that shows a seed again.
 pub fn replay_command(reference: &str, seed: u64, mutant: Option<Mutant>) -> String {
@@ -69,37 +72,61 @@ pub fn line(reference: &str, report: &BatchReport, verdict: &BatchVerdict, paint
         BatchVerdict::Ok => paint.good("ok"),
         BatchVerdict::Violated => paint.bad("VIOLATED"),
         BatchVerdict::Vacuous(_) => paint.empty("VACUOUS"),
+        BatchVerdict::Overrun(_) => paint.bad("OVERRUN"),
     };
     columns(reference, numbers, &word)
 }
 
 fn columns(name: &str, numbers: [String; 8], verdict: &str) -> String {
-    let [seeds, changes, bounces, cuts, pauses, delivered, doubt, speed] = numbers;
-    format!(
-        "{:<NAME_MAX$} {seeds:>6} {changes:>8} {bounces:>7} {cuts:>6} {pauses:>6} {delivered:>9} \
-         {doubt:>6} {speed:>7}  {verdict}",
-        clipped(name)
-    )
+    columns_of(width(), name, numbers, verdict)
+}
+
+/// The columns that a screen of that width has room for: what it misses first is counted again at the end.
+pub(super) fn columns_of(width: usize, name: &str, numbers: [String; 8], verdict: &str) -> String {
+    const ALL: [usize; 8] = [6, 8, 7, 6, 6, 9, 6, 7];
+    const SPARED: [usize; 3] = [4, 3, 2];
+    const VERDICT: usize = 10;
+    let mut shown = [true; 8];
+    let room = |shown: &[bool; 8]| {
+        let widths = ALL.iter().zip(shown).filter(|(_, shown)| **shown).map(|(width, _)| width + 1);
+        width.saturating_sub(widths.sum::<usize>() + VERDICT)
+    };
+    for column in SPARED {
+        shown[column] = room(&shown) >= NAME_MAX;
+    }
+    let most = room(&shown).clamp(NAME_MIN, NAME_MAX);
+    let mut out = format!("{:<most$}", clipped_to(most, name));
+    for ((number, width), _) in numbers.iter().zip(ALL).zip(shown).filter(|(_, shown)| *shown) {
+        out += &format!(" {number:>width$}");
+    }
+    out + "  " + verdict
+}
+
+/// [`clipped_to`] the longest that a table shows.
+pub(super) fn clipped(name: &str) -> String {
+    clipped_to(NAME_MAX, name)
 }
 
 /// The end of a name says more than its beginning: names can be paths.
-pub(super) fn clipped(name: &str) -> String {
+fn clipped_to(most: usize, name: &str) -> String {
     let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let length = name.chars().count();
-    if length <= NAME_MAX {
+    if length <= most {
         return name;
     }
-    let kept: String = name.chars().skip(length - (NAME_MAX - 1)).collect();
+    let kept: String = name.chars().skip(length - (most - 1)).collect();
     format!("…{kept}")
 }
 
-/// Why a batch is vacuous; or which few of its seeds were, if it is not for that.
+/// Why a batch is vacuous or overrun; or which few of its seeds were, if it is not for that.
 pub fn vacuous(report: &BatchReport, verdict: &BatchVerdict) -> String {
-    let lines = |reasons: &[String]| -> String {
-        reasons.iter().map(|reason| wrap("  vacuous  ", reason) + "\n").collect()
+    let all = |head: &str, reasons: &[String]| -> String {
+        reasons.iter().map(|reason| wrap(head, reason) + "\n").collect()
     };
+    let lines = |reasons: &[String]| all("  vacuous  ", reasons);
     match verdict {
         BatchVerdict::Vacuous(reasons) => lines(reasons),
+        BatchVerdict::Overrun(reasons) => all("  overrun  ", reasons),
         BatchVerdict::Ok if report.vacuous > 0 => {
             let (few, runs) = (grouped(report.vacuous), grouped(report.stats.runs));
             let head = format!(
@@ -138,7 +165,8 @@ pub fn failure(
             }
             let more = seed.violations.saturating_sub(violations.len());
             if more > 0 {
-                add(format!("  and {} more of the same", grouped(more as u64)));
+                let least = if seed.at_least { "at least " } else { "" };
+                add(format!("  and {least}{} more of the same", grouped(more as u64)));
             }
         }
         Verdict::Panicked(message) => {
@@ -152,6 +180,10 @@ pub fn failure(
             for reason in reasons {
                 add(wrap("    ", reason));
             }
+        }
+        Verdict::Overrun(message) => {
+            add(format!("{} {name}, seed {}", paint.bad("OVERRUN"), seed.seed));
+            add(wrap("    ", message));
         }
         Verdict::Ok => add(format!("{} {name}, seed {}", paint.good("ok"), seed.seed)),
     }

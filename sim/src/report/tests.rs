@@ -6,8 +6,8 @@ use std::time::Duration;
 use fencepost::probe::{Mutant, REACH_POINTS};
 
 use super::stats::{Reach, Stats};
-use super::summary::{failure, header, line, replay_command, vacuous};
-use super::text::{Paint, WIDTH};
+use super::summary::{columns_of, failure, header, line, replay_command, vacuous};
+use super::text::{Paint, width};
 use super::total::Total;
 use crate::faults::kind::FAULT_KINDS;
 use crate::history::SimTime;
@@ -53,6 +53,7 @@ fn failing(what: &str) -> SeedReport {
         seed: 17,
         verdict: Verdict::Violated(vec![violation("D1"), violation("F1")]),
         violations: 5,
+        at_least: true,
         stats: Stats::default(),
         hash: 0,
     }
@@ -61,7 +62,7 @@ fn failing(what: &str) -> SeedReport {
 #[track_caller]
 fn fits(text: &str) {
     for line in text.lines() {
-        assert!(line.chars().count() <= WIDTH, "{} columns: {line:?}", line.chars().count());
+        assert!(line.chars().count() <= width(), "{} columns: {line:?}", line.chars().count());
     }
 }
 
@@ -83,9 +84,9 @@ fn no_line_is_wider_than_the_screen() {
         total.add("rolling", None, &report, verdict);
         fits(&vacuous(&report, verdict));
     }
-    fits(&total.screen(Paint::OFF));
-    fits(&Total::default().screen(Paint::OFF));
-    let screen = total.screen(Paint::OFF);
+    fits(&total.screen(Paint::OFF, false));
+    fits(&Total::default().screen(Paint::OFF, false));
+    let screen = total.screen(Paint::OFF, false);
     assert!(screen.lines().count() <= SCREEN_LINES, "it fits a screen: {screen}");
     let sentence = "n1 sent m17 under token 3 and n2 sent it under token 4 ".repeat(6);
     fits(&failure("rolling", Some(Mutant::NoFenceCheck), &failing(&sentence), None, Paint::OFF));
@@ -109,7 +110,7 @@ fn a_failure_says_what_when_and_how_to_see_it_again() {
         "rolling, seed 17",
         "D1 at 12.345678 s",
         "m1 came twice",
-        "and 3 more",
+        "and at least 3 more of the same",
         "cargo sim replay rolling --seed 17 --mutant founding_design\n",
         "plan    reports/run/rolling-seed-17.toml\n",
     ] {
@@ -128,12 +129,12 @@ fn the_last_sentence_tells_the_verdict() {
     let mut report = BatchReport::default();
     report.stats.runs = 1;
     total.add("a", None, &report, &BatchVerdict::Ok);
-    assert!(total.screen(Paint::OFF).ends_with("worth running\n"));
+    assert!(total.screen(Paint::OFF, false).ends_with("worth running\n"));
     total.add("b", None, &report, &BatchVerdict::Vacuous(vec![]));
-    assert!(total.screen(Paint::OFF).contains("vacuous: 1 of 2 scenarios"));
+    assert!(total.screen(Paint::OFF, false).contains("vacuous: 1 of 2 scenarios"));
     report.failures.push(failing("x"));
     total.add("c", None, &report, &BatchVerdict::Violated);
-    let screen = total.screen(Paint::OFF);
+    let screen = total.screen(Paint::OFF, false);
     assert!(
         screen.contains("violated: a seed failed in 1 of 3 scenarios; 1 of 3 scenarios proved"),
         "{screen}"
@@ -147,12 +148,43 @@ fn a_shard_without_seeds_does_not_say_that_anything_was_worth_running() {
     assert!(line("calm", &none, &BatchVerdict::Ok, Paint::OFF).ends_with("no seeds"));
     let mut total = Total::default();
     total.add("a", None, &none, &BatchVerdict::Ok);
-    let screen = total.screen(Paint::OFF);
+    let screen = total.screen(Paint::OFF, false);
     assert!(screen.ends_with("nothing ran: this shard has no seeds of any scenario\n"), "{screen}");
     let mut some = BatchReport::default();
     some.stats.runs = 1;
     total.add("b", None, &some, &BatchVerdict::Ok);
-    let screen = total.screen(Paint::OFF);
+    let screen = total.screen(Paint::OFF, false);
     let says = "ok: every property held; this shard has no seeds of 1 of 2 scenarios\n";
     assert!(screen.ends_with(says), "{screen}");
+}
+
+/// On a narrow screen a table leaves out what the end of the run counts again.
+#[test]
+fn a_table_fits_the_screen_that_there_is() {
+    let numbers = || ["1", "2", "3", "4", "5", "6", "7", "8"].map(str::to_owned);
+    let of = |width| columns_of(width, "a-scenario-with-a-long-name", numbers(), "VIOLATED");
+    for width in [56, 60, 70, 80, 96, 100, 160] {
+        let line = of(width);
+        assert!(line.chars().count() <= width, "{width}: {line}");
+        assert!(line.ends_with("VIOLATED") && line.contains("g-name "), "{line}");
+    }
+    assert!(of(100).contains(" 5 ") && !of(90).contains(" 5 "), "pauses go first");
+    assert_eq!(of(160), of(100));
+}
+
+#[test]
+fn what_was_not_reached_takes_one_line_unless_it_is_asked_for() {
+    let lines = |listed| {
+        let screen = Total::default().screen(Paint::OFF, listed);
+        screen.lines().skip_while(|line| !line.contains("not reached")).count()
+    };
+    assert!(lines(true) > lines(false) + 5);
+    assert!(Total::default().screen(Paint::OFF, false).contains("points: --reach names them"));
+    let mut report = enormous();
+    report.stats.reach[3] = 0;
+    let mut total = Total::default();
+    total.add("a", None, &report, &BatchVerdict::Ok);
+    let name = fencepost::probe::REACH_POINTS[3].0;
+    let screen = total.screen(Paint::OFF, false);
+    assert!(screen.contains(&format!("not reached  {name}\n")), "few are named: {screen}");
 }

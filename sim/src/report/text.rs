@@ -2,8 +2,21 @@
 
 use std::io::IsTerminal;
 
-/// The screen is this wide.
+/// What is written is this wide where nobody says how wide the screen is: in files, and in pipes.
 pub const WIDTH: usize = 100;
+
+/// The narrowest screen that is written for, and the widest: longer lines are hard to read.
+const NARROWEST: usize = 40;
+const WIDEST: usize = 160;
+
+/// How wide the screen is: what `COLUMNS` says, else what the terminal says, else [`WIDTH`].
+pub fn width() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+    let asked = || rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    let columns = told.filter(|columns| *columns > 0);
+    let columns = columns.or_else(|| asked().map(|size| size.ws_col.into()));
+    columns.filter(|columns| *columns > 0).unwrap_or(WIDTH).clamp(NARROWEST, WIDEST)
+}
 
 /// Whether to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,15 +65,20 @@ impl Paint {
     }
 }
 
-/// Breaks `text` at spaces into lines of at most [`WIDTH`] columns, the first after `head`, the
-/// others indented as deep. A word that is too long for a line gets a line of its own.
+/// Breaks `text` at spaces into lines that fit the screen, the first after `head`, the others indented
+/// as deep. A word that is too long for a line gets a line of its own.
 pub fn wrap(head: &str, text: &str) -> String {
+    wrap_to(width(), head, text)
+}
+
+/// [`wrap`] for lines of at most `width` columns.
+pub fn wrap_to(width: usize, head: &str, text: &str) -> String {
     let indent = head.chars().count();
     let mut out = head.to_owned();
     let mut column = indent;
     for word in text.split(' ') {
         let length = word.chars().count();
-        if column > indent && column + 1 + length > WIDTH {
+        if column > indent && column + 1 + length > width {
             out.truncate(out.trim_end().len());
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
@@ -182,7 +200,7 @@ mod tests {
         }
         let items = wrap_items("  head  ", (0..40).map(|n| format!("item {n}")));
         for line in items.lines() {
-            assert!(line.chars().count() <= WIDTH, "{line:?}");
+            assert!(line.chars().count() <= width(), "{line:?}");
             assert!(!line.ends_with("item") && !line.trim_start().starts_with('·'), "{line:?}");
         }
         assert_eq!(wrap("a ", ""), "a ");

@@ -13,6 +13,7 @@ pub struct Total {
     scenarios: u64,
     violated: u64,
     vacuous: u64,
+    overrun: u64,
     /// Scenarios of which this shard has no seeds.
     empty: u64,
     first: Option<String>,
@@ -34,6 +35,7 @@ impl Total {
         self.scenarios += 1;
         self.violated += u64::from(*verdict == BatchVerdict::Violated);
         self.vacuous += u64::from(matches!(verdict, BatchVerdict::Vacuous(_)));
+        self.overrun += u64::from(matches!(verdict, BatchVerdict::Overrun(_)));
         self.empty += u64::from(*verdict == BatchVerdict::Ok && report.stats.runs == 0);
         if let Some(worst) = report.stats.outages.worst
             && self.longest.as_ref().is_none_or(|(lasts, _)| *lasts < worst.lasts)
@@ -50,8 +52,8 @@ impl Total {
         self.missed = points;
     }
 
-    /// All of it on one screen.
-    pub fn screen(&self, paint: Paint) -> String {
+    /// All of it on one screen; the reach points that nothing reached by name only if they are `listed`.
+    pub fn screen(&self, paint: Paint, listed: bool) -> String {
         let stats = &self.report.stats;
         let n = |count, name: &str| format!("{} {name}", grouped(count));
         let mut out = String::new();
@@ -128,7 +130,12 @@ impl Total {
         row("reached", or_none(reached.collect()));
         let missed =
             points().filter(|(_, count)| *count == 0).map(|((name, _), _)| name.to_string());
-        row("not reached", or_none(missed.collect()));
+        let missed = or_none(missed.collect());
+        let head = format!("  {:<13}", "not reached");
+        let few = listed || wrap_items(&head, missed.clone()).lines().count() == 1;
+        let count =
+            format!("{} of {} points: --reach names them", missed.len(), REACH_POINTS.len());
+        row("not reached", if few { missed } else { vec![count] });
         let mut broken: Vec<String> = self
             .report
             .broken
@@ -153,6 +160,11 @@ impl Total {
         let mut parts = Vec::new();
         if self.violated > 0 {
             parts.push(format!("violated: a seed failed in {}", of(self.violated)));
+        }
+        if self.overrun > 0 {
+            let head = if parts.is_empty() { "overrun: " } else { "" };
+            parts
+                .push(format!("{head}seeds could not be run to their end in {}", of(self.overrun)));
         }
         if self.vacuous > 0 {
             let head = if parts.is_empty() { "vacuous: " } else { "" };

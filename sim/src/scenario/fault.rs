@@ -8,7 +8,7 @@ use super::field::{Section, Value, article, not_zero, signed_numbers, steps};
 use super::links::{Ends, links, nodes, one_node};
 use super::problem::{Problems, suggest};
 use super::units::{Between, duration as written};
-use super::{FaultLine, FaultSpec, machines, services, start, topology};
+use super::{FaultLine, FaultSpec, Origin, machines, services, start, topology};
 use crate::faults::overlap::{self, Clash, Counts, Hold};
 use crate::faults::plan::{DiskMode, Noise, Target, Transport};
 
@@ -32,6 +32,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("disk", &["is", "by", "for"]),
     ("restart", &["down", "loses"]),
     ("fail", &["share", "for"]),
+    ("refuse", &["share", "for"]),
     ("commit", &["share", "by", "for"]),
     ("effect", &["share", "by", "for"]),
     ("judge", &["thinks"]),
@@ -111,7 +112,8 @@ fn line<'t>(value: &'t Value<'t>, around: Around, problems: &mut Problems) -> Op
     if let (Some(start), Some(horizon)) = (start, around.horizon) {
         start::in_time(start, spec.as_ref(), horizon, around, &section, problems);
     }
-    known.then_some(FaultLine { start: start?, spec: spec? })
+    let origin = Origin::of(problems.text, value.span());
+    known.then_some(FaultLine { start: start?, spec: spec?, origin })
 }
 
 /// Which fault the line is: it has exactly one of their keys.
@@ -235,6 +237,7 @@ fn spec(
         "strobe" => return machines::strobe(section, around, problems),
         "restart" => return services::restart(section, problems),
         "fail" => return services::fail(section, problems),
+        "refuse" => return services::refuse(section, problems),
         "commit" | "effect" => return services::answers(kind, section, problems),
         "judge" => return services::judge(section, around, problems),
         "wall" => {

@@ -14,6 +14,7 @@ mod jobs;
 mod links;
 mod machines;
 mod network;
+mod origin;
 mod parse;
 mod print;
 mod problem;
@@ -36,6 +37,7 @@ use fencepost::NodeId;
 use fencepost::probe::Mutant;
 
 pub use self::jobs::JobSpec;
+pub use self::origin::Origin;
 pub use self::print::print;
 pub use self::problem::{Problem, ScenarioError};
 pub use self::start::StartSpec;
@@ -119,6 +121,8 @@ pub struct FaultLine {
     pub start: StartSpec,
     /// What.
     pub spec: FaultSpec,
+    /// Where it is written.
+    pub origin: Origin,
 }
 
 /// A fault with its choices: [`crate::faults::Fault`] field by field, and what expands to several.
@@ -253,6 +257,7 @@ pub enum DiskSpec {
 #[allow(missing_docs)]
 pub enum ServiceSpec {
     Fails,
+    Refuses,
     Late { by: Between<Duration> },
     Lost,
 }

@@ -74,6 +74,15 @@ pub(super) fn fail(section: &Section, problems: &mut Problems) -> Option<FaultSp
     })
 }
 
+/// A `refuse`: nothing that the sink is sent is good enough for it.
+pub(super) fn refuse(section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
+    word("refuse", section.get("refuse")?, &["sink"], problems)?;
+    let share_ppm = share(section, problems);
+    let lasts = section.need_some_time("for", problems);
+    let (service, trouble) = (Service::Sink, ServiceSpec::Refuses);
+    Some(FaultSpec::Service { service, trouble, share_ppm: share_ppm?, lasts: lasts? })
+}
+
 /// A `commit` or an `effect`: what was asked is done, and its acknowledgement is late or lost.
 pub(super) fn answers(kind: &str, section: &Section, problems: &mut Problems) -> Option<FaultSpec> {
     let service = if kind == "commit" { Service::Database } else { Service::Sink };

@@ -172,21 +172,36 @@ pub(super) fn in_time(
             StartSpec::When { .. } => ("after", format!("{} after any event", written(latest))),
         };
         place(problems, section.place(key), what);
-    } else if let (Some(FaultSpec::Rolling { gap, .. }), Some(voters), Some(observers)) =
-        (spec, around.voters, around.observers)
-    {
-        let nodes = voters.high.max(1) + observers.high;
-        let last = latest + gap.high * (nodes - 1);
-        if last >= horizon.low {
-            problems.add(
-                section.place("gap"),
-                format!(
-                    "the last of {nodes} bounces would come at {}, after the horizon",
-                    written(last)
-                ),
-                format!("expected all of them before {end}"),
-                "shorten the gap, begin earlier, or lengthen the horizon",
-            );
+        return;
+    }
+    // What comes in turn must come to its end: the rest of it would silently never be.
+    let observers = around.observers.map(|observers| observers.high);
+    let (key, turns, turn) = match (spec, around.voters.zip(observers)) {
+        (Some(FaultSpec::Rolling { gap, .. }), Some((voters, observers))) => {
+            ("gap", voters.high.max(1) + observers, gap.high)
         }
+        (Some(FaultSpec::Deploy { node: None, voters, gap, .. }), Some((_, observers))) => {
+            ("gap", voters + observers, gap.high)
+        }
+        (Some(FaultSpec::CrashLoop { times, up, down, .. }), _) => {
+            ("times", times.high, up.high.saturating_add(down.high))
+        }
+        _ => return,
+    };
+    let last = turn.checked_mul(turns.saturating_sub(1)).and_then(|all| latest.checked_add(all));
+    let last = last.unwrap_or(Duration::MAX);
+    if last >= horizon.low {
+        problems.add(
+            section.place(key),
+            format!(
+                "the last of {turns} bounces would come at {}, after the horizon",
+                written(last)
+            ),
+            format!("expected all of them before {end}"),
+            match key {
+                "gap" => "shorten the gap, begin earlier, or lengthen the horizon",
+                _ => "write fewer times, begin earlier, or lengthen the horizon",
+            },
+        );
     }
 }

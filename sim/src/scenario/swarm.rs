@@ -223,6 +223,8 @@ draw_kinds! {
     SinkRestart = "sink-restart", 2;
     /// The sink fails.
     SinkFails = "sink-fails", 2;
+    /// The sink refuses whatever it is sent.
+    SinkRefuses = "sink-refuses", 2;
     /// Effects are acknowledged late.
     EffectLate = "effect-late", 2;
     /// Acknowledgements of effects are lost.

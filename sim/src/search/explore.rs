@@ -53,6 +53,8 @@ pub struct Part {
     pub shard: Shard,
     /// No more seeds are started once this is wished; those that run come to their end.
     pub stop: Stop,
+    /// So much of a batch's time limit is left over if a seed failed, for what is done about that.
+    pub spare: Duration,
 }
 
 /// What a batch says while it runs.
@@ -101,7 +103,7 @@ impl Batch<'_> {
             let (sender, results) = mpsc::channel();
             let mut queue = Queue::new(self, part, started);
             loop {
-                while let Some(seed) = queue.start() {
+                while let Some(seed) = queue.start(report.failed > 0) {
                     let sender = sender.clone();
                     fresh::spawn(scope, &self.scenario.name, seed, move || {
                         let outcome = fresh::run_caught(seed, || run(seed));
@@ -172,7 +174,7 @@ impl<'a> Queue<'a> {
     }
 
     /// The next seed, if one is to be started now.
-    fn start(&mut self) -> Option<u64> {
+    fn start(&mut self, failed: bool) -> Option<u64> {
         let seed = self.to_start?;
         if self.part.stop.is_wished() {
             self.stopped = true;
@@ -182,7 +184,9 @@ impl<'a> Queue<'a> {
         if self.running.len() >= self.batch.jobs.max(1) || self.waiting.len() >= WAITING_MAX {
             return None;
         }
-        let over = self.batch.time_limit.is_some_and(|limit| self.started.elapsed() >= limit);
+        let spare = if failed { self.part.spare } else { Duration::ZERO };
+        let limit = self.batch.time_limit.map(|limit| limit.saturating_sub(spare));
+        let over = limit.is_some_and(|limit| self.started.elapsed() >= limit);
         if over && Some(seed) != self.part.shard.first(self.batch.seeds) {
             self.to_start = None;
             return None;

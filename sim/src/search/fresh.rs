@@ -11,9 +11,11 @@ use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 
 use fencepost::probe;
 
+use crate::faults::lines::Lines;
 use crate::history::History;
 use crate::oracles::Outage;
 use crate::run::{RunOutcome, Verdict};
+use crate::world::recorder::Overrun;
 
 /// Stack of a seed's thread. Only touched pages cost memory.
 const STACK_BYTES: usize = 16 << 20;
@@ -58,11 +60,15 @@ pub fn run_caught(seed: u64, run: impl FnOnce() -> RunOutcome) -> RunOutcome {
     CATCHING.set(false);
     result.unwrap_or_else(|payload| {
         let told = LAST_PANIC.take();
-        // A payload thrown by `resume_unwind` alone never passed the hook.
-        let message = told.unwrap_or_else(|| message_of(&*payload));
+        let verdict = match payload.downcast::<Overrun>() {
+            Ok(overrun) => Verdict::Overrun(overrun.0),
+            // A payload thrown by `resume_unwind` alone never passed the hook.
+            Err(payload) => Verdict::Panicked(told.unwrap_or_else(|| message_of(&*payload))),
+        };
         RunOutcome {
             seed,
-            verdict: Verdict::Panicked(message),
+            verdict,
+            lines: Lines::new(),
             history: History::default(),
             outage: Outage::default(),
             reach: probe::reach_counts(),
@@ -180,6 +186,7 @@ mod tests {
             RunOutcome {
                 seed: 1,
                 verdict: Verdict::Ok,
+                lines: Lines::new(),
                 history: History::default(),
                 outage: Outage::default(),
                 reach: probe::reach_counts(),

@@ -9,9 +9,11 @@ use fencepost::probe::{Mutant, REACH_POINTS};
 use super::hunt::HuntReport;
 use super::verdict::{FAILURES_KEPT, SEEDS_PER_VACUOUS, VACUOUS_KEPT};
 use super::{Batch, BatchReport, BatchVerdict, Part, Progress, SeedReport, Seeds};
+use crate::faults::lines::{LineTally, Lines};
 use crate::faults::plan::node;
+
 use crate::history::{History, Kind, MessageNo, SimTime};
-use crate::oracles::{Outage, Violation};
+use crate::oracles::{MAX_VIOLATIONS, Outage, Violation};
 use crate::run::{RunOptions, RunOutcome, Verdict};
 use crate::scenario::Scenario;
 
@@ -33,6 +35,7 @@ fn outcome(seed: u64, verdict: Verdict) -> RunOutcome {
     RunOutcome {
         seed,
         verdict,
+        lines: Lines::new(),
         history,
         outage: Outage::default(),
         reach: [0; REACH_POINTS.len()],
@@ -326,4 +329,63 @@ fn a_hunt_accepts_only_what_the_mutant_breaks() {
     assert_eq!(fence(ok()).problem(), None);
     let dirty = fence(vec![violated(&["V1"])]).problem().unwrap();
     assert!(dirty.contains("without the bug, too: V1"), "{dirty}");
+}
+
+#[test]
+fn a_line_of_which_nothing_came_makes_a_whole_batch_vacuous() {
+    let fault = "{ at = \"3s\", kill = \"n1\" }";
+    let scenario = scenario(&format!("faults = [\n  {fault},\n]\n"));
+    let mut report = report_of(&scenario, vec![Verdict::Ok; 4]);
+    let mut verdict = |tally: LineTally| {
+        report.stats.lines.insert(0, tally);
+        assert_eq!(report.verdict_of_seeds(&scenario), BatchVerdict::Ok, "of one shard of many");
+        report.verdict(&scenario)
+    };
+    let never = LineTally { planned: 4, ..LineTally::default() };
+    let reason = |flaw: &str| {
+        let text = format!("line 6 {flaw}, in any of 4 seeds: {fault}");
+        BatchVerdict::Vacuous(vec![text])
+    };
+    assert_eq!(verdict(never), reason("never began"));
+    assert_eq!(verdict(LineTally { due: 3, whole: 3, ..never }), reason("met nothing"));
+    assert_eq!(verdict(LineTally { due: 3, whole: 3, met: 1, ..never }), BatchVerdict::Ok);
+    assert_eq!(verdict(LineTally::default()), reason("is in no plan"));
+}
+
+/// What the testbed cannot run says nothing about the code, and is neither a failure nor vacuous.
+#[test]
+fn a_seed_beyond_the_testbeds_bounds_is_an_error_of_its_own() {
+    let scenario = scenario("");
+    let overrun = || Verdict::Overrun("too many events".to_owned());
+    let verdict = |verdicts| report_of(&scenario, verdicts).verdict(&scenario);
+    let reasons = BatchVerdict::Overrun(vec!["seed 2: too many events".to_owned()]);
+    assert_eq!(verdict(vec![Verdict::Ok, overrun()]), reasons);
+    assert_eq!(verdict(vec![vacuous(), overrun()]), reasons);
+    assert_eq!(verdict(vec![violated(&["D1"]), overrun()]), BatchVerdict::Violated);
+    let outcome = super::fresh::run_caught(1, || {
+        std::panic::panic_any(crate::world::recorder::Overrun("too many events".to_owned()))
+    });
+    assert_eq!(outcome.verdict, overrun());
+}
+
+#[test]
+fn oracles_stop_to_tell_and_their_count_is_a_least_one() {
+    let report = |count| SeedReport::of(&outcome(1, violated(&vec!["D1"; count])));
+    let (few, many) = (report(MAX_VIOLATIONS - 1), report(MAX_VIOLATIONS));
+    assert_eq!((few.violations, few.at_least), (MAX_VIOLATIONS - 1, false));
+    assert_eq!((many.violations, many.at_least), (MAX_VIOLATIONS, true));
+}
+
+/// The time that shrinking takes is part of the batch's.
+#[test]
+fn a_batch_with_a_failure_leaves_time_for_it() {
+    let scenario = scenario("");
+    let limit = Some(Duration::from_secs(3600));
+    let timed = Batch { time_limit: limit, ..batch(&scenario, 1, 9, 1) };
+    let part = Part { spare: Duration::from_secs(3600), ..Part::default() };
+    let run = |seed| outcome(seed, if seed == 3 { violated(&["D1"]) } else { Verdict::Ok });
+    let report = timed.explore_part_with(&part, &run, &mut |_| {});
+    assert!((3..=4).contains(&report.stats.runs), "{} seeds", report.stats.runs);
+    let fine = |seed| outcome(seed, Verdict::Ok);
+    assert_eq!(timed.explore_part_with(&part, &fine, &mut |_| {}).stats.runs, 9);
 }

@@ -3,15 +3,18 @@
 //! A seed **fails** if it panicked, or broke a property that the scenario does not expect to be
 //! broken. The batch is **violated** if any seed failed. Else it is **vacuous** if too many seeds
 //! were, or if the whole batch missed something that makes it worth running: a delivery where there
-//! is a workload, a required reach point, kind of fault or number of leader changes, or every one of
-//! the properties that the scenario says must break. Else it is **ok**.
+//! is a workload, a required reach point, kind of fault or number of leader changes, a line of the
+//! scenario's faults, or every one of the properties that the scenario says must break. Else it is
+//! **ok**. A seed that went beyond what the testbed takes makes a batch without failures **overrun**.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::faults::lines;
+use crate::oracles::MAX_VIOLATIONS;
 use crate::report::stats::Stats;
 use crate::run::{RunOutcome, Verdict};
-use crate::scenario::{Expect, Scenario};
+use crate::scenario::{Expect, Origin, Scenario};
 
 /// How many failing seeds of a batch are kept with all they say.
 pub const FAILURES_KEPT: usize = 10;
@@ -32,6 +35,8 @@ pub struct SeedReport {
     pub verdict: Verdict,
     /// How many violations there were in all.
     pub violations: usize,
+    /// Whether there may be more: an oracle tells [`MAX_VIOLATIONS`] at most.
+    pub at_least: bool,
     /// The counts; among them the length of the history.
     pub stats: Stats,
     /// The hash of the history.
@@ -42,14 +47,20 @@ impl SeedReport {
     /// Keeps what is needed of `outcome`.
     pub fn of(outcome: &RunOutcome) -> Self {
         let mut verdict = outcome.verdict.clone();
-        let mut violations = 0;
+        let (mut violations, mut at_least) = (0, false);
         if let Verdict::Violated(all) = &mut verdict {
             violations = all.len();
-            let mut seen = BTreeSet::new();
-            all.retain(|violation| seen.insert(violation.property));
+            let mut seen = BTreeMap::new();
+            all.retain(|violation| {
+                let count: &mut usize = seen.entry(violation.property).or_default();
+                *count += 1;
+                *count == 1
+            });
+            at_least = seen.values().any(|count| *count >= MAX_VIOLATIONS);
         }
         let hash = outcome.history.hash();
-        Self { seed: outcome.seed, verdict, violations, stats: Stats::of(outcome), hash }
+        let (seed, stats) = (outcome.seed, Stats::of(outcome));
+        Self { seed, verdict, violations, at_least, stats, hash }
     }
 
     /// The properties that were broken.
@@ -64,7 +75,7 @@ impl SeedReport {
     /// Whether this seed makes its batch violated.
     pub fn fails(&self, expect: &Expect) -> bool {
         match &self.verdict {
-            Verdict::Ok | Verdict::Vacuous(_) => false,
+            Verdict::Ok | Verdict::Vacuous(_) | Verdict::Overrun(_) => false,
             Verdict::Violated(_) => {
                 self.broken().any(|property| !expect.violates.contains(&property))
             }
@@ -90,6 +101,10 @@ pub struct BatchReport {
     pub vacuous: u64,
     /// The first [`VACUOUS_KEPT`] of them.
     pub vacuous_seeds: Vec<SeedReport>,
+    /// How many seeds went beyond what the testbed takes.
+    pub overrun: u64,
+    /// The first [`VACUOUS_KEPT`] of them.
+    pub overrun_seeds: Vec<SeedReport>,
     /// Time that the processors spent on it.
     pub cpu: Duration,
     /// Time that passed.
@@ -99,19 +114,22 @@ pub struct BatchReport {
 }
 
 /// What a batch is measured against.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Terms<'a> {
     /// The scenario's `[expect]`.
     pub expect: &'a Expect,
     /// Whether there are messages to deliver.
     pub delivers: bool,
+    /// The lines of its faults.
+    pub lines: Vec<&'a Origin>,
 }
 
 impl<'a> Terms<'a> {
     /// What the scenario asks for.
     pub fn of(scenario: &'a Scenario) -> Self {
         let delivers = scenario.workload.as_ref().is_some_and(|work| work.messages.high > 0);
-        Self { expect: &scenario.expect, delivers }
+        let lines = scenario.faults.iter().map(|line| &line.origin).collect();
+        Self { expect: &scenario.expect, delivers, lines }
     }
 }
 
@@ -124,6 +142,8 @@ pub enum BatchVerdict {
     Violated,
     /// Nothing failed, but the batch proves nothing: the reasons.
     Vacuous(Vec<String>),
+    /// Nothing failed, but seeds could not be run to their end: the reasons.
+    Overrun(Vec<String>),
 }
 
 impl BatchVerdict {
@@ -133,6 +153,7 @@ impl BatchVerdict {
             Self::Ok => "ok",
             Self::Violated => "violated",
             Self::Vacuous(_) => "vacuous",
+            Self::Overrun(_) => "overrun",
         }
     }
 }
@@ -151,6 +172,9 @@ impl BatchReport {
         } else if matches!(seed.verdict, Verdict::Vacuous(_)) {
             self.vacuous += 1;
             keep(&mut self.vacuous_seeds, seed, VACUOUS_KEPT);
+        } else if matches!(seed.verdict, Verdict::Overrun(_)) {
+            self.overrun += 1;
+            keep(&mut self.overrun_seeds, seed, VACUOUS_KEPT);
         }
     }
 
@@ -160,6 +184,7 @@ impl BatchReport {
         self.failed += other.failed;
         self.panicked += other.panicked;
         self.vacuous += other.vacuous;
+        self.overrun += other.overrun;
         for (property, seeds) in &other.broken {
             *self.broken.entry(property).or_default() += seeds;
         }
@@ -183,6 +208,9 @@ impl BatchReport {
         if self.failed > 0 {
             return BatchVerdict::Violated;
         }
+        if self.overrun > 0 {
+            return BatchVerdict::Overrun(told(&self.overrun_seeds, self.overrun, "such"));
+        }
         let mut reasons = Vec::new();
         if self.vacuous > self.stats.runs / SEEDS_PER_VACUOUS {
             reasons = self.vacuity();
@@ -201,17 +229,7 @@ impl BatchReport {
 
     /// Which seeds were vacuous, and why.
     pub fn vacuity(&self) -> Vec<String> {
-        let mut said = Vec::new();
-        for seed in &self.vacuous_seeds {
-            if let Verdict::Vacuous(why) = &seed.verdict {
-                said.push(format!("seed {}: {}", seed.seed, why.join("; ")));
-            }
-        }
-        let more = self.vacuous.saturating_sub(self.vacuous_seeds.len() as u64);
-        if more > 0 {
-            said.push(format!("and {more} more vacuous seeds"));
-        }
-        said
+        told(&self.vacuous_seeds, self.vacuous, "vacuous")
     }
 
     /// What the batch as a whole should have seen and has not.
@@ -233,7 +251,27 @@ impl BatchReport {
         if changes < u64::from(*leader_changes) {
             reasons.push(format!("leadership changed {changes} times, expected {leader_changes}"));
         }
+        if self.stats.runs > 0 {
+            reasons.extend(lines::in_vain(&terms.lines, &self.stats.lines, self.stats.runs));
+        }
     }
+}
+
+/// What the `kept` of so many seeds say, each with its number.
+fn told(kept: &[SeedReport], all: u64, which: &str) -> Vec<String> {
+    let mut said = Vec::new();
+    for seed in kept {
+        match &seed.verdict {
+            Verdict::Vacuous(why) => said.push(format!("seed {}: {}", seed.seed, why.join("; "))),
+            Verdict::Overrun(why) => said.push(format!("seed {}: {why}", seed.seed)),
+            Verdict::Ok | Verdict::Violated(_) | Verdict::Panicked(_) => {}
+        }
+    }
+    let more = all.saturating_sub(kept.len() as u64);
+    if more > 0 {
+        said.push(format!("and {more} more {which} seeds"));
+    }
+    said
 }
 
 /// Keeps the `most` seeds that come first, by their number.

@@ -141,6 +141,7 @@ fn dispatcher(handling: Option<Handling>) -> DispatcherConfig {
         batch: handling.batch as usize,
         backoff: Backoff { first: Duration::from_millis(100), max: Duration::from_secs(2) },
         attempts_max: handling.attempts.into(),
+        pause_max: Duration::from_secs(2),
         ..DispatcherConfig::default()
     }
 }

@@ -16,9 +16,21 @@ use crate::faults::Trigger;
 use crate::faults::plan::PlannedJob;
 use crate::history::{Arrivals, History, Kind, MessageKind, OpenRuns, SimTime, WorkEvent};
 use crate::report::event::text;
+use crate::report::text::{grouped, span};
 
-/// The most events of one run. A run that goes beyond is stuck in a loop that produces them.
+/// The most events of one run that are kept: what fits into the memory of a small machine.
 const EVENTS_MAX: usize = 2_000_000;
+
+/// The most events of one run, kept or not: some minutes' worth.
+const TOTAL_MAX: u64 = 300_000_000;
+
+/// A run that produces so many events in each second of its time is stuck in a loop.
+const LOOP: u64 = 50_000;
+
+/// What a run ends with, as the payload of a panic, that goes beyond what the testbed takes: which bound,
+/// and what to do. It becomes [`Verdict::Overrun`](crate::run::Verdict::Overrun).
+#[derive(Debug)]
+pub struct Overrun(pub String);
 
 /// Writes one run's history.
 pub struct Recorder {
@@ -107,7 +119,11 @@ impl Recorder {
         }
         state.anchors.notice(&kind, at);
         state.history.push(at, kind);
-        assert!(state.history.len() < EVENTS_MAX, "more than {EVENTS_MAX} events: a loop");
+        let (kept, total) = (state.history.len(), state.history.total());
+        drop(state);
+        if kept >= EVENTS_MAX || total >= TOTAL_MAX {
+            give_up(kept, total, at);
+        }
     }
 
     /// A packet left its sender. Of letters nothing is kept: what matters is what comes of them.
@@ -293,6 +309,22 @@ impl NodeRecorder {
             Event::Ignored(_) => return None,
         })
     }
+}
+
+/// Ends the run: it goes beyond what the testbed takes, or never ends.
+fn give_up(kept: usize, total: u64, at: SimTime) {
+    let seconds = at.as_secs_f64();
+    assert!(total as f64 / seconds < LOOP as f64, "{total} events in {seconds:.0} s: a loop");
+    let (most, what) = match kept >= EVENTS_MAX {
+        true => (EVENTS_MAX as u64, "that are not routine "),
+        false => (TOTAL_MAX, ""),
+    };
+    std::panic::panic_any(Overrun(format!(
+        "more than {} events {what}in one run, after {}: the most that the testbed takes; shorten the \
+         horizon, write fewer messages, or split the scenario",
+        grouped(most),
+        span(seconds)
+    )));
 }
 
 /// An empty certificate is what E3 is there to report; it must not stop the recorder.

@@ -100,6 +100,11 @@ impl Service {
         self.met(|trouble| matches!(trouble, ServiceTrouble::Fails).then_some(0)).is_some()
     }
 
+    /// Whether it refuses what it is sent now, whatever it is.
+    pub fn refuses(&self) -> bool {
+        self.met(|trouble| matches!(trouble, ServiceTrouble::Refuses).then_some(0)).is_some()
+    }
+
     /// How much later than usual the answer about something done leaves, in nanoseconds; `None`: it
     /// is lost.
     pub fn acknowledges(&self) -> Option<u64> {

@@ -107,6 +107,14 @@ impl SinkServer {
                 self.server.answer(asked, Answer::NotNow, 0);
                 continue;
             }
+            if let Question::Send { message, stamp: Stamp { token, .. }, .. } = asked.question
+                && service.refuses()
+            {
+                let why = NoEffect::Rejected;
+                self.recorder.record(Kind::NoEffect { message, token, why });
+                self.server.answer(asked, Answer::Rejected, 0);
+                continue;
+            }
             let sends = matches!(asked.question, Question::Send { .. });
             let outcome = self.execute(&asked.question);
             let late = if sends { self.server.service.acknowledges() } else { Some(0) };
@@ -273,7 +281,7 @@ impl Sink for RemoteSink {
             }
             Some(Answer::Rejected) => {
                 self.ended(token, number, SendOutcome::Rejected);
-                Err(SendError::Rejected("the recipient refuses poison".into()))
+                Err(SendError::Rejected("the recipient refuses it".into()))
             }
             Some(Answer::Fenced { highest }) => {
                 self.ended(token, number, SendOutcome::Fenced);

@@ -217,15 +217,63 @@ async fn a_doubt_is_settled_by_what_the_sink_can_do() {
     assert_eq!(entry.reason.as_deref(), Some("timeout; the sink cannot tell"));
 }
 
+fn rejected() -> SendError {
+    SendError::Rejected("no such recipient".into())
+}
+
+/// Alone, nobody can tell whose fault it is: then it is tried like one that was refused for now.
 #[tokio::test]
-async fn a_message_that_is_rejected_is_not_sent_again() {
-    let rejected = [SendError::Rejected("no such recipient".into())];
-    let (said, entry) = delivers(Promise::Fenced, false, 0, rejected).await;
-    assert_eq!(said, ["send m 5.0"]);
+async fn a_message_that_is_rejected_ends_once_the_sink_has_taken_another() {
+    let (said, entry) = delivers(Promise::Fenced, false, 0, [(); 9].map(|()| rejected())).await;
+    assert_eq!((sends_of("m", &said), entry.state), (3, MessageState::Failed), "{said:?}");
+    assert_eq!(entry.reason.as_deref(), Some("gave up after 3 attempts: no such recipient"));
+    let words = [rejected().into(), taken(Duration::ZERO), rejected().into()];
+    let trial = Trial::of(Promise::Fenced, &["m", "n"]).await.words(words);
+    let world = trial.leads(HALF_A_MINUTE).await;
+    assert_eq!(world.said(), ["send m 5.0", "send n 5.0", "send m 5.0"]);
+    let entry = entry_of(&world, "m").await;
     assert_eq!(
         (entry.state, entry.reason.as_deref()),
         (MessageState::Failed, Some("no such recipient"))
     );
+}
+
+/// Whatever it says: nothing ends, nothing but the first few counts a failure, and it is not asked at
+/// the speed of the network; once it is well, all is delivered at once.
+#[tokio::test]
+async fn a_sink_that_refuses_everything_kills_nothing_and_gets_its_rest() {
+    let names: Vec<String> = (0..40).map(|n| format!("m{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (promise, refusal) in [
+        (Promise::Plain, not_now()),
+        (Promise::Fenced, rejected()),
+        (Promise::Plain, SendError::Denied("401".into())),
+        (Promise::Fenced, unknown()),
+    ] {
+        let denied = matches!(refusal, SendError::Denied(_));
+        let words = (0..if denied { 3 } else { 8 }).map(|_| refusal.clone());
+        let world = Trial::of(promise, &names).await.words(words).leads(MINUTE / 4).await;
+        let sends = world.said().iter().filter(|word| word.starts_with("send")).count();
+        assert!(sends <= 8, "{refusal:?}: {sends}");
+        tokio::time::sleep(HALF_A_SECOND * 80).await;
+        let mut failures = 0;
+        for name in &names {
+            let entry = entry_of(&world, name).await;
+            assert_eq!(entry.state, MessageState::Delivered, "{refusal:?}: {entry:?}");
+            failures += entry.failures;
+        }
+        if refusal != unknown() {
+            assert!(failures <= 2, "{refusal:?}: {failures}");
+        }
+    }
+}
+
+/// No sink has to be asked.
+#[tokio::test]
+async fn what_cannot_be_sent_at_all_ends_at_once() {
+    let words = [SendError::Unsendable("no header".into())];
+    let (said, entry) = delivers(Promise::Plain, false, 0, words).await;
+    assert_eq!((said.len(), entry.state), (1, MessageState::Failed));
 }
 
 /// An overloaded sink that answers nothing of use is not asked as fast as it fails.
@@ -287,7 +335,7 @@ async fn a_rejection_after_an_unknown_outcome_proves_nothing() {
     assert_eq!(entry.reason.as_deref(), Some(reason));
     // A fenced sink has proved by then that it has nothing.
     let (said, entry) = delivers(Promise::Fenced, false, 0, words()).await;
-    assert_eq!((sends_of("m", &said), entry.state), (2, MessageState::Failed));
+    assert_eq!((sends_of("m", &said), entry.state), (3, MessageState::Failed));
 }
 
 /// Nothing left the node: that is no failure of the message's, however often.
@@ -464,11 +512,10 @@ async fn the_rest_of_a_batch_is_given_back_when_the_sink_goes_away() {
 /// A crash in the middle of a batch leaves in doubt what was not settled.
 #[tokio::test]
 async fn an_outcome_waits_for_the_rest_of_its_batch_but_not_for_long() {
-    let rejected = || SendError::Rejected("no such recipient".into());
     let ways = [
         (taken(Duration::from_millis(10)), MessageState::Claimed),
         (taken(Duration::from_millis(100)), MessageState::Delivered),
-        (rejected().into(), MessageState::Failed),
+        (rejected().into(), MessageState::Pending),
     ];
     for (word, state) in ways {
         let words = [word, taken(MINUTE)];

@@ -1,5 +1,7 @@
 //! One sink out of those that exist, as a configuration names it.
 
+use std::time::Duration;
+
 use super::{FileSink, SinkConfig, SinkOpenError, SmtpSink, WebhookSink};
 use crate::delivery::{Promise, SendError, Sink, SinkError, Stamp};
 use crate::store::{MessageId, Outgoing};
@@ -34,6 +36,24 @@ impl AnySink {
     }
 }
 
+impl AnySink {
+    /// Whether it could be opened here and now, as far as that can be told without touching a file that
+    /// messages go to: the addresses, the secrets and the certificates.
+    ///
+    /// # Errors
+    /// As those of [`open`](Self::open).
+    pub fn check(config: &SinkConfig) -> Result<(), SinkOpenError> {
+        match config {
+            SinkConfig::File(path) if path.is_dir() => {
+                let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+                Err(SinkOpenError::File { path: path.clone(), source })
+            }
+            SinkConfig::File(_) => Ok(()),
+            SinkConfig::Webhook(_) | SinkConfig::Smtp(_) => Self::open(config).map(drop),
+        }
+    }
+}
+
 impl Sink for AnySink {
     fn promise(&self) -> Promise {
         match self {
@@ -56,6 +76,14 @@ impl Sink for AnySink {
             Self::File(sink) => sink.send(message, stamp).await,
             Self::Webhook(sink) => sink.send(message, stamp).await,
             Self::Smtp(sink) => sink.send(message, stamp).await,
+        }
+    }
+
+    fn asks_for(&self) -> Option<Duration> {
+        match self {
+            Self::File(sink) => sink.asks_for(),
+            Self::Webhook(sink) => sink.asks_for(),
+            Self::Smtp(sink) => sink.asks_for(),
         }
     }
 

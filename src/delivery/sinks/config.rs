@@ -2,6 +2,8 @@
 //! [`NodeConfig`](crate::node::config::NodeConfig)), opened in real builds.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ pub enum SinkConfig {
 }
 
 /// A webhook: messages are posted to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WebhookConfig {
     /// Where to: `http` or `https`, with a host, without user and fragment.
     pub url: Uri,
@@ -41,6 +43,9 @@ pub struct WebhookConfig {
     /// The status codes by which this receiver, and everything that stands before it, says that it
     /// did nothing and may be asked again.
     pub refused_for_now: BTreeSet<u16>,
+    /// Whether a connection may be used for the next request. A receiver that closes it in that moment
+    /// leaves a doubt; after the first one each request gets a connection of its own in any case.
+    pub keep_alive: bool,
     /// PEM file with the certificates to trust in the place of the well-known ones.
     pub ca: Option<PathBuf>,
 }
@@ -70,8 +75,14 @@ impl WebhookConfig {
             connect_timeout: Self::CONNECT_TIMEOUT,
             timeout: Self::TIMEOUT,
             refused_for_now: Self::REFUSED_FOR_NOW.into(),
+            keep_alive: true,
             ca: None,
         }
+    }
+
+    /// Whether everything that is sent can be read on the way: `http` to another machine.
+    pub fn is_in_the_clear(&self) -> bool {
+        self.url.scheme_str() == Some("http") && !is_loopback(self.url.host().unwrap_or_default())
     }
 
     /// Whether a request sets this header by itself, so that no configuration may.
@@ -89,6 +100,36 @@ impl WebhookConfig {
         ];
         RESERVED.contains(&header.as_str())
     }
+}
+
+/// Of the URL only where it leads: path and query are what some receivers know their senders by.
+impl fmt::Debug for WebhookConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.url.host().unwrap_or_default();
+        let names: Vec<&HeaderName> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("WebhookConfig")
+            .field("scheme", &self.url.scheme_str())
+            .field("host", &host)
+            .field("port", &self.url.port_u16())
+            .field("promise", &self.promise)
+            .field("content_type", &self.content_type)
+            .field("headers", &names)
+            .field("secret_headers", &self.secret_headers)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("timeout", &self.timeout)
+            .field("refused_for_now", &self.refused_for_now)
+            .field("keep_alive", &self.keep_alive)
+            .field("ca", &self.ca)
+            .finish()
+    }
+}
+
+/// Whether what is sent to this host, a name or an address, stays on this machine.
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = host.parse().ok();
+    host.eq_ignore_ascii_case("localhost")
+        || address.is_some_and(|it| it.to_canonical().is_loopback())
 }
 
 /// A mail server that takes messages.
@@ -111,15 +152,19 @@ pub struct SmtpConfig {
     pub to: Vec<String>,
     /// What a payload is.
     pub format: MailFormat,
-    /// How long to wait for a connection, TLS and login included.
+    /// How long to wait for a connection, and for TLS in it.
     pub connect_timeout: Duration,
-    /// How long to wait for one message to be taken.
+    /// How long to wait for the server's greeting: a busy one lets its clients wait.
+    pub greeting_timeout: Duration,
+    /// How long to wait for an answer before and during a login, and for one message to be taken.
     pub timeout: Duration,
 }
 
 impl SmtpConfig {
     /// See [`SmtpConfig::connect_timeout`].
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    /// See [`SmtpConfig::greeting_timeout`], and RFC 5321, section 4.5.3.2.1.
+    pub const GREETING_TIMEOUT: Duration = Duration::from_secs(300);
     /// See [`SmtpConfig::timeout`]. Servers may scan a message before they take it, and what is
     /// given up too early is in doubt.
     pub const TIMEOUT: Duration = Duration::from_secs(120);

@@ -7,6 +7,8 @@
 mod any;
 mod config;
 #[cfg(not(madsim))]
+mod dial;
+#[cfg(not(madsim))]
 mod error;
 mod file;
 #[cfg(not(madsim))]

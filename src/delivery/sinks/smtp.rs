@@ -2,29 +2,31 @@
 //!
 //! Mail knows no keys and no tokens, so it can promise at most one effect, and what is in doubt is
 //! parked. But SMTP says exactly when a doubt begins: a server has taken nothing before it has seen
-//! the dot that ends a message. Until `DATA` is accepted every failure is known; from the first
-//! byte of the message to the answer to the dot, a lost connection or a late answer is unknown.
+//! the dot that ends a message. Until the last piece of a message leaves, with that dot, every failure is
+//! known; from then on to the answer a lost connection or a late answer is unknown. `connection` sees to it
+//! that no answer counts that was there before its question.
+//!
+//! An answer of 421 before that is the server's end of the connection, and no failure of the message's.
 
+mod connection;
 mod letter;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lettre::transport::smtp::Error;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
-};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
-use lettre::transport::smtp::response::{Response, Severity};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout};
 
+use self::connection::{Broken, Connection, Reply};
 use self::letter::Letters;
+use super::dial::Dialer;
 use super::{Encryption, SinkOpenError, SmtpConfig};
 use crate::delivery::{Promise, SendError, Sink, SinkError, Stamp};
 use crate::store::Outgoing;
-use crate::tls::TlsError;
+use crate::tls;
 
 /// How long a connection may rest before it is replaced. What meets the server's end of one is not
 /// in doubt, only late.
@@ -33,22 +35,39 @@ const REUSE_WITHIN: Duration = Duration::from_secs(2);
 /// How many connections may rest: units that one node delivers side by side have one each.
 const MAX_RESTING: usize = 8;
 
-/// The answer of a server that wants a login first: not the message's fault.
-const LOGIN_REQUIRED: &str = "530";
+/// The end of a connection, as a server announces it: not the message's fault.
+const CLOSING: u16 = 421;
+
+/// The answers of a server that wants another login first, or none of ours: not the message's fault.
+const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
 
 /// Delivers by mail.
 pub struct SmtpSink {
     config: SmtpConfig,
-    hello: ClientId,
-    tls: Option<TlsParameters>,
+    dialer: Dialer,
+    /// The name in our greeting.
+    hello: String,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     login: Option<Credentials>,
     letters: Letters,
     resting: Mutex<Vec<Resting>>,
 }
 
+struct Credentials {
+    user: String,
+    password: String,
+}
+
 struct Resting {
-    connection: AsyncSmtpConnection,
+    session: Session,
     since: Instant,
+}
+
+/// A connection whose server has introduced itself.
+struct Session {
+    connection: Connection,
+    takes_utf8_addresses: bool,
+    takes_eight_bits: bool,
 }
 
 impl SmtpSink {
@@ -63,16 +82,24 @@ impl SmtpSink {
             Some(_) if config.encryption == Encryption::None => {
                 return Err(SinkOpenError::invalid("login", "it would be sent in the clear"));
             }
-            Some(login) => Some(Credentials::new(login.user.clone(), login.password.read()?)),
+            Some(login) => {
+                let password = login.password.read()?;
+                Some(Credentials { user: login.user.clone(), password })
+            }
         };
         let tls = match config.encryption {
             Encryption::None => None,
-            Encryption::Tls | Encryption::StartTls => Some(trust(config)?),
+            Encryption::Tls | Encryption::StartTls => {
+                let name = ServerName::try_from(config.host.clone())
+                    .map_err(|error| SinkOpenError::invalid("host", error))?;
+                Some((Arc::new(tls::client(config.ca.as_deref())?), name))
+            }
         };
         Ok(Self {
+            dialer: Dialer::new(config.host.clone(), config.port),
             hello: match letters.domain() {
-                domain if domain.is_ascii() => ClientId::Domain(domain.to_owned()),
-                _ => ClientId::default(),
+                domain if domain.is_ascii() => domain.to_owned(),
+                _ => "localhost".to_owned(),
             },
             config: config.clone(),
             tls,
@@ -82,35 +109,119 @@ impl SmtpSink {
         })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
-        let server = (self.config.host.as_str(), self.config.port);
-        let tls = self.tls.clone();
-        let (at_once, later) = match self.config.encryption {
-            Encryption::StartTls => (None, tls),
-            Encryption::Tls | Encryption::None => (tls, None),
+    /// A connection on which a message can be announced.
+    async fn connect(&self) -> Result<Session, SinkError> {
+        let SmtpConfig { host, port, encryption, connect_timeout, greeting_timeout, .. } =
+            &self.config;
+        let away = |why: String| {
+            self.dialer.was_useless();
+            SinkError::Unavailable(format!("cannot connect to {host}:{port}: {why}"))
         };
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, at_once, None).await?;
-        if let Some(tls) = later {
-            connection.starttls(tls, &self.hello).await?;
+        let dialed = timeout(*connect_timeout, self.dialer.dial()).await;
+        let dialed = dialed.map_err(|_| away(format!("not within {connect_timeout:?}")))?;
+        let mut connection = Connection::new(dialed.map_err(away)?);
+        if *encryption == Encryption::Tls {
+            connection = self.encrypt(connection).await.map_err(away)?;
+        }
+        let greeting = timeout(*greeting_timeout, connection.reply()).await;
+        let greeting =
+            greeting.map_err(|_| away(format!("no greeting in {greeting_timeout:?}")))?;
+        let greeting = greeting.map_err(|Broken(why)| away(why))?;
+        if greeting.code != 220 {
+            return Err(away(format!("it greets with {}: {}", greeting.code, greeting.text())));
+        }
+        let mut introduction = self.hello(&mut connection).await.map_err(away)?;
+        if *encryption == Encryption::StartTls {
+            if introduction.extension("STARTTLS").is_none() {
+                return Err(away(
+                    "it has no STARTTLS; use encryption = \"tls\" if it has that".into(),
+                ));
+            }
+            let reply = self.ask(&mut connection, "STARTTLS").await.map_err(away)?;
+            if reply.code != 220 {
+                return Err(away(format!("it answered {} to STARTTLS", reply.code)));
+            }
+            connection = self.encrypt(connection).await.map_err(away)?;
+            introduction = self.hello(&mut connection).await.map_err(away)?;
         }
         if let Some(login) = &self.login {
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], login).await?;
+            self.log_in(&mut connection, &introduction, login).await?;
         }
-        Ok(connection)
+        Ok(Session {
+            connection,
+            takes_utf8_addresses: introduction.extension("SMTPUTF8").is_some(),
+            takes_eight_bits: introduction.extension("8BITMIME").is_some(),
+        })
     }
 
-    /// Whether a connection rests that can be used. Those that have rested for too long are closed.
+    async fn encrypt(&self, connection: Connection) -> Result<Connection, String> {
+        let Some((config, name)) = &self.tls else { return Ok(connection) };
+        match timeout(self.config.connect_timeout, connection.encrypt(config, name)).await {
+            Ok(encrypted) => encrypted.map_err(|Broken(why)| why),
+            Err(_) => Err(format!("no TLS within {:?}", self.config.connect_timeout)),
+        }
+    }
+
+    async fn hello(&self, connection: &mut Connection) -> Result<Reply, String> {
+        let reply = self.ask(connection, &format!("EHLO {}", self.hello)).await?;
+        match reply.is_positive() {
+            true => Ok(reply),
+            false => Err(format!("it answered {} to EHLO: {}", reply.code, reply.text())),
+        }
+    }
+
+    /// The answers to a login are told by their codes only: a text could repeat what was said.
+    async fn log_in(
+        &self,
+        connection: &mut Connection,
+        introduction: &Reply,
+        Credentials { user, password }: &Credentials,
+    ) -> Result<(), SinkError> {
+        let offered = introduction.extension("AUTH").unwrap_or_default();
+        let offers = |name| offered.split(' ').any(|it: &str| it.eq_ignore_ascii_case(name));
+        let lines = if offers("PLAIN") {
+            vec![format!("AUTH PLAIN {}", BASE64.encode(format!("\0{user}\0{password}")))]
+        } else if offers("LOGIN") {
+            vec!["AUTH LOGIN".to_owned(), BASE64.encode(user), BASE64.encode(password)]
+        } else {
+            let why = "the server offers none of the logins PLAIN and LOGIN";
+            return Err(SinkError::Denied(why.into()));
+        };
+        let count = lines.len();
+        for (number, line) in lines.iter().enumerate() {
+            let reply = self.ask(connection, line).await.map_err(SinkError::Unavailable)?;
+            let expected = if number + 1 == count { 235 } else { 334 };
+            let why = format!("the server answered {} to the login", reply.code);
+            match reply.code {
+                code if code == expected => {}
+                500..600 => return Err(SinkError::Denied(why)),
+                _ => return Err(SinkError::Unavailable(why)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, connection: &mut Connection, line: &str) -> Result<Reply, String> {
+        match timeout(self.config.timeout, connection.command(line)).await {
+            Ok(reply) => reply.map_err(|Broken(why)| why),
+            Err(_) => Err(format!("no answer within {:?}", self.config.timeout)),
+        }
+    }
+
+    /// Whether a connection rests that can be used. Those that have rested for too long are closed, and
+    /// those on which the server has said something since.
     fn one_rests(&self) -> bool {
         let mut resting = self.resting();
-        resting.retain(|it| it.since.elapsed() < REUSE_WITHIN);
+        resting.retain_mut(|it| {
+            it.since.elapsed() < REUSE_WITHIN && it.session.connection.expect_silence().is_ok()
+        });
         !resting.is_empty()
     }
 
-    fn put(&self, connection: AsyncSmtpConnection) {
+    fn put(&self, session: Session) {
         let mut resting = self.resting();
         if resting.len() < MAX_RESTING {
-            resting.push(Resting { connection, since: Instant::now() });
+            resting.push(Resting { session, since: Instant::now() });
         }
     }
 
@@ -118,34 +229,36 @@ impl SmtpSink {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything up to the server's word that it waits for the message.
-    async fn announce(
-        &self,
-        connection: &mut AsyncSmtpConnection,
-        letter: &[u8],
-    ) -> Result<(), SendError> {
-        let mut parameters = Vec::new();
+    /// Everything up to the end of the message: what is left of it to be sent. Nothing was taken yet,
+    /// so every failure is known.
+    async fn announce(&self, session: &mut Session, letter: &[u8]) -> Result<Vec<u8>, SendError> {
+        let mut parameters = String::new();
         if self.letters.needs_utf8() {
-            if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+            if !session.takes_utf8_addresses {
                 let why = "the server takes no addresses beyond ASCII (SMTPUTF8)";
                 return Err(SendError::Rejected(why.into()));
             }
-            parameters.push(MailParameter::SmtpUtfEight);
+            parameters += " SMTPUTF8";
         }
         if !letter.is_ascii() {
-            if !connection.server_info().supports_feature(Extension::EightBitMime) {
+            if !session.takes_eight_bits {
                 let why = "the server takes no bytes beyond ASCII (8BITMIME)";
                 return Err(SendError::Rejected(why.into()));
             }
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+            parameters += " BODY=8BITMIME";
         }
-        let from = Some(self.letters.sender().clone());
-        said(connection.command(Mail::new(from, parameters)).await, Severity::PositiveCompletion)?;
+        let connection = &mut session.connection;
+        let not_sent = |Broken(why)| SendError::NotSent(why);
+        let from = format!("MAIL FROM:<{}>{parameters}", self.letters.sender());
+        said("MAIL", &connection.command(&from).await.map_err(not_sent)?, 250)?;
         for to in self.letters.recipients() {
-            let rcpt = Rcpt::new(to.clone(), Vec::new());
-            said(connection.command(rcpt).await, Severity::PositiveCompletion)?;
+            let reply = connection.command(&format!("RCPT TO:<{to}>")).await.map_err(not_sent)?;
+            // 251: the server passes it on.
+            let expected = if reply.code == 251 { 251 } else { 250 };
+            said("RCPT", &reply, expected)?;
         }
-        said(connection.command(Data).await, Severity::PositiveIntermediate)
+        said("DATA", &connection.command("DATA").await.map_err(not_sent)?, 354)?;
+        connection.begin_message(letter).await.map_err(not_sent)
     }
 }
 
@@ -155,84 +268,59 @@ impl Sink for SmtpSink {
     }
 
     async fn ready(&self) -> Result<(), SinkError> {
-        if self.one_rests() {
-            return Ok(());
+        if !self.one_rests() {
+            let session = self.connect().await?;
+            self.put(session);
         }
-        let SmtpConfig { host, port, connect_timeout, .. } = &self.config;
-        let connection = match timeout(*connect_timeout, self.connect()).await {
-            Ok(connected) => connected.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("not within {connect_timeout:?}")),
-        };
-        let connection = connection.map_err(|why| {
-            SinkError::Unavailable(format!("cannot connect to {host}:{port}: {why}"))
-        })?;
-        self.put(connection);
         Ok(())
     }
 
     async fn send(&self, message: &Outgoing, _: Stamp) -> Result<(), SendError> {
-        let letter = self.letters.letter(message).map_err(SendError::Rejected)?;
+        let letter = self.letters.letter(message).map_err(SendError::Unsendable)?;
         let rested = self.resting().pop();
-        let Some(Resting { mut connection, .. }) = rested else {
+        let Some(Resting { mut session, .. }) = rested else {
             return Err(SendError::NotSent("the connection was lost before the message".into()));
         };
         let limit = self.config.timeout;
-        match timeout(limit, self.announce(&mut connection, &letter)).await {
+        let rest = match timeout(limit, self.announce(&mut session, &letter)).await {
             Ok(announced) => announced?,
             // A server that is there: perhaps it is this letter that it does not get over, so it counts.
             Err(_) => {
                 return Err(SendError::NotNow(format!("the server was silent for {limit:?}")));
             }
-        }
-        match timeout(limit, connection.message(&letter)).await {
+        };
+        let reply = match timeout(limit, session.connection.end_message(&rest)).await {
+            Ok(reply) => reply.map_err(|Broken(why)| SendError::Unknown(why))?,
+            Err(_) => {
+                let why = format!("no answer to the message within {limit:?}");
+                return Err(SendError::Unknown(why));
+            }
+        };
+        let why = format!("the server answered {} to the message: {}", reply.code, reply.text());
+        match reply.code {
             // 250 and nothing else: an answer that comes out of turn proves nothing.
-            Ok(Ok(response)) if response.has_code(250) => {
-                self.put(connection);
+            250 => {
+                self.put(session);
                 Ok(())
             }
-            Ok(Ok(response)) => {
-                let code = response.code();
-                Err(SendError::Unknown(format!("the server answered {code} to the message")))
-            }
-            Ok(Err(error)) if error.is_transient() => Err(SendError::NotNow(error.to_string())),
-            Ok(Err(error)) if error.is_permanent() => Err(SendError::Rejected(error.to_string())),
-            Ok(Err(error)) => Err(SendError::Unknown(error.to_string())),
-            Err(_) => Err(SendError::Unknown(format!("no answer to the message within {limit:?}"))),
+            400..500 => Err(SendError::NotNow(why)),
+            500..600 => Err(SendError::Rejected(why)),
+            _ => Err(SendError::Unknown(why)),
         }
     }
 }
 
-/// What an answer before the message means. Nothing was taken yet, so every outcome is known.
-fn said(answer: Result<Response, Error>, expected: Severity) -> Result<(), SendError> {
-    match answer {
-        Ok(response) if response.code().severity == expected => Ok(()),
-        Ok(response) => {
-            let why = format!("the server answered {} out of turn", response.code());
-            Err(SendError::NotNow(why))
-        }
-        Err(error) => {
-            let why = error.to_string();
-            let code = error.status().map(|code| code.to_string());
-            Err(match code {
-                Some(code) if error.is_transient() || code == LOGIN_REQUIRED => {
-                    SendError::NotNow(why)
-                }
-                Some(_) => SendError::Rejected(why),
-                None => SendError::NotSent(why),
-            })
-        }
+/// What an answer before the end of a message means.
+fn said(what: &str, reply: &Reply, expected: u16) -> Result<(), SendError> {
+    let code = reply.code;
+    if code == expected {
+        return Ok(());
     }
-}
-
-fn trust(config: &SmtpConfig) -> Result<TlsParameters, SinkOpenError> {
-    let mut builder = TlsParameters::builder(config.host.clone());
-    if let Some(path) = &config.ca {
-        let unusable = |why: String| TlsError::Certificates { path: path.clone(), why };
-        let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-        let certificate =
-            Certificate::from_pem(&pem).map_err(|error| unusable(error.to_string()))?;
-        builder =
-            builder.certificate_store(CertificateStore::None).add_root_certificate(certificate);
-    }
-    builder.build_rustls().map_err(|error| SinkOpenError::invalid("TLS", error))
+    let why = format!("the server answered {code} to {what}: {}", reply.text());
+    Err(match code {
+        CLOSING => SendError::NotSent(why),
+        _ if LOGIN_REFUSED.contains(&code) => SendError::Denied(why),
+        500..600 => SendError::Rejected(why),
+        _ => SendError::NotNow(why),
+    })
 }

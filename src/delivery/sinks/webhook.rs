@@ -26,6 +26,9 @@ mod answer;
 mod client;
 mod escape;
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use http::header::{CONTENT_TYPE, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
@@ -36,6 +39,7 @@ use self::client::{Answer, Client, Failure};
 use super::{SinkOpenError, WebhookConfig};
 use crate::delivery::{Promise, SendError, Sink, SinkError, Stamp};
 use crate::store::{MessageId, Outgoing};
+use crate::time::{Clock, SystemClock};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const FENCING_TOKEN: HeaderName = HeaderName::from_static("fencing-token");
@@ -46,18 +50,28 @@ pub struct WebhookSink {
     config: WebhookConfig,
     /// What all requests carry.
     headers: HeaderMap,
+    /// For how long the receiver asked to be left alone.
+    asked: Mutex<Option<Duration>>,
 }
 
 impl WebhookSink {
     /// The sink that `config` describes. No connection is made yet.
     ///
     /// # Errors
-    /// The URL is none that messages can be posted to, or a secret or certificate cannot be read.
+    /// The URL is none that messages can be posted to, a secret would be sent in the clear, or a secret or
+    /// certificate cannot be read.
     pub fn open(config: &WebhookConfig) -> Result<Self, SinkOpenError> {
+        if config.is_in_the_clear() && !config.secret_headers.is_empty() {
+            let why = "secret headers would be sent in the clear to another machine: use https";
+            return Err(SinkOpenError::invalid("url", why));
+        }
         let mut headers = HeaderMap::new();
         let authority = config.url.authority().map_or("", |authority| authority.as_str());
+        if authority.contains('@') {
+            return Err(SinkOpenError::invalid("url", "it names a user: use a secret header"));
+        }
         let host = HeaderValue::from_str(authority)
-            .map_err(|error| SinkOpenError::invalid(format!("url {}", config.url), error))?;
+            .map_err(|error| SinkOpenError::invalid("url", error))?;
         headers.insert(HOST, host);
         for (name, value) in &config.headers {
             headers.append(name, value.clone());
@@ -68,7 +82,8 @@ impl WebhookSink {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        Ok(Self { client: Client::new(config)?, config: config.clone(), headers })
+        let asked = Mutex::default();
+        Ok(Self { client: Client::new(config)?, config: config.clone(), headers, asked })
     }
 
     /// A request for what lies at `below` the URL, with everything that all requests carry.
@@ -121,17 +136,25 @@ impl Sink for WebhookSink {
     async fn send(&self, message: &Outgoing, stamp: Stamp) -> Result<(), SendError> {
         let body = Bytes::from_owner(message.payload.clone());
         let mut request =
-            self.request(Method::POST, "", stamp, body).map_err(SendError::NotSent)?;
+            self.request(Method::POST, "", stamp, body).map_err(SendError::Unsendable)?;
         let key = escape::for_header(message.id.as_str());
         let key = HeaderValue::from_str(&key)
-            .map_err(|error| SendError::Rejected(format!("the id cannot be sent: {error}")))?;
+            .map_err(|error| SendError::Unsendable(format!("the id cannot be sent: {error}")))?;
         request.headers_mut().insert(IDEMPOTENCY_KEY, key);
         request.headers_mut().insert(CONTENT_TYPE, self.config.content_type.clone());
         match self.client.exchange(request).await {
-            Ok(answer) => answer::outcome(&answer, &self.config, stamp),
+            Ok(answer) => {
+                let asks = answer::asks_for(&answer, &self.config, SystemClock.wall());
+                *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asks;
+                answer::outcome(&answer, &self.config, stamp)
+            }
             Err(Failure::NotSent(why)) => Err(SendError::NotSent(why)),
             Err(Failure::Unknown(why)) => Err(SendError::Unknown(why)),
         }
+    }
+
+    fn asks_for(&self) -> Option<Duration> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn fence(&self, stamp: Stamp) -> Result<(), SinkError> {

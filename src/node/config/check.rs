@@ -307,6 +307,8 @@ impl Draft<'_> {
             batch: defaults.batch,
             backoff: defaults.backoff,
             attempts: defaults.attempts_max,
+            pause_max: defaults.pause_max,
+            retry_after_max: defaults.retry_after_max,
             spread: None,
         };
         let Some(table) = table else { return Ok(delivery) };
@@ -327,6 +329,8 @@ impl Draft<'_> {
         for (name, text, value) in [
             ("backoff", &table.backoff, &mut delivery.backoff.first),
             ("backoff_max", &table.backoff_max, &mut delivery.backoff.max),
+            ("pause_max", &table.pause_max, &mut delivery.pause_max),
+            ("retry_after_max", &table.retry_after_max, &mut delivery.retry_after_max),
         ] {
             let Some(text) = text else { continue };
             *value = self.duration(text)?;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
+use super::hide::Secrets;
+
 /// A configuration that cannot be used. Nothing was started.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum ConfigFileError {
@@ -57,11 +59,12 @@ impl Draft<'_> {
         let start = at.start.min(self.text.len());
         let line_end = self.text[start..].find('\n').map_or(self.text.len(), |len| start + len);
         let end = at.end.clamp(start, line_end);
+        let secrets = Secrets::of(self.text);
         ConfigFileError::Mistake(Box::new(Mistake {
-            what: what.to_string(),
-            label: label.into(),
+            what: secrets.scrub(what.to_string()),
+            label: secrets.scrub(label.into()),
             help: help.into(),
-            text: NamedSource::new(self.name, self.text.to_owned()),
+            text: NamedSource::new(self.name, secrets.hidden()),
             at: (start, end - start).into(),
         }))
     }

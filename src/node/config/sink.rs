@@ -43,6 +43,7 @@ struct WebhookTable {
     connect_timeout: Option<Spanned<String>>,
     timeout: Option<Spanned<String>>,
     refused_for_now: Option<Spanned<Vec<u16>>>,
+    keep_alive: Option<bool>,
     ca: Option<PathBuf>,
 }
 
@@ -61,6 +62,7 @@ struct SmtpTable {
     subject: Option<Spanned<String>>,
     content_type: Option<Spanned<String>>,
     connect_timeout: Option<Spanned<String>>,
+    greeting_timeout: Option<Spanned<String>>,
     timeout: Option<Spanned<String>>,
 }
 
@@ -139,7 +141,7 @@ impl Draft<'_> {
             config.secret_headers.push((self.header(name)?, self.secret(source, directory)?));
         }
         if let Some(codes) = &table.refused_for_now {
-            config.refused_for_now = codes.get_ref().iter().copied().collect();
+            config.refused_for_now.extend(codes.get_ref());
             if let Some(code) = codes.get_ref().iter().find(|code| !(400..600).contains(*code)) {
                 return Err(self.mistake(
                     codes.span(),
@@ -150,7 +152,16 @@ impl Draft<'_> {
                 ));
             }
         }
+        config.keep_alive = table.keep_alive.unwrap_or(true);
         config.ca = table.ca.as_ref().map(|path| directory.join(path));
+        if config.is_in_the_clear() && !config.secret_headers.is_empty() {
+            return Err(self.mistake(
+                table.url.span(),
+                "secret headers would be sent in the clear to another machine",
+                "not encrypted",
+                "write https:// here, or remove `secret_headers`",
+            ));
+        }
         Ok(config)
     }
 
@@ -258,6 +269,11 @@ impl Draft<'_> {
                 "connect_timeout",
                 &table.connect_timeout,
                 SmtpConfig::CONNECT_TIMEOUT,
+            )?,
+            greeting_timeout: timeout(
+                "greeting_timeout",
+                &table.greeting_timeout,
+                SmtpConfig::GREETING_TIMEOUT,
             )?,
             timeout: timeout("timeout", &table.timeout, SmtpConfig::TIMEOUT)?,
         })

@@ -11,7 +11,8 @@ use super::rows::{
 use super::transaction::{Bound, Params, Transaction, only, rows};
 use crate::store::columns::{as_wall, millis, number};
 use crate::store::{
-    Counts, Entry, MessageId, MessageState, Passed, StoreError, Verdict, VerdictError, rules,
+    Counts, Entry, Judged, MessageId, MessageState, Page, Passed, StoreError, Verdict,
+    VerdictError, rules,
 };
 
 const COUNTS: &str = "SELECT state, count(*) FROM fencepost.outbox GROUP BY state";
@@ -42,10 +43,35 @@ pub(super) fn entries_at(only: Option<MessageState>) -> &'static str {
         Some(MessageState::InDoubt) => entries!("WHERE state = 4 ORDER BY seq"),
     }
 }
+/// The statement for a [`Page`]; each part of it comes in order from its index.
+fn page_at(only: Option<MessageState>) -> &'static str {
+    match only {
+        None => entries!("WHERE seq > $1 ORDER BY seq LIMIT $2"),
+        Some(MessageState::Pending) => concat!(
+            entries!("WHERE state = 0 AND ordering_key IS NULL AND seq > $1 UNION ALL "),
+            entries!("WHERE state = 0 AND ordering_key IS NOT NULL AND seq > $1 "),
+            "ORDER BY seq LIMIT $2"
+        ),
+        Some(MessageState::Claimed) => {
+            entries!("WHERE state = 1 AND seq > $1 ORDER BY seq LIMIT $2")
+        }
+        Some(MessageState::Delivered) => {
+            entries!("WHERE state = 2 AND seq > $1 ORDER BY seq LIMIT $2")
+        }
+        Some(MessageState::Failed) => {
+            entries!("WHERE state = 3 AND seq > $1 ORDER BY seq LIMIT $2")
+        }
+        Some(MessageState::InDoubt) => concat!(
+            entries!("WHERE state = 4 AND NOT parked AND seq > $1 UNION ALL "),
+            entries!("WHERE state = 4 AND parked AND seq > $1 ORDER BY seq LIMIT $2")
+        ),
+    }
+}
 const NOW: &str = concat!("SELECT ", now!());
 const RECORD: &str =
     "INSERT INTO fencepost.verdict (seq, at_ms, by_whom, attempt, from_state, to_state, why)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::smallint[],
+        $6::smallint[], $7::text[])";
 const TRAIL: &str = "SELECT at_ms, by_whom, attempt, from_state, to_state, why
     FROM fencepost.verdict
     WHERE seq = (SELECT seq FROM fencepost.outbox WHERE id = $1) ORDER BY no";
@@ -72,6 +98,16 @@ impl PostgresStore {
         entries.iter().map(entry).collect()
     }
 
+    /// A part of the messages, oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn page(&self, page: &Page) -> Result<Vec<Entry>, StoreError> {
+        let (after, limit) = (number(page.after), number(page.limit as u64));
+        let entries = rows(self.session().await?, page_at(page.only), &[&after, &limit]).await?;
+        entries.iter().map(entry).collect()
+    }
+
     /// One message; `None` if it does not exist.
     ///
     /// # Errors
@@ -88,31 +124,45 @@ impl PostgresStore {
     /// # Errors
     /// It does not fit where the message stands, or the store failed.
     pub async fn judge(&self, verdict: &Verdict) -> Result<Passed, VerdictError> {
-        let ids = vec![verdict.id.as_str()];
+        let judged = self.judge_all(std::slice::from_ref(verdict)).await?.pop();
+        judged.unwrap_or_else(|| Err(VerdictError::NoMessage(verdict.id.clone())))
+    }
+
+    /// Passes several verdicts in one transaction, and answers for each: those that do not fit change
+    /// nothing.
+    ///
+    /// # Errors
+    /// The store failed: none was passed, except perhaps by [`StoreError::Unknown`].
+    pub async fn judge_all(&self, verdicts: &[Verdict]) -> Result<Judged, StoreError> {
+        let ids: Vec<&str> = verdicts.iter().map(|verdict| verdict.id.as_str()).collect();
         let looks: [Bound<'_>; 2] = [(NOW, &[]), (LOOK, &[&ids])];
         let (tx, mut answers) = Transaction::begin_with(self.session().await?, &looks).await?;
         let mut found = read_found(&answers.pop().unwrap_or_default())?;
         let now = as_wall(get(&only(answers.pop().unwrap_or_default())?, 0)?);
-        let row = found.first().map(|found| found.row.clone());
-        let (row, passed) = match rules::judge(row, verdict, now) {
-            Ok(judged) => judged,
-            Err(error) => {
-                tx.roll_back().await;
-                return Err(error);
-            }
-        };
-        for found in &mut found {
-            found.row = row.clone();
-            found.is_changed = true;
+        let mut judged = Judged::with_capacity(verdicts.len());
+        let mut records = Records::default();
+        for verdict in verdicts {
+            let found = found.iter_mut().find(|found| found.id == verdict.id);
+            let row = found.as_ref().map(|found| found.row.clone());
+            judged.push(match (rules::judge(row, verdict, now), found) {
+                (Ok((row, passed)), Some(found)) => {
+                    (found.row, found.is_changed) = (row, true);
+                    records.add(found.seq, &passed);
+                    Ok(passed)
+                }
+                (Ok(_), None) => Err(VerdictError::NoMessage(verdict.id.clone())),
+                (Err(error), _) => Err(error),
+            });
         }
-        let seq = found.first().map(|found| found.seq);
-        let (at, attempt) = (millis(passed.at), number(passed.attempt));
-        let (from, to) = (state_number(passed.from), state_number(passed.to));
-        let (by, why) = (text(&passed.by), text(&passed.why));
-        let record: Params<'_> = &[&seq, &at, &by, &attempt, &from, &to, &why];
+        if records.seqs.is_empty() {
+            tx.roll_back().await;
+            return Ok(judged);
+        }
+        let Records { seqs, at, by, attempts, from, to, why } = &records;
+        let record: Params<'_> = &[seqs, at, by, attempts, from, to, why];
         let changes = Changes::of(&found);
         tx.commit_with(&[(changes.sql(), &changes.params()), (RECORD, record)]).await?;
-        Ok(passed)
+        Ok(judged)
     }
 
     /// The verdicts about a message, in the order in which they were passed.
@@ -135,7 +185,31 @@ impl PostgresStore {
     }
 }
 
+/// Lines of the audit trail, column by column.
+#[derive(Default)]
+struct Records {
+    seqs: Vec<i64>,
+    at: Vec<i64>,
+    by: Vec<String>,
+    attempts: Vec<i64>,
+    from: Vec<i16>,
+    to: Vec<i16>,
+    why: Vec<String>,
+}
+
+impl Records {
+    fn add(&mut self, seq: i64, passed: &Passed) {
+        self.seqs.push(seq);
+        self.at.push(millis(passed.at));
+        self.by.push(text(&passed.by).into());
+        self.attempts.push(number(passed.attempt));
+        self.from.push(state_number(passed.from));
+        self.to.push(state_number(passed.to));
+        self.why.push(text(&passed.why).into());
+    }
+}
+
 fn entry(row: &Row) -> Result<Entry, StoreError> {
     let (id, key, enqueued) = (id(row, 14)?, key(row, 15)?, as_wall(get(row, 16)?));
-    Ok(Entry::new(id, key, enqueued, changing(row)?))
+    Ok(Entry::new(count(row, 17)?, id, key, enqueued, changing(row)?))
 }

@@ -1,7 +1,7 @@
 //! What people decide, and that it is written down.
 
 use super::*;
-use crate::store::{MessageState, Proof, Ruling};
+use crate::store::{MessageState, Page, Proof, Ruling};
 
 fn verdict(name: &str, ruling: Ruling) -> Verdict {
     let (by, why) = ("ann".into(), "asked the recipient".into());
@@ -49,6 +49,62 @@ pub(super) async fn a_dead_letter_is_requeued(store: &impl Subject) {
     let trail = store.trail_of("m").await;
     assert_eq!(trail.iter().map(|it| it.attempt).collect::<Vec<_>>(), [1, 2]);
     assert!(trail.iter().all(|it| it.by == "ann" && it.why == "asked the recipient"));
+}
+
+pub(super) async fn many_are_judged_at_once(store: &impl Subject) {
+    for name in ["a", "b", "c"] {
+        parked(store, name).await;
+    }
+    let verdicts = [
+        verdict("c", Ruling::Delivered),
+        verdict("unknown", Ruling::Delivered),
+        Verdict { attempt: Some(1), ..verdict("a", Ruling::Resend) },
+        Verdict { attempt: Some(2), ..verdict("b", Ruling::Failed) },
+        // By then it has moved on.
+        verdict("c", Ruling::Failed),
+    ];
+    let judged = store.rule_all(&verdicts).await;
+    assert_eq!(judged.len(), 5);
+    assert_eq!(judged[0].as_ref().unwrap().to, MessageState::Delivered);
+    assert_eq!(judged[1], Err(VerdictError::NoMessage(id("unknown"))));
+    assert_eq!(judged[2].as_ref().unwrap().to, MessageState::Pending);
+    assert_eq!(judged[3], Err(VerdictError::OtherAttempt { attempts: 1 }));
+    assert!(matches!(judged[4], Err(VerdictError::OtherState { .. })), "{:?}", judged[4]);
+    for (name, state, lines) in [
+        ("a", MessageState::Pending, 1),
+        ("b", MessageState::InDoubt, 0),
+        ("c", MessageState::Delivered, 1),
+    ] {
+        assert_eq!(store.entry_of(name).await.unwrap().state, state, "{name}");
+        assert_eq!(store.trail_of(name).await.len(), lines, "{name}");
+    }
+    assert!(store.rule_all(&[]).await.is_empty());
+}
+
+pub(super) async fn a_long_outbox_is_read_in_pages(store: &impl Subject) {
+    for name in ["p", "q"] {
+        parked(store, name).await;
+    }
+    add(store, &["a", "b", "c", "d"]).await;
+    settle(store, 5, &claim_next(store, 5, "b").await, in_doubt("?")).await;
+    let page = async |only, after, limit| {
+        let entries = store.page_of(Page { only, after, limit }).await;
+        let last = entries.last().map_or(after, |entry| entry.seq);
+        (entries.iter().map(|it| it.id.as_str().to_owned()).collect::<Vec<_>>(), last)
+    };
+    let (first, last) = page(None, 0, 4).await;
+    assert_eq!(first, ["p", "q", "a", "b"]);
+    let (rest, last) = page(None, last, 4).await;
+    assert_eq!(rest, ["c", "d"]);
+    assert!(page(None, last, 4).await.0.is_empty());
+    let doubts = Some(MessageState::InDoubt);
+    let (first, last) = page(doubts, 0, 2).await;
+    assert_eq!(first, ["p", "q"]);
+    assert_eq!(page(doubts, last, 2).await.0, ["b"]);
+    assert_eq!(page(Some(MessageState::Pending), 0, 2).await.0, ["a", "c"]);
+    for none in [MessageState::Claimed, MessageState::Delivered, MessageState::Failed] {
+        assert!(page(Some(none), 0, 9).await.0.is_empty());
+    }
 }
 
 pub(super) async fn verdicts_that_do_not_fit_are_refused(store: &impl Subject) {

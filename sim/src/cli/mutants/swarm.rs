@@ -17,6 +17,7 @@ use crate::report::zoo::row::Swarm;
 use crate::report::zoo::{Extent, Layers, Row};
 use crate::run::RunOptions;
 use crate::scenario::units::parse_duration;
+use crate::search::Stop;
 use crate::search::shrink::Shrink;
 use crate::search::{Seeds, Tallied, Tally};
 
@@ -91,8 +92,8 @@ impl Search {
         row.shrunk = starts.iter().find_map(|start| start.found.as_ref()).and_then(|found| {
             let plan = generate(&swarm.scenario, found.seed);
             let options = RunOptions { mutant: Some(mutant), ..RunOptions::default() };
-            let (property, jobs, limit) = (None, self.jobs, SHRINK_RUNS);
-            let shrink = Shrink { plan: &plan, options, property, jobs, limit };
+            let (property, jobs, limit, stop) = (None, self.jobs, SHRINK_RUNS, Stop::default());
+            let shrink = Shrink { plan: &plan, options, property, jobs, limit, time: None, stop };
             let shrunk = shrink.run(&mut |_| {}).ok()?;
             Some(Extent::of(&shrunk.after.plan))
         });

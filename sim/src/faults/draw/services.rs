@@ -53,6 +53,7 @@ impl Draw<'_> {
                 let by = self.log(self.ranges.by);
                 (ServiceTrouble::Late { by }, self.ranges.slow)
             }
+            K::SinkRefuses => (ServiceTrouble::Refuses, self.ranges.cut),
             K::CommitLost | K::EffectLost => (ServiceTrouble::Lost, self.ranges.slow),
             _ => (ServiceTrouble::Fails, self.ranges.cut),
         };

@@ -1,6 +1,7 @@
 //! All oracles together, on whole histories; below, the longer tests of single ones.
 
 mod d3;
+mod d7;
 mod e2;
 mod e3;
 mod e4;

@@ -7,6 +7,7 @@ use crate::history::ProofKind::{Deduplicated, NeverSent};
 use crate::history::SendOutcome::{NotNow, Rejected};
 use crate::oracles::SinkKind;
 use crate::oracles::testing::{DEDUP, Script};
+use crate::oracles::unfinished;
 use crate::oracles::v3_every_message_ends::ORACLE;
 
 #[test]
@@ -125,4 +126,59 @@ fn what_is_rejected_in_an_open_window_is_still_being_tried() {
     late.end().check(&ORACLE);
     let busy = sent_again(NotNow).at(5000).bad().ends_as(1, Pending).bad().ends_as(2, Pending);
     busy.end().check(&ORACLE);
+}
+
+/// A run of messages 1 to 60 without keys that heals at 10 s and ends at 30 s: of those that are not
+/// `left`, each ends 400 ms after the one before it.
+fn worked_off(left: &[u32], keys: u32) -> Script {
+    let write = |script: Script, message| match keys {
+        0 => script.enqueued(message),
+        keys => script.of_key(message, 1 + message % keys),
+    };
+    let script = (1..=60).fold(Script::new(), write).at(10_000).healing();
+    let ended = (1..=60).filter(|message| !left.contains(message)).zip(0..);
+    ended.fold(script, |script, (message, number)| {
+        let script = script.at(10_000 + 400 * number).claimed(1, message);
+        script.settled(1, message, Delivered)
+    })
+}
+
+fn ends(script: Script, bad: &[u32], left: &[u32]) -> Script {
+    let of = |script: Script, message| {
+        let script = if bad.contains(&message) { script.bad() } else { script };
+        script.ends_as(message, if left.contains(&message) { Pending } else { Delivered })
+    };
+    (1..=60).fold(script.at(30_000), of).end()
+}
+
+#[test]
+fn a_backlog_that_is_worked_off_is_no_standstill() {
+    let left: Vec<u32> = (50..=60).collect();
+    for keys in [0, 7] {
+        let script = ends(worked_off(&left, keys), &[], &left);
+        script.check(&ORACLE);
+        let told = unfinished(&script.history, &script.setting).expect("some are left");
+        assert_eq!(told.left, 11);
+        assert!((2.0..3.0).contains(&told.per_second), "{told:?}");
+        assert!((4..6).contains(&told.needs().as_secs()), "{told:?}");
+    }
+    let script = Script::new().enqueued(1).claimed(1, 1).settled(1, 1, Delivered);
+    let script = script.ends_as(1, Delivered).end();
+    assert_eq!(unfinished(&script.history, &script.setting), None);
+}
+
+#[test]
+fn what_is_left_behind_while_others_flow_is_a_standstill() {
+    // Nobody has touched 5 and 20 for ten seconds, and later ones were claimed.
+    let left: Vec<u32> = [5, 20].into_iter().chain(52..=60).collect();
+    ends(worked_off(&left, 0), &[5, 20], &left).check(&ORACLE);
+    // One key of 60 stands still, and the others flow.
+    ends(worked_off(&left, 60), &[5, 20], &left).check(&ORACLE);
+}
+
+#[test]
+fn a_flow_that_dries_up_is_a_standstill() {
+    let left: Vec<u32> = (40..=60).collect();
+    let bad: Vec<u32> = (40..50).collect();
+    ends(worked_off(&left, 0), &bad, &left).check(&ORACLE);
 }

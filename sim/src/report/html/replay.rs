@@ -5,7 +5,8 @@ use fencepost::probe::Mutant;
 
 use super::columns::Picture;
 use super::{STYLE, embed, escape, fill};
-use crate::faults::plan::Plan;
+use crate::faults::lines::{Fate, fates};
+use crate::faults::plan::{Plan, PlannedFault};
 use crate::report::outages::Outages;
 use crate::report::scene::{Lanes, Shown, arrows, focus, spans};
 use crate::report::summary::replay_command;
@@ -57,12 +58,13 @@ impl Replay<'_> {
         let first = focus(violations);
         let middle = first.map_or(events.len() / 2, |violation| violation.event);
         let lanes = Lanes::of(self.plan);
+        let fates = fates(&self.plan.faults, &self.outcome.history);
         let picture = Picture {
             events,
             shown: &Shown::of(events, middle, most),
             lanes: &lanes,
             arrows: &arrows(events, &lanes),
-            spans: &spans(events, &lanes),
+            spans: &spans(events, &lanes, &never_began(self.plan, &fates)),
             violations,
             focus: violations.iter().position(|violation| Some(violation) == first),
         };
@@ -79,7 +81,7 @@ impl Replay<'_> {
                 ("verdict", word(&report.verdict)),
                 ("planted", &self.planted()),
                 ("facts", &facts(&report)),
-                ("broken", &broken(&report)),
+                ("broken", &(broken(&report) + &in_vain(self.plan, &fates))),
                 ("command", &escape(&replay_command(self.reference, report.seed, self.mutant))),
                 ("plan", &escape(&print(self.plan, &Expect::default()))),
                 ("scripts", &scripts.concat()),
@@ -101,7 +103,29 @@ fn word(verdict: &Verdict) -> &'static str {
         Verdict::Violated(_) => "violated",
         Verdict::Vacuous(_) => "vacuous",
         Verdict::Panicked(_) => "panicked",
+        Verdict::Overrun(_) => "overrun",
     }
+}
+
+/// The faults whose moment never came.
+fn never_began(plan: &Plan, fates: &[Fate]) -> Vec<String> {
+    let faults = plan.faults.iter().zip(fates);
+    let idle = faults.filter(|(_, fate)| **fate == Fate::NeverBegan);
+    idle.map(|(planned, _)| planned.to_string()).collect()
+}
+
+/// The faults of the plan that did nothing, as items of a list.
+fn in_vain(plan: &Plan, fates: &[Fate]) -> String {
+    let item = |(planned, fate): (&PlannedFault, &Fate)| {
+        let what = match fate {
+            Fate::NeverBegan => "never began",
+            Fate::MetNothing => "met nothing",
+            Fate::Injected => return None,
+        };
+        let line = escape(&planned.to_string());
+        Some(format!("<li class=\"vain\"><b>{what}</b>: <span>{line}</span></li>\n"))
+    };
+    plan.faults.iter().zip(fates).filter_map(item).collect()
 }
 
 /// The counts, as pairs of a description list.
@@ -152,5 +176,6 @@ fn broken(report: &SeedReport) -> String {
             reasons.iter().map(|reason| item("<b>vacuous</b>:", reason)).collect()
         }
         Verdict::Panicked(message) => item("<b>panicked</b>:", message),
+        Verdict::Overrun(message) => item("<b>not run to its end</b>:", message),
     }
 }

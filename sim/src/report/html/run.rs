@@ -95,6 +95,7 @@ impl RunPage<'_> {
         let words: Vec<&str> = self.findings.iter().map(|finding| finding.verdict.name()).collect();
         match () {
             () if words.contains(&"violated") => "violated",
+            () if words.contains(&"overrun") => "overrun",
             () if words.contains(&"vacuous") || words.is_empty() || !self.missed.is_empty() => {
                 "vacuous"
             }
@@ -111,7 +112,9 @@ impl RunPage<'_> {
                 None => reference.clone(),
             };
             let why = match verdict {
-                BatchVerdict::Vacuous(reasons) => format!("<br>{}", escape(&reasons.join("; "))),
+                BatchVerdict::Vacuous(reasons) | BatchVerdict::Overrun(reasons) => {
+                    format!("<br>{}", escape(&reasons.join("; ")))
+                }
                 BatchVerdict::Ok if report.vacuous > 0 => {
                     let (few, which) = (grouped(report.vacuous), report.vacuity().join("; "));
                     format!("<br>{few} of these seeds vacuous: {}", escape(&which))
@@ -194,7 +197,7 @@ impl RunPage<'_> {
                 })
                 .collect(),
             Verdict::Panicked(message) => format!("<p><b>panic</b>: {}</p>\n", escape(message)),
-            Verdict::Ok | Verdict::Vacuous(_) => String::new(),
+            Verdict::Ok | Verdict::Vacuous(_) | Verdict::Overrun(_) => String::new(),
         };
         let key = (reference.to_owned(), mutant.map(Mutant::name), seed.seed);
         let page = self.pages.get(&key).map_or(String::new(), |page| {

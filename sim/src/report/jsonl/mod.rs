@@ -13,16 +13,18 @@
 //! | `seeds`, `shard` | `[first, last]` and `"I/N"` |
 //! | `delivers` | whether there are messages to deliver |
 //! | `expect` | `{violates, reach, faults, leader_changes}` as in the scenario file |
+//! | `lines` | its faults: list of `[line of the file, text]` |
 //!
 //! | key of a `seed` | value |
 //! |---|---|
 //! | `scenario`, `content`, `mutant` | as in its batch |
 //! | `seed` | number |
-//! | `verdict` | `"ok"`, `"violated"`, `"vacuous"` or `"panicked"` |
+//! | `verdict` | `"ok"`, `"violated"`, `"vacuous"`, `"panicked"` or `"overrun"` |
 //! | `expected` | whether the verdict is one that the scenario allows |
 //! | `violations` | list of `{property, at_ns, event, what}`: the first of each property |
 //! | `violations_total` | how many there were in all |
-//! | `reasons` | why the run was vacuous, or the message of the panic; list of strings |
+//! | `violations_at_least` | whether there may be more: ten of a property are told |
+//! | `reasons` | why the run was vacuous or overrun, or the message of the panic; list of strings |
 //! | `events` | length of the history |
 //! | `hash` | hash of the history, 16 hexadecimal digits |
 //! | `simulated_ns` | simulated time |
@@ -32,6 +34,7 @@
 //! | `reach` | object: reach point → count, those that were reached |
 //! | `sink` | `"dedup"`, `"fenced"`, `"plain"`, or null if nothing was sent |
 //! | `failovers` | list of `[tenths of a second, how many failovers took as long]` |
+//! | `lines` | list of `[number in the batch, whole, due, met]`: the lines of its faults that the plan has |
 //! | `outage` | time without a valid guard, from the end of the warm-up to the end: `{sum_ns, longest_ns, longest_at_ns, needless_ns}`; `needless`: how much of it somebody could have led, as V5 has it |
 //!
 //! | key of an `end` | value |
@@ -52,6 +55,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::read::{BatchKey, Parsed, ParsedBatch, Unreadable, parse};
+use crate::faults::lines::LineTally;
 use crate::oracles::Outage;
 use crate::run::Verdict;
 use crate::scenario::Scenario;
@@ -80,6 +84,8 @@ struct BatchLine {
     shard: String,
     delivers: bool,
     expect: ExpectLine,
+    #[serde(default)]
+    lines: Vec<(u32, String)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,6 +106,8 @@ struct SeedLine {
     expected: bool,
     violations: Vec<Broken>,
     violations_total: usize,
+    #[serde(default)]
+    violations_at_least: bool,
     reasons: Vec<String>,
     events: u64,
     hash: String,
@@ -123,6 +131,8 @@ struct SeedLine {
     sink: Option<String>,
     #[serde(default)]
     failovers: Vec<(u64, u64)>,
+    #[serde(default)]
+    lines: Vec<(u32, u64, u64, u64)>,
     #[serde(default)]
     outage: OutageLine,
 }
@@ -159,6 +169,7 @@ pub fn word(verdict: &Verdict) -> &'static str {
         Verdict::Violated(_) => "violated",
         Verdict::Vacuous(_) => "vacuous",
         Verdict::Panicked(_) => "panicked",
+        Verdict::Overrun(_) => "overrun",
     }
 }
 
@@ -185,7 +196,7 @@ impl<'a> Lines<'a> {
 
     /// What is about to run.
     pub fn batch(&self, seeds: Seeds, shard: Shard) -> String {
-        let expect = &self.scenario.expect;
+        let (expect, terms) = (&self.scenario.expect, Terms::of(self.scenario));
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         text(&Line::Batch(BatchLine {
             format: FORMAT,
@@ -195,13 +206,14 @@ impl<'a> Lines<'a> {
             mutant: self.mutant(),
             seeds: (seeds.first, seeds.last),
             shard: shard.to_string(),
-            delivers: Terms::of(self.scenario).delivers,
+            delivers: terms.delivers,
             expect: ExpectLine {
                 violates: owned(&expect.violates),
                 reach: owned(&expect.reach),
                 faults: owned(&expect.faults),
                 leader_changes: expect.leader_changes,
             },
+            lines: terms.lines.iter().map(|line| (line.line, line.text.clone())).collect(),
         }))
     }
 
@@ -218,20 +230,25 @@ impl<'a> Lines<'a> {
                 what: violation.what.clone(),
             })),
             Verdict::Vacuous(why) => reasons.extend(why.iter().cloned()),
-            Verdict::Panicked(message) => reasons.push(message.clone()),
+            Verdict::Panicked(message) | Verdict::Overrun(message) => reasons.push(message.clone()),
         }
         let Outage { sum, longest, longest_at, needless } = stats.outages.single();
         let reached = REACH_POINTS.iter().zip(stats.reach.0).filter(|(_, count)| *count > 0);
-        let vacuous = matches!(seed.verdict, Verdict::Vacuous(_));
+        let nothing = matches!(seed.verdict, Verdict::Vacuous(_) | Verdict::Overrun(_));
+        let lines = stats.lines.iter().map(|(line, tally)| {
+            let LineTally { whole, due, met, .. } = *tally;
+            (*line, whole, due, met)
+        });
         text(&Line::Seed(Box::new(SeedLine {
             scenario: self.scenario.name.clone(),
             content: self.content.clone(),
             mutant: self.mutant(),
             seed: seed.seed,
             verdict: word(&seed.verdict).to_owned(),
-            expected: !seed.fails(&self.scenario.expect) && !vacuous,
+            expected: !seed.fails(&self.scenario.expect) && !nothing,
             violations,
             violations_total: seed.violations,
+            violations_at_least: seed.at_least,
             reasons,
             events: stats.events,
             hash: format!("{:016x}", seed.hash),
@@ -253,6 +270,7 @@ impl<'a> Lines<'a> {
             reach: reached.map(|((name, _), count)| ((*name).to_owned(), count)).collect(),
             sink: stats.sinks.keys().next().map(|sink| (*sink).to_owned()),
             failovers: stats.failovers.iter().map(|(tenths, n)| (*tenths, *n)).collect(),
+            lines: lines.collect(),
             outage: OutageLine {
                 sum_ns: sum,
                 longest_ns: longest,
@@ -303,7 +321,8 @@ mod tests {
         stats.reach[2] = 5;
         stats.faults.insert("pause", 1);
         let verdict = Verdict::Violated(vec![violation]);
-        let seed = SeedReport { seed: u64::MAX, verdict, violations: 4, stats, hash: 0xab };
+        let (violations, at_least, hash) = (4, false, 0xab);
+        let seed = SeedReport { seed: u64::MAX, verdict, violations, at_least, stats, hash };
         let line = Lines::of("made-up", &scenario, Some(Mutant::LeaseFromReply)).seed(&seed);
         assert!(!line.contains('\n'));
         let value: Value = serde_json::from_str(&line).unwrap();
@@ -370,6 +389,8 @@ mod tests {
         }
         stats.went_to("fenced");
         stats.failovers.insert(11, next());
+        let tally = LineTally { planned: 1, whole: next(), due: next(), met: next() };
+        stats.lines.insert(3, tally);
         let (sum, longest, longest_at, needless) = (next(), next(), SimTime(next()), next());
         let outage = Outage { sum, longest, longest_at, needless };
         stats.outages = Outages::of(&outage, u64::MAX);
@@ -380,9 +401,10 @@ mod tests {
             Verdict::Violated(vec![violation]),
             Verdict::Vacuous(vec!["one".to_owned(), "two".to_owned()]),
             Verdict::Panicked("first line\nsecond".to_owned()),
+            Verdict::Overrun("too many events".to_owned()),
         ] {
-            let (stats, hash) = (stats.clone(), u64::MAX - 1);
-            let seed = SeedReport { seed: u64::MAX, verdict, violations: 9, stats, hash };
+            let (stats, hash, at_least) = (stats.clone(), u64::MAX - 1, true);
+            let seed = SeedReport { seed: u64::MAX, verdict, violations: 9, at_least, stats, hash };
             let Ok(Parsed::Seed(same, read)) = parse(lines.seed(&seed).as_bytes()) else {
                 panic!("not a seed")
             };

@@ -9,12 +9,13 @@ use serde_json::Value;
 
 use super::{BatchLine, EndLine, FORMAT, Line, SeedLine};
 use crate::faults::kind::FAULT_KINDS;
+use crate::faults::lines::LineTally;
 use crate::history::SimTime;
 use crate::oracles::{self, Outage, SinkKind, Violation};
 use crate::report::outages::Outages;
 use crate::report::stats::{Reach, Stats};
 use crate::run::Verdict;
-use crate::scenario::Expect;
+use crate::scenario::{Expect, Origin};
 use crate::search::{SeedReport, Seeds, Shard};
 
 /// What makes two lines belong to one batch: the same scenario, and the same bug planted.
@@ -52,6 +53,8 @@ pub struct ParsedBatch {
     pub delivers: bool,
     /// What the scenario asks for.
     pub expect: Expect,
+    /// The lines of its faults.
+    pub lines: Vec<Origin>,
 }
 
 /// Why a line is no result.
@@ -134,6 +137,7 @@ fn batch(line: BatchLine) -> Result<Parsed, Unreadable> {
         shard: shard.map_err(|error| Unreadable::NoResult(error.to_string()))?,
         delivers: line.delivers,
         expect,
+        lines: line.lines.into_iter().map(|(line, text)| Origin { line, text }).collect(),
     };
     Ok(Parsed::Batch(key(line.content, mutant), Box::new(batch)))
 }
@@ -161,6 +165,7 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         reach: Reach::default(),
         sinks: BTreeMap::new(),
         failovers: line.failovers.iter().copied().collect(),
+        lines: line.lines.into_iter().map(tally).collect(),
         outages: Outages::of(
             &Outage {
                 sum: line.outage.sum_ns,
@@ -197,6 +202,7 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         }
         "vacuous" => Verdict::Vacuous(line.reasons),
         "panicked" => Verdict::Panicked(line.reasons.join("\n")),
+        "overrun" => Verdict::Overrun(line.reasons.join("\n")),
         _ => return Err(Unreadable::Unknown { what: "verdict", name: line.verdict }),
     };
     let hash = u64::from_str_radix(&line.hash, 16).map_err(|_| {
@@ -206,10 +212,15 @@ fn seed(line: SeedLine) -> Result<Parsed, Unreadable> {
         seed: line.seed,
         verdict,
         violations: line.violations_total,
+        at_least: line.violations_at_least,
         stats,
         hash: hash?,
     };
     Ok(Parsed::Seed(key(line.content, known_mutant(line.mutant)?), Box::new(report)))
+}
+
+fn tally((line, whole, due, met): (u32, u64, u64, u64)) -> (u32, LineTally) {
+    (line, LineTally { planned: 1, whole, due, met })
 }
 
 fn known_mutant(name: Option<String>) -> Result<Option<Mutant>, Unreadable> {

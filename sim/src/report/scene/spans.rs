@@ -92,8 +92,9 @@ pub struct Span {
     pub label: String,
 }
 
-/// All spans, each list of a lane and layer in order.
-pub fn spans(events: &[Event], lanes: &Lanes) -> Vec<Span> {
+/// All spans, each list of a lane and layer in order. The faults that `never_began` stand where the
+/// faults end.
+pub fn spans(events: &[Event], lanes: &Lanes, never_began: &[String]) -> Vec<Span> {
     let end = events.last().map_or(SimTime(0), |event| event.at);
     let mut story = Story {
         lanes,
@@ -104,6 +105,9 @@ pub fn spans(events: &[Event], lanes: &Lanes) -> Vec<Span> {
     };
     for event in events {
         story.now = event.at;
+        if event.kind == Kind::Phase(Phase::Healing) {
+            never_began.iter().for_each(|line| story.mark("never began", line));
+        }
         story.take(&event.kind);
     }
     story.now = end;
@@ -160,6 +164,12 @@ impl Story<'_> {
         }
     }
 
+    /// A fault that did nothing: it lasts no time.
+    fn mark(&mut self, what: &str, line: &str) {
+        let (lane, layer, label) = (Lanes::WORLD, Layer::Fault, format!("{what}: {line}"));
+        self.done.push(Span { lane, layer, from: self.now, to: self.now, label });
+    }
+
     fn close_all(&mut self) {
         let keys: Vec<Key> = self.open.keys().cloned().collect();
         keys.iter().for_each(|(lane, slot, name)| self.close(*lane, *slot, name));
@@ -180,6 +190,7 @@ impl Story<'_> {
             Kind::Fault { line, .. } => {
                 self.open(Lanes::WORLD, Slot::Fault, line, Layer::Fault, line.clone());
             }
+            Kind::FaultMissed { line } => self.mark("met nothing", line),
             Kind::FaultEnded { line } => self.close(Lanes::WORLD, Slot::Fault, line),
             Kind::Booted { node, .. } => self.ends(*node, Slot::Down),
             Kind::Down { node, .. } => {

@@ -110,7 +110,7 @@ fn a_lease_ends_by_its_own_clock_and_the_belief_when_it_is_given_up() {
         },
     ]);
     events.push(Event { at: SimTime(20_000_000), kind: Kind::End });
-    let spans = spans(&events, &lanes);
+    let spans = spans(&events, &lanes, &[]);
     let of = |layer, lane| {
         let found = spans.iter().find(|span| span.layer == layer && span.lane == lane);
         found.map(|span| (span.from.0 / 1_000_000, span.to.0 / 1_000_000))

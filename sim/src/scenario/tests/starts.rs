@@ -83,3 +83,31 @@ fn events_of_messages_need_messages() {
     fault_refused(r#"{ when = "floor", kill = "n1" }"#, &["\"floor\" never happens"]);
     parse(&format!("{HEAD}faults = [{{ when = \"leader(n3)\", kill = \"n1\" }}]"));
 }
+
+/// What comes in turn comes to its end, or is refused: the rest of it would silently never be.
+#[test]
+fn what_comes_in_turn_ends_before_the_horizon() {
+    let late = r#"{ at = "50s", deploy = "all", voters = 4, gap = "4s" }"#;
+    fault_refused(late, &["the last of 4 bounces would come at 62s", "shorten the gap"]);
+    let loops = r#"{ at = "50s", crash_loop = "n1", times = 6, up = "1s", down = "1s" }"#;
+    fault_refused(loops, &["the last of 6 bounces would come at 1m", "write fewer times"]);
+    let fine = [
+        r#"{ at = "50s", deploy = "all", voters = 4, gap = "3s" }"#,
+        r#"{ at = "50s", crash_loop = "n1", times = 5, up = "1s", down = "1s" }"#,
+    ];
+    fine.iter().for_each(|fault| drop(parse(&format!("{HEAD}faults = [{fault}]"))));
+}
+
+/// A report names the line as it is written, and where.
+#[test]
+fn a_line_knows_where_it_is_written() {
+    let fault = "{ at = \"1s\",  kill = \"n1\" }";
+    let scenario = parse(&format!("# a comment\n{HEAD}faults = [\n  {fault}, {fault},\n]\n"));
+    for line in &scenario.faults {
+        let Origin { line, text } = &line.origin;
+        assert_eq!((*line, text.as_str()), (6, "{ at = \"1s\", kill = \"n1\" }"));
+    }
+    let moved = parse(&format!("# two\n# comments\n{HEAD}faults = [\n  {fault}, {fault},\n]\n"));
+    assert_eq!(moved, scenario, "where it stands is no part of what it says");
+    assert_eq!(format!("{moved:?}"), format!("{scenario:?}"));
+}

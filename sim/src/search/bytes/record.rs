@@ -82,7 +82,8 @@ const DISK_TROUBLES: u8 = 3;
 const FAILS: u8 = 0;
 const LOST: u8 = 1;
 const LATE: u8 = 2;
-const SERVICE_TROUBLES: u8 = 3;
+const REFUSES: u8 = 3;
+const SERVICE_TROUBLES: u8 = 4;
 
 /// Flags: graceful, both ways, or backwards; what happens to the disk; whose leadership.
 const FORTH: u8 = 1;
@@ -166,6 +167,8 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
             let trouble = match third % SERVICE_TROUBLES {
                 FAILS => ServiceTrouble::Fails,
                 LOST => ServiceTrouble::Lost,
+                REFUSES if forth => ServiceTrouble::Refuses,
+                REFUSES => ServiceTrouble::Fails,
                 _ => ServiceTrouble::Late { by: grid::time(second) },
             };
             let share_ppm = grid::some_ppm(fourth);

@@ -39,7 +39,7 @@ impl Aim {
         mutant: Option<Mutant>,
     ) -> Option<Self> {
         match &outcome.verdict {
-            Verdict::Ok | Verdict::Vacuous(_) => None,
+            Verdict::Ok | Verdict::Vacuous(_) | Verdict::Overrun(_) => None,
             Verdict::Panicked(message) => {
                 asked.is_none().then(|| Self::Panic(place(message).to_owned()))
             }

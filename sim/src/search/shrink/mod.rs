@@ -29,11 +29,12 @@ pub use self::aim::{Aim, Sighting};
 use self::delete::{fused, parts_alone, with_faults, without_parts};
 use self::repair::{longer, repaired};
 pub use self::size::Size;
+use self::trials::{Ends, Trials, as_written};
 pub use self::trials::{RunPlan, Tried};
-use self::trials::{Trials, as_written};
 use self::vary::varied;
 use super::explore::cpu_time;
 use super::fresh;
+use super::stop::Stop;
 use crate::faults::plan::{Plan, Target, Workload};
 use crate::run::{RunOptions, RunOutcome, run_plan};
 
@@ -56,6 +57,10 @@ pub struct Shrink<'a> {
     pub jobs: usize,
     /// How many plans are tried at most.
     pub limit: u32,
+    /// No more plans are tried after this time; what comes of it then depends on the machine.
+    pub time: Option<Duration>,
+    /// No more plans are tried once this is wished.
+    pub stop: Stop,
 }
 
 /// A plan and how it breaks what is looked for.
@@ -78,7 +83,8 @@ pub struct Shrunk {
     pub after: Broken,
     /// How many plans were tried.
     pub runs: u32,
-    /// Whether it ended because no more plans were to be tried: there may be a smaller one.
+    /// Whether it ended because no more plans were to be tried, or because somebody wished it: there may
+    /// be a smaller one.
     pub stopped: bool,
     /// Time that the processors spent on it.
     pub cpu: Duration,
@@ -120,7 +126,9 @@ impl Shrink<'_> {
             return Err(Box::new(Nothing { outcome }));
         };
         let before = Broken { plan: self.plan.clone(), seen };
-        let trials = Trials::new(run, aim.clone(), self.jobs, self.limit, watch);
+        let until = self.time.map(|time| started + time);
+        let ends = Ends { limit: self.limit, until, stop: self.stop.clone() };
+        let trials = Trials::new(run, aim.clone(), self.jobs, ends, watch);
         let mut search = Search { best: before.clone(), trials };
         search.run(self.plan.workload);
         Ok(Shrunk {

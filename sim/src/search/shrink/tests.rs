@@ -8,6 +8,7 @@ use fencepost::probe::REACH_POINTS;
 
 use super::*;
 use crate::faults::generate;
+use crate::faults::lines::Lines;
 use crate::faults::plan::{Fault, Harm, PlannedFault, Start, Target};
 use crate::history::{History, SimTime};
 use crate::oracles::{Outage, Violation};
@@ -44,6 +45,7 @@ fn outcome(plan: &Plan, verdict: Verdict) -> RunOutcome {
     RunOutcome {
         seed: plan.seed,
         verdict,
+        lines: Lines::new(),
         history,
         outage: Outage::default(),
         reach: [0; REACH_POINTS.len()],
@@ -65,7 +67,8 @@ fn broken(properties: &[&'static str]) -> Verdict {
 }
 
 fn shrink(plan: &Plan) -> Shrink<'_> {
-    Shrink { plan, options: RunOptions::default(), property: None, jobs: 1, limit: RUNS_MAX }
+    let (options, stop) = (RunOptions::default(), Stop::default());
+    Shrink { plan, options, property: None, jobs: 1, limit: RUNS_MAX, time: None, stop }
 }
 
 /// Shrinks the plan by what of it breaks which properties.
@@ -361,4 +364,26 @@ fn every_candidate_is_a_file_that_reads_back() {
     // A panic of the run would be shrunk as one.
     let shrunk = shrink(&plan).run_with(&run, &mut |_| {}).unwrap_or_else(|_| panic!("it breaks"));
     assert_eq!(shrunk.aim, Aim::Property("V3"));
+}
+
+/// Ctrl-C, or the end of `--for`: what was found until then is kept.
+#[test]
+fn a_wish_or_the_time_ends_it_with_the_smallest_so_far() {
+    let plan = plan();
+    let run = |plan: &Plan| outcome(plan, broken(&particular(plan)));
+    let stop = Stop::default();
+    let wishes = stop.clone();
+    let wished = Shrink { stop, ..shrink(&plan) };
+    let mut watch = |tried: Tried| {
+        if tried.size < Size::of(&plan) {
+            wishes.wish();
+        }
+    };
+    let shrunk = wished.run_with(&run, &mut watch).unwrap_or_else(|_| panic!("it breaks"));
+    assert!(shrunk.stopped && shrunk.runs < 100, "{} tries", shrunk.runs);
+    assert!(Size::of(&shrunk.after.plan) < Size::of(&plan));
+    let late = Shrink { time: Some(Duration::ZERO), ..shrink(&plan) };
+    let shrunk = late.run_with(&run, &mut |_| {}).unwrap_or_else(|_| panic!("it breaks"));
+    assert_eq!((shrunk.runs, shrunk.stopped), (0, true));
+    assert_eq!(shrunk.after.plan, plan);
 }

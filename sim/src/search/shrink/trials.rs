@@ -5,6 +5,8 @@
 //! without being counted.
 
 use std::collections::BTreeMap;
+// chance: it decides when shrinking gives up
+use std::time::Instant;
 
 use super::aim::{Aim, Sighting};
 use super::size::Size;
@@ -12,7 +14,7 @@ use crate::faults::plan::{Plan, Start};
 use crate::faults::{generate, lists};
 use crate::run::RunOutcome;
 use crate::scenario::{Expect, Scenario, print};
-use crate::search::fresh;
+use crate::search::{Stop, fresh};
 
 /// How many candidates are written out at a time: most lists have a success near their beginning.
 const AT_A_TIME: usize = 16;
@@ -25,13 +27,24 @@ pub(super) struct Trials<'a> {
     run: &'a RunPlan<'a>,
     aim: Aim,
     jobs: usize,
-    limit: u32,
+    ends: Ends,
     /// How many answers were taken.
     runs: u32,
     /// By printed plan.
     known: BTreeMap<String, Answer>,
     /// Told of the size of the smallest plan so far whenever some were tried.
     watch: &'a mut dyn FnMut(Tried),
+}
+
+/// What ends the search before nothing smaller is left.
+#[derive(Debug, Clone)]
+pub(super) struct Ends {
+    /// So many plans were tried.
+    pub limit: u32,
+    /// It is that late.
+    pub until: Option<Instant>,
+    /// Somebody wishes it.
+    pub stop: Stop,
 }
 
 /// How far the search is.
@@ -63,10 +76,10 @@ impl<'a> Trials<'a> {
         run: &'a RunPlan<'a>,
         aim: Aim,
         jobs: usize,
-        limit: u32,
+        ends: Ends,
         watch: &'a mut dyn FnMut(Tried),
     ) -> Self {
-        Self { run, aim, jobs: jobs.max(1), limit, runs: 0, known: BTreeMap::new(), watch }
+        Self { run, aim, jobs: jobs.max(1), ends, runs: 0, known: BTreeMap::new(), watch }
     }
 
     /// How many plans were tried.
@@ -76,7 +89,10 @@ impl<'a> Trials<'a> {
 
     /// Whether no more plans may be tried.
     pub fn is_exhausted(&self) -> bool {
-        self.runs >= self.limit
+        let Ends { limit, until, stop } = &self.ends;
+        self.runs >= *limit
+            || stop.is_wished()
+            || until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// The first of the candidates that is smaller than `plan`, can be written, and breaks the same
@@ -97,7 +113,7 @@ impl<'a> Trials<'a> {
                 let Candidate { index, plan, .. } = &smaller[next];
                 let seen = self.answer(&smaller[next..])?;
                 let smallest = if seen.is_some() { Size::of(plan) } else { size };
-                (self.watch)(Tried { runs: self.runs, limit: self.limit, size: smallest });
+                (self.watch)(Tried { runs: self.runs, limit: self.ends.limit, size: smallest });
                 if let Some(seen) = seen {
                     return Some((*index, plan.clone(), seen));
                 }

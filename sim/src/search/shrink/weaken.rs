@@ -136,7 +136,7 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
             let mut amounts =
                 vec![Amount::lasting(lasts), Amount { value: Value::Share(share_ppm), least: 1 }];
             match trouble {
-                ServiceTrouble::Fails | ServiceTrouble::Lost => {}
+                ServiceTrouble::Fails | ServiceTrouble::Refuses | ServiceTrouble::Lost => {}
                 ServiceTrouble::Late { by } => amounts.push(Amount::late(by)),
             }
             amounts

@@ -29,8 +29,12 @@ enum Format {
 impl Letters {
     pub(super) fn new(config: &SmtpConfig) -> Result<Self, SinkOpenError> {
         let mailbox = |what: &str, text: &str| {
-            text.parse::<Mailbox>()
-                .map_err(|error| SinkOpenError::invalid(format!("{what} {text:?}"), error))
+            let unusable = |why: String| SinkOpenError::invalid(format!("{what} {text:?}"), why);
+            let parsed = text.parse::<Mailbox>().map_err(|error| unusable(error.to_string()))?;
+            Ok::<_, SinkOpenError>(Mailbox {
+                email: in_ascii(&parsed.email).map_err(unusable)?,
+                ..parsed
+            })
         };
         let from = mailbox("from", &config.from)?;
         let to: Vec<Mailbox> =
@@ -64,10 +68,11 @@ impl Letters {
         &self.recipients
     }
 
-    /// Whether an address has characters that only some servers take.
+    /// Whether an address has characters that only some servers take. Domains have not: they are written
+    /// as A-labels.
     pub(super) fn needs_utf8(&self) -> bool {
         let addresses = || std::iter::once(self.sender()).chain(&self.recipients);
-        addresses().any(|address| !address.user().is_ascii() || !address.domain().is_ascii())
+        addresses().any(|address| !address.user().is_ascii())
     }
 
     /// The mail that a message becomes, without the end of its last line.
@@ -101,6 +106,16 @@ impl Letters {
             None => letter,
         })
     }
+}
+
+/// The same address with its domain as the name system knows it, which every server takes.
+fn in_ascii(address: &Address) -> Result<Address, String> {
+    if address.domain().is_ascii() {
+        return Ok(address.clone());
+    }
+    let domain = idna::domain_to_ascii_cow(address.domain().as_bytes(), idna::AsciiDenyList::URL)
+        .map_err(|_| format!("{} is no domain", address.domain()))?;
+    Address::new(address.user(), &*domain).map_err(|error| error.to_string())
 }
 
 /// What is no letter, digit, `-` or `_` is written as `=` and two digits, which two ids never share.

@@ -1,12 +1,15 @@
 //! What an answer proves. Whatever does not clearly say that nothing happened is unknown, because
 //! what is called known is sent again.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use http::StatusCode;
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 
 use super::client::Answer;
 use super::{FENCING_TOKEN, WebhookConfig};
 use crate::delivery::{Promise, SendError, SinkError, Stamp};
+use crate::time::WallTime;
 
 /// How much of an answer's text goes into a reason, in characters.
 const MAX_EXCERPT: usize = 200;
@@ -15,7 +18,8 @@ const MAX_EXCERPT: usize = 200;
 ///
 /// - 2xx: the receiver has it.
 /// - 409 and 412 with a higher `Fencing-Token`, from a receiver that fences: fenced.
-/// - What the configuration says is a refusal for now: no effect, it may be tried again.
+/// - What the configuration says is a refusal for now: no effect, it may be tried again. Of these 401 is
+///   about the sender, whatever it sends: not let in.
 /// - 409 from a receiver that deduplicates: unknown, it is still at the same key.
 /// - 307 and 308, which say that the same request belongs elsewhere, and other 4xx: rejected.
 /// - 408, 1xx, all other 3xx and all 5xx: unknown. A part of the request may have been acted on, a redirect
@@ -35,7 +39,10 @@ pub(super) fn outcome(
     }
     let reason = describe(answer);
     if config.refused_for_now.contains(&status.as_u16()) {
-        return Err(SendError::NotNow(reason));
+        return Err(match status {
+            StatusCode::UNAUTHORIZED => SendError::Denied(reason),
+            _ => SendError::NotNow(reason),
+        });
     }
     let deduplicates = matches!(config.promise, Promise::Deduplicates { .. });
     Err(match status {
@@ -47,6 +54,31 @@ pub(super) fn outcome(
         status if status.is_client_error() => SendError::Rejected(reason),
         _ => SendError::Unknown(reason),
     })
+}
+
+/// For how long the receiver asks to be left alone, if it refuses something because there is too much of it
+/// or it is away. A date is held against the receiver's own clock where it tells that, else against
+/// `wall`.
+pub(super) fn asks_for(
+    answer: &Answer,
+    config: &WebhookConfig,
+    wall: WallTime,
+) -> Option<Duration> {
+    let status = answer.status;
+    let may_ask = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    if !may_ask && !config.refused_for_now.contains(&status.as_u16()) {
+        return None;
+    }
+    let header = |name| answer.headers.get(name)?.to_str().ok().map(str::trim);
+    let text = header(RETRY_AFTER)?;
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Whatever is too long to be a number is longer than any cap.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    let now = header(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    let now = now.unwrap_or(UNIX_EPOCH + Duration::from_millis(wall.unix_ms));
+    until.duration_since(now).ok()
 }
 
 /// The answer to a question that carried `stamp`, if it came from a receiver that knows what a

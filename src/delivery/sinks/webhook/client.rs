@@ -6,6 +6,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -17,10 +18,11 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
+use tracing::warn;
 
+use super::super::dial::Dialer;
 use super::super::{SinkOpenError, WebhookConfig};
 use crate::tls;
 
@@ -59,12 +61,15 @@ pub(super) struct Answer {
 
 /// Exchanges with one server.
 pub(super) struct Client {
-    host: String,
-    port: u16,
+    /// The place as errors name it.
+    place: String,
+    dialer: Dialer,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     connect_timeout: Duration,
     timeout: Duration,
     resting: Mutex<Vec<Connection>>,
+    /// Whether a connection may be used again: not after the receiver has closed one under a request.
+    reuses: AtomicBool,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -78,11 +83,13 @@ struct Connection {
     driver: Option<Pin<Box<Driver>>>,
     /// When it was last known to be of use.
     used: Instant,
+    /// Whether it has had a request before.
+    is_kept: bool,
 }
 
 impl Client {
     pub(super) fn new(config: &WebhookConfig) -> Result<Self, SinkOpenError> {
-        let invalid = |why: &str| SinkOpenError::invalid(format!("url {}", config.url), why);
+        let invalid = |why: &str| SinkOpenError::invalid("url", why);
         let host = config.url.host().ok_or_else(|| invalid("it names no host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let (tls, default_port) = match config.url.scheme_str() {
@@ -96,13 +103,15 @@ impl Client {
             }
             _ => return Err(invalid("it must begin with http:// or https://")),
         };
+        let port = config.url.port_u16().unwrap_or(default_port);
         Ok(Self {
-            host,
-            port: config.url.port_u16().unwrap_or(default_port),
+            place: format!("{host}:{port}"),
+            dialer: Dialer::new(host, port),
             tls,
             connect_timeout: config.connect_timeout,
             timeout: config.timeout,
             resting: Mutex::new(Vec::new()),
+            reuses: AtomicBool::new(config.keep_alive),
         })
     }
 
@@ -115,14 +124,18 @@ impl Client {
                 return Ok(());
             }
         }
-        let what = || format!("cannot connect to {}:{}", self.host, self.port);
-        match timeout(self.connect_timeout, self.connect()).await {
-            Ok(Ok(connection)) => {
+        let connected = timeout(self.connect_timeout, self.connect()).await;
+        let connected =
+            connected.unwrap_or_else(|_| Err(format!("not within {:?}", self.connect_timeout)));
+        match connected {
+            Ok(connection) => {
                 self.put(connection);
                 Ok(())
             }
-            Ok(Err(why)) => Err(format!("{}: {why}", what())),
-            Err(_) => Err(format!("{} within {:?}", what(), self.connect_timeout)),
+            Err(why) => {
+                self.dialer.was_useless();
+                Err(format!("cannot connect to {}: {why}", self.place))
+            }
         }
     }
 
@@ -133,16 +146,35 @@ impl Client {
         };
         let deadline = Instant::now() + self.timeout;
         let response = match timeout_at(deadline, connection.send(request)).await {
-            Ok(response) => response?,
+            Ok(Ok(response)) => response,
+            Ok(Err(failure)) => {
+                if connection.is_kept && matches!(failure, Failure::Unknown(_)) {
+                    self.stop_reusing();
+                }
+                return Err(failure);
+            }
             Err(_) => return Err(Failure::Unknown(format!("no answer within {:?}", self.timeout))),
         };
         let (parts, body) = response.into_parts();
         let (body, is_whole) = connection.read(body, deadline).await;
-        if is_whole {
-            connection.used = Instant::now();
+        if is_whole && self.reuses.load(Ordering::Relaxed) {
+            (connection.used, connection.is_kept) = (Instant::now(), true);
             self.put(connection);
         }
         Ok(Answer { status: parts.status, headers: parts.headers, body, is_whole })
+    }
+
+    /// A receiver that closes kept connections when it pleases makes a doubt each time that a request
+    /// meets it: this one was the last.
+    fn stop_reusing(&self) {
+        if self.reuses.swap(false, Ordering::Relaxed) {
+            warn!(
+                receiver = self.place,
+                "it closed a kept connection under a request: from now on each request has a connection \
+                 of its own, as with `keep_alive = false`"
+            );
+            self.resting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 
     fn take(&self) -> Option<Connection> {
@@ -157,10 +189,7 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<Connection, String> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        let stream = self.dialer.dial().await?;
         // Closing it resets it: what the kernel still holds of a request that was given up is
         // dropped, and a deduplication window need not wait for it.
         rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))
@@ -179,8 +208,8 @@ impl Client {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error.to_string())?;
-        let mut connection =
-            Connection { sender, driver: Some(Box::pin(driver)), used: Instant::now() };
+        let (driver, used) = (Some(Box::pin(driver)), Instant::now());
+        let mut connection = Connection { sender, driver, used, is_kept: false };
         match connection.is_usable().await {
             true => Ok(connection),
             false => Err("the server closed the connection at once".into()),

@@ -62,7 +62,7 @@ fn a_webhook_is_read() {
     assert_eq!(hook.content_type, "application/json");
     assert_eq!(hook.headers.len(), 1);
     assert_eq!(hook.secret_headers[0].1, SecretSource::Env("HOOK_AUTH".into()));
-    assert_eq!(hook.refused_for_now, [429, 503].into());
+    assert_eq!(hook.refused_for_now, [401, 425, 429, 503].into(), "it adds to the defaults");
     assert_eq!(hook.ca.as_deref(), Some(Path::new("/etc/mail/ca.pem")));
 
     let shortest = "[sink.webhook]\nurl = \"http://localhost:8080\"\n";
@@ -104,6 +104,36 @@ fn urls_that_nothing_can_be_posted_to_are_shown() {
         assert_shows(&shown(WEBHOOK, url, bad), &["url = ", "as in \"https://"]);
     }
     assert_shows(&shown(WEBHOOK, url, "https://a:b@h/"), &["a user in it", "secret_headers"]);
+}
+
+/// Errors are copied into tickets.
+#[test]
+fn no_error_shows_a_secret_that_was_written_down() {
+    let source = "{ env = \"HOOK_AUTH\" }";
+    let file = "{ file = \"password\" }";
+    for shown in [
+        shown(WEBHOOK, "https://example.org", "https://me:hunter2@h"),
+        shown(WEBHOOK, "X-Tenant = \"a\"", "Authorization = \"hunter2\""),
+        shown(WEBHOOK, source, "\"hunter2\""),
+        shown(SMTP, file, "\"hunter2\""),
+        shown(SMTP, file, "\"hunter2\"\ntypo = 1"),
+    ] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn no_secret_goes_to_another_machine_in_the_clear() {
+    let https = "https://example.org/hook";
+    let shows = ["sent in the clear", "write https://"];
+    for url in ["http://example.org/hook", "http://10.0.0.7:80/", "http://localhost.example.org/"] {
+        assert_shows(&shown(WEBHOOK, https, url), &shows);
+    }
+    for url in ["http://localhost:80/", "http://127.0.0.7/", "http://[::1]:8080/x"] {
+        assert!(parse(&WEBHOOK.replace(https, url)).is_ok(), "{url}");
+    }
+    // What is no secret may.
+    assert!(parse("[sink.webhook]\nurl = \"http://example.org/\"\n").is_ok());
 }
 
 #[test]

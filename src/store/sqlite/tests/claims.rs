@@ -18,6 +18,7 @@ fn a_message_is_claimed_then_delivered_and_said_twice_it_happens_once() {
     assert_eq!(settle(&mut outbox, 5, &in_doubt("?")), refused(delivered));
     assert_eq!(claim(&mut outbox, 5, 11), no_claim(delivered));
     let expected = Entry {
+        seq: 1,
         id: message("m"),
         key: None,
         state: MessageState::Delivered,

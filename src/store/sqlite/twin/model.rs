@@ -121,6 +121,7 @@ impl Twin {
             return Enqueued::Exists(row.state);
         }
         self.rows.push(Entry {
+            seq: self.rows.len() as u64 + 1,
             id: message(IDS[id]),
             key: KEYS[id].map(key),
             state: Pending,

@@ -148,7 +148,8 @@ class Diagram {
         pen.fillRect(x, y, Math.max(width, 2), painter.height - y);
         pen.globalAlpha = 1;
         const row = Math.min(span.row, this.rows - 1);
-        painter.bar(x, y + 3 + row * WORLD, Math.max(width, 3), WORLD - 4, colours.fault, shortFault(span.label));
+        const colour = /^(never began|met nothing): /.test(span.label) ? colours.soft : colours.fault;
+        painter.bar(x, y + 3 + row * WORLD, Math.max(width, 3), WORLD - 4, colour, shortFault(span.label));
         break;
       }
       case 'down':
@@ -332,7 +333,7 @@ class Diagram {
   spansAt(x, y) {
     const lane = this.laneAt(y);
     const at = this.time(x);
-    return this.history.spans.filter((span) => span.lane === lane && span.from <= at && at < span.to && (span.layer !== 'fault' || this.onRow(span, y)));
+    return this.history.spans.filter((span) => span.lane === lane && (span.from <= at && at < span.to || span.from === span.to && Math.abs(x - this.x(span.from)) < 4) && (span.layer !== 'fault' || this.onRow(span, y)));
   }
 
   onRow(span, y) {
@@ -349,5 +350,5 @@ function niceStep(rough) {
 
 /** A fault's line without its braces and its time, which the picture shows. */
 function shortFault(line) {
-  return line.replace(/^\{\s*|\s*\}$/g, '').replace(/^at = "[^"]*",\s*/, '').replaceAll('"', '');
+  return line.replace(/\{\s*|\s*\}$/g, '').replace(/^at = "[^"]*",\s*/, '').replaceAll('"', '');
 }

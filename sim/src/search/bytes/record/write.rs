@@ -123,6 +123,7 @@ pub(in crate::search::bytes) fn bytes_of(planned: &PlannedFault) -> Option<[u8; 
             record.amounts[2] = match trouble {
                 ServiceTrouble::Fails => FAILS,
                 ServiceTrouble::Lost => LOST,
+                ServiceTrouble::Refuses => REFUSES,
                 ServiceTrouble::Late { by } => {
                     record.amounts[1] = grid::time_byte(*by);
                     LATE

@@ -31,6 +31,8 @@ fn kind(status: u16, promise: Promise) -> &'static str {
     match outcome(&answer(status, &[], b""), &config(promise), stamp(7, 1)) {
         Ok(()) => "delivered",
         Err(SendError::NotSent(_)) => "not sent",
+        Err(SendError::Denied(_)) => "denied",
+        Err(SendError::Unsendable(_)) => "unsendable",
         Err(SendError::NotNow(_)) => "not now",
         Err(SendError::Rejected(_)) => "rejected",
         Err(SendError::Fenced { .. }) => "fenced",
@@ -44,7 +46,8 @@ fn each_status_code_has_its_meaning() {
         for status in 100..600 {
             let expected = match status {
                 200..=299 => "delivered",
-                401 | 425 | 429 => "not now",
+                401 => "denied",
+                425 | 429 => "not now",
                 408 => "unknown",
                 409 if promise == DEDUPLICATES => "unknown",
                 307 | 308 | 400..=499 => "rejected",
@@ -65,6 +68,36 @@ fn a_configured_refusal_is_known() {
     assert_eq!(refused, Err(SendError::NotNow(why.into())));
     let no_longer = outcome(&answer(429, &[], b""), &config, stamp(7, 1));
     assert!(matches!(no_longer, Err(SendError::Rejected(_))), "{no_longer:?}");
+}
+
+#[test]
+fn a_receiver_is_left_alone_for_as_long_as_it_asks() {
+    let config = config(Promise::Plain);
+    let noon = WallTime { unix_ms: 784_123_200_000 };
+    let asked = |status, headers: &[_]| asks_for(&answer(status, headers, b""), &config, noon);
+    let seconds = |n| Some(Duration::from_secs(n));
+    for (text, expected) in [
+        ("120", seconds(120)),
+        ("0", seconds(0)),
+        ("99999999999999999999999", seconds(u64::MAX)),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", None),
+        ("Sun, 06 Nov 1994 12:01:00 GMT", seconds(60)),
+        ("Sunday, 06-Nov-94 12:01:00 GMT", seconds(60)),
+        ("Sun Nov  6 12:01:00 1994", seconds(60)),
+        ("soon", None),
+        ("-1", None),
+        ("1.5", None),
+        ("", None),
+    ] {
+        for status in [429, 503] {
+            assert_eq!(asked(status, &[("retry-after", text)]), expected, "{status} {text:?}");
+        }
+        assert_eq!(asked(404, &[("retry-after", text)]), None);
+    }
+    // By the receiver's clock, however wrong ours is.
+    let later = "Sun, 06 Nov 1994 08:50:07 GMT";
+    let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_eq!(asked(503, &[("retry-after", later), date]), seconds(30));
 }
 
 #[test]
