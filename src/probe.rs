@@ -157,6 +157,11 @@ mod simulated {
         ("job_interrupted", "a new holder found runs of an earlier one"),
         ("job_cancelled", "a run was cancelled because leadership ended"),
         ("job_caught_up", "an instant ran later than its grace"),
+        (
+            "due_though_the_clock_was_ahead",
+            "a message went on after the store's clock had told it to wait",
+        ),
+        ("job_set_back", "a job went on by the store's clock after that was set back"),
         ("job_skipped_late", "instants were skipped because they were late"),
         ("job_skipped_overlap", "instants were skipped because the job still ran"),
         ("late_verdict_refused", "a person's verdict came after the message had moved on"),

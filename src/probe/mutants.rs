@@ -174,6 +174,9 @@ mutants! {
         /// A message is sent while an earlier one of its key is in doubt.
         DoubtOvertaken = 46, "doubt_overtaken", ["D6"],
             "Kafka's notes on max.in.flight.requests.per.connection";
+        /// When a message is due again is believed, though the store's clock was ahead when it was written.
+        NotBeforeTrusted = 71, "not_before_trusted", ["V3", "V6"],
+            "this outbox, until its clock was set wrong on purpose";
     }
     delivery {
         /// A message is sent first, and claimed and marked when the recipient has it.
@@ -196,6 +199,10 @@ mutants! {
         /// What is claimed under the living token, and by nobody's doing, stays claimed.
         OwnOrphanedClaimsForgotten = 50, "own_orphaned_claims_forgotten", ["V3", "V6"],
             "this project, by a trial";
+    }
+    jobs {
+        /// A cursor that was written while the store's clock was ahead holds its job until that time comes.
+        CursorTrusted = 70, "cursor_trusted", ["J4"], "this scheduler, in its first version";
     }
     work {
         /// A unit of work is given to another worker before the first one has let go of it.

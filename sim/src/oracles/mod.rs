@@ -39,6 +39,7 @@ mod guards;
 mod j1_one_run_an_instant;
 mod j2_no_overlap;
 mod j3_every_instant_ends;
+mod j4_jobs_go_on;
 mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
 mod l3_release_after_the_last_act;
@@ -192,6 +193,7 @@ pub const ALL: &[Oracle] = &[
     j1_one_run_an_instant::ORACLE,
     j2_no_overlap::ORACLE,
     j3_every_instant_ends::ORACLE,
+    j4_jobs_go_on::ORACLE,
     w1_one_live_assignment::ORACLE,
     w2_newest_epoch::ORACLE,
     w3_deposed_leaders_assign_nothing::ORACLE,

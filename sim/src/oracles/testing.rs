@@ -415,6 +415,13 @@ impl Script {
         self.push(Kind::Job(JobEvent::Registered { job, cursor, token }))
     }
 
+    /// When the database's clock shows `now`.
+    pub fn job_set_back(self, token: u64, job: u32, to: u64, now: u64) -> Self {
+        let (job, token) = (JobNo(job), Token(token));
+        let (to, now) = (WallTime { unix_ms: to }, WallTime { unix_ms: now });
+        self.push(Kind::Job(JobEvent::SetBack { job, to, token, now }))
+    }
+
     /// As soon as they are late.
     pub fn job_skipped(self, token: u64, job: u32, first: u64, last: u64) -> Self {
         let (count, why) = ((last - first) / 1000 + 1, SkipReason::Misfire);
