@@ -130,6 +130,9 @@ pub(super) enum State {
 /// saves, but the first leader should not wait long after the quarantine.
 const START_JITTER_DIVISOR: u64 = 4;
 
+/// What a planted bug waits after a poll that came to nothing, in nanoseconds.
+const MINUTE: u64 = 60_000_000_000;
+
 impl Election {
     /// A node that starts at `now` with what it remembers. A voter waits out the quarantine before
     /// its first vote, because an earlier process may have promised a lease; one that remembers
@@ -369,7 +372,8 @@ impl Election {
                     return;
                 }
                 self.state = State::Follower;
-                self.campaign_at = now.plus(self.draw_wait(0)).max(self.promised_until);
+                let wait = if mutant!(PollsOnceAMinute) { MINUTE } else { 0 };
+                self.campaign_at = now.plus(self.draw_wait(wait)).max(self.promised_until);
             }
             State::Leader(_) => self.beat_if_due(now, effects),
             _ => {}

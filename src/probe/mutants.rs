@@ -122,6 +122,9 @@ mutants! {
         /// A term is followed however far ahead it lies.
         TermJumpUnbounded = 76, "term_jump_unbounded", ["V1"],
             "this election, whose bound two packets got round";
+        /// A voter whose poll came to nothing waits a minute before the next one.
+        PollsOnceAMinute = 60, "polls_once_a_minute", ["V5"],
+            "back-offs without a bound, as in many a retry loop";
     }
     cluster {
         /// A lease is over when its timer fires, whatever the clock says.
@@ -191,6 +194,8 @@ mutants! {
         /// A claim without an answer is replayed under the next token, as if nothing had come between.
         AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"],
             "Curator 2.13, 5.4 and 5.7, measured";
+        /// A dispatcher whose store did not answer looks no more until it has a new guard.
+        StopsLooking = 61, "stops_looking", ["V6", "V3"], "pollers that die with their first exception";
         /// What a sink that refuses everything says of a message is taken for the message's fault.
         SickSinkKillsMessages = 70, "sick_sink_kills_messages", ["D7"],
             "this delivery, beside a web server that answered 404 for nine seconds";

@@ -216,6 +216,19 @@ impl Script {
         self.push(Kind::Enqueued { message: MessageNo(message), key: Some(key) })
     }
 
+    /// The store stands elsewhere than it said: this is its floor, of that node, and these messages are
+    /// pending again.
+    pub fn set_back(self, floor: u64, number: u32, pending: &[u32]) -> Self {
+        let again = |message: &u32| (MessageNo(*message), MessageState::Pending);
+        let generation = self.generation;
+        self.push(Kind::SetBack {
+            generation,
+            floor: Token(floor),
+            holder: Some(id(number)),
+            messages: pending.iter().map(again).collect(),
+        })
+    }
+
     /// In the generation of the last roll call.
     pub fn activated(self, token: u64, number: u32, again: bool) -> Self {
         let generation = self.generation.number;
