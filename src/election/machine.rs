@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock_watch::RateBound;
 use super::config::ConfigId;
+use super::doubts::Doubts;
 use super::effect::{Effect, Rejoins, SteppedDown, append};
 use super::envelope::Envelopes;
 use super::hard_state::HardState;
@@ -99,6 +100,7 @@ pub struct Election {
     pub(super) campaign_at: Instant,
     /// Other lists of voters that differ from this node's by one voter.
     pub(super) neighbours: Vec<ConfigId>,
+    pub(super) doubts: Doubts,
     /// The other voters that were last heard to remember nothing.
     pub(super) forgetful: Vec<super::cold_start::Forgetful>,
     /// How many polls in a row too few voters answered, while nobody spoke of a leader.
@@ -207,6 +209,7 @@ impl Election {
             campaign_at,
             neighbours: Vec::new(),
             forgetful: Vec::new(),
+            doubts: Doubts::default(),
             vain_polls: 0,
             leaving: false,
             suspects: Arc::default(),
@@ -226,6 +229,7 @@ impl Election {
             // can do no harm.
             let before = election.hard.config;
             election.heard = Generation::NONE;
+            election.hard.term = election.hard.term.min(Term::MAX);
             election.forget(now, reason);
             if reason == Rejoins::OtherVoters {
                 election.meet_shorter_list(before);
