@@ -117,10 +117,10 @@ mutants! {
         /// The clock of a voter is compared with that of its process before.
         BootsShareAClock = 47, "boots_share_a_clock", ["L6"], "this election, until the testbed's clocks began anew";
         /// A newer generation is believed as soon as one peer speaks of it.
-        GenerationBelievedAtOnce = 75, "generation_believed_at_once", ["V1", "V2"],
+        GenerationBelievedAtOnce = 56, "generation_believed_at_once", ["V1", "V2"],
             "this election, until a single packet stopped it";
         /// A term is followed however far ahead it lies.
-        TermJumpUnbounded = 76, "term_jump_unbounded", ["V1"],
+        TermJumpUnbounded = 57, "term_jump_unbounded", ["V1"],
             "this election, whose bound two packets got round";
         /// A voter whose poll came to nothing waits a minute before the next one.
         PollsOnceAMinute = 60, "polls_once_a_minute", ["V5"],
@@ -213,7 +213,7 @@ mutants! {
         /// A unit of work is given to another worker before the first one has let go of it.
         RevocationNotAwaited = 37, "revocation_not_awaited", ["W1", "W2"], "KAFKA-16147";
         /// A worker keeps the units that it was given, although it never says that it holds them.
-        IdlersKeepTheirUnits = 77, "idlers_keep_their_units", ["V3"],
+        IdlersKeepTheirUnits = 58, "idlers_keep_their_units", ["V3"],
             "this distribution, until somebody made workers up";
     }
 }
