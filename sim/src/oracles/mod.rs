@@ -45,6 +45,7 @@ mod l2_acts_before_deadline;
 mod l3_release_after_the_last_act;
 mod l4_only_the_exact_holder;
 mod l6_no_honest_clock_suspected;
+mod lies;
 mod lists;
 mod lost;
 mod m1_quorums_intersect;
@@ -103,6 +104,8 @@ pub struct Setting {
     pub delivers: bool,
     /// The scheduled jobs.
     pub jobs: Vec<PlannedJob>,
+    /// How long after the last lie what was believed may last.
+    pub lies_last: Duration,
     /// What the bounds of V5 and V6 are computed from.
     pub pace: Pace,
     /// How long nobody may act at most, if the scenario says so.
@@ -221,6 +224,7 @@ pub fn check_all(history: &History, setting: &Setting) -> Vec<Violation> {
     assert!(ends == 1, "a history has exactly one End, this one has {ends}: a bug in the testbed");
     let mut found: Vec<Violation> =
         ALL.iter().flat_map(|oracle| (oracle.check)(history, setting)).collect();
+    lies::excuse(history, setting.lies_last, &mut found);
     found.sort_by_key(|violation| (violation.event, violation.property));
     found
 }

@@ -60,6 +60,7 @@ impl Script {
             stable: false,
             delivers: true,
             jobs: Vec::new(),
+            lies_last: Duration::ZERO,
             pace: Pace {
                 timing: Timing::default(),
                 network: Network::default(),
