@@ -98,6 +98,8 @@ impl Incarnation {
     pub const NONE: Self = Self(0);
     /// The first incarnation of a node in a generation.
     pub const FIRST: Self = Self(1);
+    /// No node starts that often: higher ones are made up.
+    pub const MAX: Self = Self(1 << 62);
 }
 
 impl fmt::Display for Incarnation {

@@ -58,6 +58,13 @@ pub struct WallTime {
     pub unix_ms: u64,
 }
 
+impl WallTime {
+    /// How long it is until `later`; zero if that is not later.
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_millis(later.unix_ms.saturating_sub(self.unix_ms))
+    }
+}
+
 /// The clocks and the timer of one node.
 pub trait Clock: Clone + Send + Sync + 'static {
     /// The monotonic clock. It must count the time that the machine was suspended.

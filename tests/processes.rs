@@ -35,6 +35,8 @@ mod planted;
 mod shared;
 #[path = "processes/stores.rs"]
 mod stores;
+#[path = "processes/unread.rs"]
+mod unread;
 #[path = "processes/verdicts.rs"]
 mod verdicts;
 #[path = "processes/wiped.rs"]

@@ -135,6 +135,7 @@ pub fn setting(plan: &Plan) -> Setting {
         stable: plan.stable,
         delivers: plan.workload.is_some(),
         jobs: plan.jobs.clone(),
+        lies_last: lies_last(plan),
         pace: Pace::of(plan),
         outage: plan.outage,
     }
@@ -162,6 +163,14 @@ fn judge(plan: &Plan, history: &History, setting: &Setting) -> Verdict {
         return Verdict::Vacuous(vec!["no job ran".to_owned()]);
     }
     Verdict::Ok
+}
+
+/// How long after a lie somebody may still act on it: until an observer comes back to the real leader, or
+/// a voter begins anew that it led astray, and until a lease that it gave has ended. See
+/// `fencepost::election`.
+fn lies_last(plan: &Plan) -> Duration {
+    let t = &plan.timing;
+    t.election_timeout * 8 + t.promise + t.quarantine
 }
 
 /// What to do about messages that were still being delivered when the run ended.

@@ -4,7 +4,7 @@
 //! The names in use: `plan/…` what a scenario leaves to the seed, `network` latencies and losses,
 //! `workload` contents, `job …` how long an action takes (index: the instant), `node` each node's jitter (index: the node's number), `disk` latencies and
 //! `disk damage` torn bytes (index: the node's place), `clock origins` first readings,
-//! `machines` where a process is started again (index: the node's place).
+//! `lies` what is made up (index: the node's place), `machines` where a process is started again (index: the node's place).
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;

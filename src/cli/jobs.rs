@@ -1,4 +1,5 @@
-//! `fencepost jobs`: which scheduled jobs a store knows, and what became of their instants.
+//! `fencepost jobs`: which scheduled jobs a store knows, when each is due next and what it waits for, and
+//! what became of its instants.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,7 +12,9 @@ use super::entries::date;
 use super::stdout::{print, printable};
 use super::store::{OpenOutbox, open_existing_at};
 use super::{ConfigArg, Failure, json};
-use fencepost::store::{JobName, RunRecord, RunState, StoreConfig};
+use fencepost::WallTime;
+use fencepost::jobs::{Schedule, next};
+use fencepost::store::{JobName, JobState, RunRecord, RunState, StoreConfig};
 
 /// How wide a line of the list may be, in characters.
 const WIDTH: usize = 100;
@@ -26,7 +29,7 @@ pub(super) struct JobsArgs {
     /// How many outcomes of each job, newest first
     #[arg(long, value_name = "N", default_value_t = 3)]
     last: usize,
-    /// Print JSON instead of text: an object an outcome, one a line
+    /// Print JSON instead of text: an object a line, first where a job stands, then its outcomes
     #[arg(long)]
     json: bool,
 }
@@ -55,7 +58,7 @@ impl StoreArg {
     }
 }
 
-/// Lists jobs and their last outcomes.
+/// Lists jobs, where they stand, and their last outcomes.
 pub(super) fn run(args: &JobsArgs) -> Result<(), Failure> {
     let mut store = args.store.open()?;
     let known = store.jobs().into_diagnostic();
@@ -65,10 +68,15 @@ pub(super) fn run(args: &JobsArgs) -> Result<(), Failure> {
     for job in &wanted {
         let history = store.job_history(job, args.last).into_diagnostic();
         let history = history.wrap_err("cannot read the jobs").map_err(Failure::AtRun)?;
-        out += &match args.json {
-            true => history.iter().map(|record| as_json(job, record)).collect(),
-            false => as_text(job, &history),
-        };
+        let stands = store.job_state(job).into_diagnostic();
+        let (state, now) = stands.wrap_err("cannot read the jobs").map_err(Failure::AtRun)?;
+        let stands = Stands::of(&state.unwrap_or_default(), now);
+        if args.json {
+            out += &stands.as_json(job);
+            out.extend(history.iter().map(|record| as_json(job, record)));
+        } else {
+            out += &as_text(job, &stands, &history);
+        }
     }
     if wanted.is_empty() && !args.json {
         out +=
@@ -95,8 +103,65 @@ fn wanted(names: &[String], known: Vec<JobName>) -> Result<Vec<JobName>, Failure
     names.iter().map(find).collect::<Result<_, _>>().map_err(Failure::AtRun)
 }
 
-fn as_text(job: &JobName, history: &[RunRecord]) -> String {
-    let mut out = format!("{job}\n");
+/// Where a job stands.
+struct Stands {
+    /// In words; none: no node has said yet which one it has.
+    schedule: Option<String>,
+    cursor: WallTime,
+    next: Option<WallTime>,
+    /// What the next instant waits for, if not for its time alone.
+    waits: Option<&'static str>,
+}
+
+impl Stands {
+    fn of(state: &JobState, now: WallTime) -> Self {
+        let schedule = Schedule::from_text(&state.schedule).ok();
+        let next = schedule.as_ref().and_then(|schedule| next(schedule, state, now));
+        let by_time = schedule.as_ref().and_then(|schedule| schedule.next_after(now));
+        let waits = match next {
+            _ if !state.running.is_empty() => Some("for the end of a run, unless runs may overlap"),
+            Some(next) if next <= now => Some("for a leader that runs this job"),
+            next if next > by_time => Some(
+                "because the instants before have run: the store's clock was ahead then, or is behind",
+            ),
+            _ => None,
+        };
+        let kept = Some(state.schedule.clone()).filter(|kept| !kept.is_empty());
+        Self {
+            schedule: schedule.map(|schedule| schedule.to_string()).or(kept),
+            cursor: state.cursor,
+            next,
+            waits,
+        }
+    }
+
+    fn as_text(&self) -> String {
+        let Some(schedule) = &self.schedule else {
+            return "  schedule  not known: no node that has it has started yet\n".to_owned();
+        };
+        let mut out = fit(&format!("  schedule  {schedule}"));
+        let next = self.next.map_or("never".to_owned(), date);
+        out += &fit(&format!("  next      {next}, decided until {}", date(self.cursor)));
+        if let Some(waits) = self.waits {
+            out += &fit(&format!("  waits     {waits}"));
+        }
+        out
+    }
+
+    fn as_json(&self, job: &JobName) -> String {
+        format!(
+            "{{\"job\":{},\"schedule\":{},\"cursor_unix_ms\":{},\"next_unix_ms\":{},\"waits\":{}}}\n",
+            json::text(job.as_str()),
+            json::or_null(self.schedule.as_deref().map(json::text)),
+            json::time(self.cursor),
+            json::or_null(self.next.map(json::time)),
+            json::or_null(self.waits.map(json::text)),
+        )
+    }
+}
+
+fn as_text(job: &JobName, stands: &Stands, history: &[RunRecord]) -> String {
+    let mut out = format!("{job}\n{}", stands.as_text());
     if history.is_empty() {
         out += "  no instant has come yet\n";
     }

@@ -7,6 +7,7 @@ mod entries;
 mod filter;
 mod jobs;
 mod json;
+mod log;
 mod node;
 mod outbox;
 mod stdout;
@@ -22,6 +23,8 @@ use miette::{Context, IntoDiagnostic, Report};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use log::Log;
 
 use fencepost::delivery::sinks::AnySink;
 use fencepost::election::MAX_PRIORITY;
@@ -118,23 +121,37 @@ enum Failure {
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = start_log(cli.log).and_then(|()| match cli.command {
-        Command::Node(args) => node::run(&args.load()?),
-        Command::Enqueue(args) => enqueue::enqueue(&args),
-        Command::Outbox(args) => outbox::run(&args),
-        Command::Jobs(args) => jobs::run(&args),
-        Command::Check(args) => check(&args),
+    let mut log = None;
+    let outcome = start_log(cli.log).and_then(|started| {
+        log = Some(started);
+        match cli.command {
+            Command::Node(args) => node::run(&args.load()?),
+            Command::Enqueue(args) => enqueue::enqueue(&args),
+            Command::Outbox(args) => outbox::run(&args),
+            Command::Jobs(args) => jobs::run(&args),
+            Command::Check(args) => check(&args),
+        }
     });
+    if let Some(log) = &log {
+        log.flush();
+    }
     let (code, report) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::AtRun(report)) => (1, report),
         Err(Failure::BadInput(report)) => (2, report),
     };
-    eprintln!("{report:?}");
+    let text = format!("{report:?}\n");
+    match &log {
+        Some(log) => {
+            log.add(text.as_bytes());
+            log.flush();
+        }
+        None => eprint!("{text}"),
+    }
     ExitCode::from(code)
 }
 
-fn start_log(filter: Option<String>) -> Result<(), Failure> {
+fn start_log(filter: Option<String>) -> Result<Log, Failure> {
     let given = filter.or_else(|| std::env::var(LOG_VARIABLE).ok().filter(|f| !f.is_empty()));
     let filter = given.unwrap_or_else(|| "info".to_owned());
     let filter: Targets = filter.parse().map_err(|error| {
@@ -144,14 +161,19 @@ fn start_log(filter: Option<String>) -> Result<(), Failure> {
             "--log or {LOG_VARIABLE}: {filter:?} is no filter: {error}"
         ))
     })?;
+    let log = Log::start(std::io::stderr());
+    let log = log.into_diagnostic().wrap_err("cannot start the log").map_err(Failure::AtRun)?;
+    // The default hook waits until standard error is read, and a panic is no reason to stand still.
+    let panics = log.clone();
+    std::panic::set_hook(Box::new(move |panic| panics.add(format!("{panic}\n").as_bytes())));
     tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
-        .with_writer(std::io::stderr)
+        .with_writer(log.clone())
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .finish()
         .with(filter)
         .init();
-    Ok(())
+    Ok(log)
 }
 
 fn check(args: &ConfigArg) -> Result<(), Failure> {

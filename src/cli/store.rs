@@ -11,11 +11,11 @@ use tokio::runtime::Runtime;
 use super::{ConfigArg, Failure};
 use fencepost::node::config::NodeConfig;
 use fencepost::store::{
-    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, Judged,
+    BindError, Counts, EnqueueError, Enqueued, Entry, FenceRow, JobName, JobRuns, JobState, Judged,
     MessageId, NewMessage, Outbox, Page, Passed, PostgresConfig, PostgresStore, RunRecord,
     SqliteOutbox, SqliteStore, StoreConfig, StoreError, Verdict, VerdictError,
 };
-use fencepost::{Clock, SystemClock};
+use fencepost::{Clock, SystemClock, WallTime};
 
 /// An outbox, whichever it is. Calls wait for their answers.
 pub(super) enum OpenOutbox {
@@ -162,6 +162,19 @@ impl OpenOutbox {
             Self::Sqlite(outbox) => outbox.jobs(),
             Self::Postgres(store, runtime) => runtime.block_on(store.jobs()),
         }
+    }
+
+    /// Where a job stands, and the store's clock.
+    pub(super) fn job_state(
+        &mut self,
+        job: &JobName,
+    ) -> Result<(Option<JobState>, WallTime), StoreError> {
+        let jobs = std::slice::from_ref(job);
+        let mut states = match self {
+            Self::Sqlite(outbox) => outbox.job_states(jobs, SystemClock.wall())?,
+            Self::Postgres(store, runtime) => runtime.block_on(store.job_states(jobs))?,
+        };
+        Ok((states.jobs.pop().flatten(), states.now))
     }
 
     pub(super) fn job_history(

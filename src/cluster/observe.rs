@@ -9,7 +9,7 @@ use super::status::ClusterStatus;
 use crate::election::{Event, HardState, Ignored};
 use crate::id::{Identity, NodeId, Term, Token};
 use crate::store::Share;
-use crate::time::Instant;
+use crate::time::{Clock, Instant, SystemClock};
 
 /// Something that happened on a node, told right when it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +80,35 @@ struct Seen {
     shorts: BTreeMap<NodeId, u64>,
     leader: Option<NodeId>,
     participants: Vec<NodeId>,
+    /// By what the lines are about.
+    flows: BTreeMap<&'static str, Flow>,
+}
+
+/// How many lines about one thing may be written at once.
+const FLOW_BURST: u64 = 20;
+
+/// And how long it takes from then on until there may be one more, in nanoseconds.
+const FLOW_EVERY: u64 = 1_000_000_000;
+
+/// Lines that say something new each time, however often peers make it happen.
+#[derive(Debug, Default)]
+struct Flow {
+    /// When all of the burst is there again.
+    full_at: Instant,
+    left_out: u64,
+}
+
+impl Flow {
+    /// How many lines were left out before this one; `None`: this one is left out as well.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        let full_at = self.full_at.max(now).plus(FLOW_EVERY);
+        if full_at.since(now) > FLOW_BURST * FLOW_EVERY {
+            self.left_out += 1;
+            return None;
+        }
+        self.full_at = full_at;
+        Some(std::mem::take(&mut self.left_out))
+    }
 }
 
 impl LogObserver {
@@ -121,6 +150,22 @@ impl LogObserver {
     }
 }
 
+/// What the lines of an event are about that peers can make happen again and again.
+fn flow_of(event: &NodeEvent) -> Option<&'static str> {
+    match event {
+        NodeEvent::Status(_) => Some("the cluster as it is seen here"),
+        NodeEvent::Election(event) => match event {
+            Event::Elected { .. } | Event::SteppedDown { .. } | Event::Released { .. } => {
+                Some("elections")
+            }
+            Event::Rejoining { .. } | Event::Rejoined { .. } => Some("rejoining"),
+            Event::ClockWatch { .. } => Some("clocks"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn count(counter: &mut u64) -> Option<u64> {
     *counter += 1;
     is_noteworthy(*counter).then_some(*counter)
@@ -134,6 +179,18 @@ pub(crate) fn is_noteworthy(count: u64) -> bool {
 
 impl Observer for LogObserver {
     fn observe(&self, event: &NodeEvent) {
+        let status = matches!(event, NodeEvent::Status(_));
+        if let Some(about) = flow_of(event)
+            && !matches!(event, NodeEvent::Status(status) if !self.is_news(status))
+        {
+            match self.seen().flows.entry(about).or_default().take(SystemClock.now()) {
+                None => return,
+                Some(0) => {}
+                Some(count) => warn!(about, count, "so many lines were left out: too many at once"),
+            }
+        } else if status {
+            return debug!("status, as before");
+        }
         match event {
             NodeEvent::Started(hard) => {
                 info!(incarnation = %hard.incarnation, term = %hard.term, "started");
@@ -200,11 +257,7 @@ impl Observer for LogObserver {
             NodeEvent::Status(status) => {
                 let (term, role, leader) = (status.term, status.role, status.leader);
                 let participants = status.participants();
-                if self.is_news(status) {
-                    info!(%term, ?role, ?leader, ?participants, "the cluster as it is seen here");
-                } else {
-                    debug!(%term, ?role, ?leader, ?participants, "status");
-                }
+                info!(%term, ?role, ?leader, ?participants, "the cluster as it is seen here");
             }
             NodeEvent::ShareHeld { share, .. } => {
                 debug!(work = %share.work, unit = %share.unit, epoch = %share.epoch, "works on");
@@ -244,6 +297,42 @@ mod tests {
         for part in ["peer=n2", "[n1, n4, n5]", "[n1, n2, n3]", "one voter at a time"] {
             assert!(lines[0].contains(part), "{part} is missing in {}", lines[0]);
         }
+    }
+
+    #[test]
+    fn a_flow_of_lines_is_a_burst_and_then_a_trickle() {
+        let (mut flow, start) = (Flow::default(), Instant(5));
+        let mut written = |at: u64| {
+            let lines = (0..1_000).filter_map(|_| flow.take(start.plus(at * FLOW_EVERY)));
+            lines.collect::<Vec<_>>()
+        };
+        assert_eq!(written(0), vec![0; 20]);
+        assert_eq!(written(1), [980]);
+        assert_eq!(written(3), [999, 0]);
+        assert_eq!(written(100), [vec![998], vec![0; 19]].concat());
+    }
+
+    /// Made-up observers that come and go change the participants each time.
+    #[test]
+    fn participants_that_come_and_go_do_not_fill_the_log() {
+        let lines = logged(|observer| {
+            for stranger in 0..1_000 {
+                let participants = names(&["n1", &format!("s{stranger}")]);
+                let view = Arc::new(crate::election::View { version: stranger, participants });
+                observer.observe(&NodeEvent::Status(ClusterStatus {
+                    current: names(&["n1"])[0],
+                    incarnation: crate::id::Incarnation::FIRST,
+                    role: crate::election::Role::Leader,
+                    generation: crate::id::Generation::NONE,
+                    term: Term(1),
+                    leader: None,
+                    view,
+                    clock_suspects: Arc::default(),
+                }));
+            }
+        });
+        // One more for each second that the test takes.
+        assert!((20..500).contains(&lines.len()), "{}", lines.len());
     }
 
     #[test]

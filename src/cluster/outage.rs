@@ -62,7 +62,7 @@ mod tests {
         let _logged = tracing::subscriber::set_default(lines.clone());
         let world = World::new();
         world.why.set(Some("rejoining, needs word of n3".into()));
-        sleep(OUTAGE_TOLD_AFTER * 9).await;
+        sleep(OUTAGE_TOLD_AFTER * 9 + Duration::from_millis(500)).await;
         let told = |needle: &str| lines.all().iter().filter(|l| l.contains(needle)).count();
         assert_eq!(told("no leader for"), 4, "after 10, 20, 40 and 80 s: {:?}", lines.all());
         assert_eq!(told("no leader for 80 s: rejoining, needs word of n3"), 1);

@@ -231,7 +231,7 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
     /// the lease still lasts, waits a little before they are tried again.
     async fn stand_back(&self, session: &Session<C>) {
         self.rest(session, self.config.poll).await;
-        if session.guard.check().is_ok() {
+        if session.guard.check().is_ok() && !mutant!(StopsLooking) {
             return;
         }
         let gone = self.guard.wait_for(|guard| {
@@ -347,6 +347,9 @@ impl<S: Store, K: Sink, C: Clock> Dispatcher<S, K, C> {
             }
             Err(error) => {
                 self.store_failed("cannot look for messages", &error);
+                if mutant!(StopsLooking) {
+                    return Err(session.lost());
+                }
                 Vec::new()
             }
         };

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use super::config::ColdStart;
 use super::effect::{Effect, Rejoins};
 use super::machine::{Election, State};
-use super::quorum;
 use super::roll::Roll;
+use super::{MAX_TERM_JUMP, quorum};
 use crate::id::{Boot, Generation, NodeId, Term};
 use crate::probe::{mutant, reach};
 use crate::time::Instant;
@@ -52,6 +52,11 @@ pub(super) struct Forgetful {
 const VAIN_POLLS: u8 = 2;
 
 impl Cold {
+    /// Whether the store was in that generation when it last answered.
+    pub(super) fn is_in(&self, generation: Generation) -> bool {
+        self.seen.is_some_and(|(seen, _)| seen == generation)
+    }
+
     /// Whether a voter said after that time that it remembers nothing.
     pub(super) fn forgot_since(&self, node: NodeId, since: Instant) -> bool {
         self.others.iter().any(|(boot, heard)| boot.node == node && *heard > since)
@@ -82,13 +87,14 @@ impl Election {
         heard: Generation,
         effects: &mut Vec<Effect>,
     ) {
-        if heard > self.heard {
-            self.heard = heard;
-            if let State::Rejoining(rejoining) = &mut self.state {
-                rejoining.meet_newer();
-            }
-        }
+        let near = self.is_near(heard);
         let State::Rejoining(rejoining) = &mut self.state else { return };
+        if heard > self.heard && near && !rejoining.is_confirmed(self.heard) {
+            self.heard = heard;
+            rejoining.meet_newer();
+        }
+        // No further than a voter would follow.
+        let term = term.min(Term(self.hard.term.0.saturating_add(MAX_TERM_JUMP)));
         let cold = &mut rejoining.cold;
         // One word of each other voter: the list bounds how many there are.
         cold.others.retain(|(other, _)| other.node != boot.node);
@@ -154,10 +160,11 @@ impl Election {
         roll: &Arc<Roll>,
         effects: &mut Vec<Effect>,
     ) {
-        let me = self.boot();
         if roll.generation > self.heard && self.fixed.my_index.is_some() {
             self.meet_newer(now, roll.generation, effects);
         }
+        self.hear_store(now, roll.generation, effects);
+        let me = self.boot();
         let State::Rejoining(rejoining) = &mut self.state else { return };
         if roll.boots.contains(&me) {
             reach!("on_stored_roll");

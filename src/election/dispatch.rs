@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::config::steps_apart;
+use super::doubts::is_impossible;
 use super::effect::{Effect, Event, Ignored, Rejoins};
 use super::machine::{Election, State};
 use super::message::{Body, Message};
-use super::{ConfigId, MAX_TERM_JUMP, MAX_VOTERS};
-use crate::id::{Generation, Identity, NodeId, Term};
+use super::{ColdStart, ConfigId, MAX_VOTERS};
+use crate::id::{Generation, Identity, Incarnation, NodeId, Term};
 use crate::probe::{mutant, reach};
 use crate::time::Instant;
 
@@ -26,8 +27,8 @@ impl Election {
         if !is_peer {
             return ignore(Ignored::NotAPeer, effects);
         }
-        if is_too_far_ahead(self.hard.term, self.heard, message) {
-            return ignore(Ignored::TermTooFarAhead, effects);
+        if is_impossible(message) {
+            return ignore(Ignored::Impossible, effects);
         }
         let is_listed = message.config == self.fixed.id;
         if (!is_listed || matches!(message.body, Body::Voters { .. }))
@@ -54,19 +55,38 @@ impl Election {
         if !rejoins && message.generation != self.heard {
             if message.generation < self.heard {
                 ignore(Ignored::OlderGeneration, effects);
-                // An observer leaves the telling to those who were there.
-                let tells = self.fixed.my_index.is_some() && self.hard.generation == self.heard;
-                if tells && !matches!(message.body, Body::NewerGeneration) {
-                    self.send(message.from.node, Body::NewerGeneration, effects);
+                if matches!(self.state, State::Observer(_)) {
+                    return self.observe_elsewhere(now, message);
+                }
+                let (node, generation) = (message.from.node, message.generation);
+                if !self.hear_elsewhere(now, node, generation, effects) {
+                    self.tell_newer(message, effects);
                 }
                 return;
             }
             if let State::Observer(observing) = &self.state
                 && observing.has_left(message.generation)
             {
-                return ignore(Ignored::OlderGeneration, effects);
+                ignore(Ignored::OlderGeneration, effects);
+                return self.observe_elsewhere(now, message);
+            }
+            if !self.believes(now, message, effects) {
+                return;
             }
             self.meet_newer(now, message.generation, effects);
+        }
+        if !rejoins && self.is_far(message.term) {
+            let (node, generation) = (message.from.node, message.generation);
+            if self.hear_elsewhere(now, node, generation, effects) {
+                return;
+            }
+            if message.term > self.hard.term {
+                ignore(Ignored::TermTooFarAhead, effects);
+                self.refuse_far(message, effects);
+                return self.follow_far(now, message, effects);
+            }
+        } else if !rejoins {
+            self.doubts.agrees(message.from.node, now);
         }
         if mutant!(WipedVotesAtOnce) && !rejoins && matches!(self.state, State::Rejoining(_)) {
             self.vote_at_once(now, message.generation, effects);
@@ -91,7 +111,10 @@ impl Election {
         if from.incarnation < newest {
             reach!("message_of_superseded_incarnation");
             ignore(Ignored::Superseded, effects);
-            if !matches!(body, Body::Superseded { .. }) {
+            // Two voters of which each takes the other's life for over would never hear so otherwise.
+            if let Body::Superseded { to, by } = *body {
+                self.on_superseded(now, to, by, effects);
+            } else {
                 self.send(from.node, Body::Superseded { to: from, by: newest }, effects);
             }
             return;
@@ -110,6 +133,22 @@ impl Election {
             return effects.push(Effect::Event(event));
         }
         self.act_on(now, voter, from, term, body, effects);
+    }
+
+    /// Tells a voter of an older generation that there is a newer one. With a store it asks there;
+    /// without one it wants to see that its boot is on the roll.
+    fn tell_newer(&mut self, message: &Message, effects: &mut Vec<Effect>) {
+        // An observer leaves the telling to those who were there.
+        let tells = self.fixed.my_index.is_some() && self.hard.generation == self.heard;
+        if !tells || matches!(message.body, Body::NewerGeneration | Body::RollCall { .. }) {
+            return;
+        }
+        let by_all = self.fixed.config.cold_start == ColdStart::ByAllVoters;
+        let body = match by_all && !self.hard.roll.boots.is_empty() {
+            true => Body::RollCall { roll: std::sync::Arc::clone(&self.hard.roll) },
+            false => Body::NewerGeneration,
+        };
+        self.send(message.from.node, body, effects);
     }
 
     /// A message of an operational voter to an operational voter of its generation.
@@ -147,11 +186,7 @@ impl Election {
             }
             Body::TakeOver { to } => self.on_take_over(now, from, term, to, effects),
             Body::Leaving => self.on_voter_leaving(now, voter),
-            Body::Superseded { to, by } => {
-                if to == self.me() && by > to.incarnation {
-                    self.drop_state(now, Rejoins::Superseded, effects);
-                }
-            }
+            Body::Superseded { to, by } => self.on_superseded(now, to, by, effects),
             // For those that rejoin, for those that are nobody yet, or seen to already.
             Body::Rejoining { .. }
             | Body::Register { .. }
@@ -161,6 +196,18 @@ impl Election {
             | Body::NewerGeneration
             | Body::Voters { .. }
             | Body::Observing => {}
+        }
+    }
+
+    fn on_superseded(
+        &mut self,
+        now: Instant,
+        to: Identity,
+        by: Incarnation,
+        effects: &mut Vec<Effect>,
+    ) {
+        if to == self.me() && by > to.incarnation {
+            self.drop_state(now, Rejoins::Superseded, effects);
         }
     }
 
@@ -204,7 +251,7 @@ impl Election {
         voters: &std::sync::Arc<Vec<NodeId>>,
         effects: &mut Vec<Effect>,
     ) {
-        if voters.len() > MAX_VOTERS || ConfigId::of(voters) != claimed {
+        if voters.len() > MAX_VOTERS || has_twins(voters) || ConfigId::of(voters) != claimed {
             return ignore(Ignored::OtherVoters, effects);
         }
         match steps_apart(&self.fixed.config.voters, voters) {
@@ -249,16 +296,9 @@ pub(super) fn ignore(why: Ignored, effects: &mut Vec<Effect>) {
     effects.push(Effect::Event(Event::Ignored(why)));
 }
 
-fn is_too_far_ahead(mine: Term, heard: Generation, message: &Message) -> bool {
-    let term = message.term;
-    let mut generation = message.generation.number;
-    if let Body::Rejoining { heard, .. } = &message.body {
-        generation = generation.max(heard.number);
-    }
-    term.0 > mine.0.saturating_add(MAX_TERM_JUMP)
-        || term > Term::MAX
-        || generation > heard.number.saturating_add(MAX_TERM_JUMP)
-        || generation > Generation::MAX_NUMBER
+/// Whether a list names somebody twice, which no configuration does.
+fn has_twins(voters: &[NodeId]) -> bool {
+    voters.iter().enumerate().any(|(at, voter)| voters[..at].contains(voter))
 }
 
 #[cfg(test)]

@@ -153,6 +153,9 @@ pub enum Rejoins {
     /// Too few of the voters that are heard remember anything to elect a leader, or for the others to
     /// rejoin.
     TooFewRemember,
+    /// It was alone with the generation or the term that it believed in: a majority, or the store,
+    /// has been elsewhere for some time.
+    Contradicted,
 }
 
 /// Why a leader leads no longer.
@@ -177,8 +180,12 @@ pub enum SteppedDown {
 pub enum Ignored {
     /// The sender is no configured voter, or claims to be this very node.
     NotAPeer,
-    /// Its term or generation lies further ahead than [`super::MAX_TERM_JUMP`].
+    /// Its term lies further ahead than [`super::MAX_TERM_JUMP`].
     TermTooFarAhead,
+    /// It claims a number that nothing honest reaches.
+    Impossible,
+    /// It claims a newer generation, which neither the store nor enough others confirm.
+    Unconfirmed,
     /// The sender's list of voters is another, which is not known yet or too different.
     OtherVoters,
     /// The sender is of an older generation.

@@ -52,6 +52,16 @@ impl HardState {
 
     /// Whether it is the state of an operational voter with that list of voters.
     pub fn is_operational(&self, config: ConfigId) -> bool {
-        self.incarnation != Incarnation::NONE && self.config == config
+        self.incarnation != Incarnation::NONE && self.config == config && self.is_possible()
+    }
+
+    /// Whether it holds only numbers that an honest cluster reaches. An earlier release may have
+    /// written down what somebody made up.
+    fn is_possible(&self) -> bool {
+        let lives = self.known.iter().map(|known| known.incarnation).chain([self.incarnation]);
+        let number = self.generation.number;
+        self.term <= Term::MAX
+            && (1..=Generation::MAX_NUMBER).contains(&number)
+            && lives.max() <= Some(Incarnation::MAX)
     }
 }

@@ -42,6 +42,17 @@ impl CrashVector {
         }
     }
 
+    /// Forgets all but `voters` and so many others, who were voters once. A vector that grew by what
+    /// is made up would not fit a message any more.
+    pub(super) fn keep(&mut self, voters: &[NodeId], others: usize) {
+        let mut kept = 0;
+        self.0.retain(|known| {
+            let votes = voters.contains(&known.node);
+            kept += usize::from(!votes);
+            votes || kept <= others
+        });
+    }
+
     /// What is known, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = Identity> + '_ {
         self.0.iter().copied()

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock_watch::RateBound;
 use super::config::ConfigId;
+use super::doubts::Doubts;
 use super::effect::{Effect, Rejoins, SteppedDown, append};
 use super::envelope::Envelopes;
 use super::hard_state::HardState;
@@ -99,6 +100,7 @@ pub struct Election {
     pub(super) campaign_at: Instant,
     /// Other lists of voters that differ from this node's by one voter.
     pub(super) neighbours: Vec<ConfigId>,
+    pub(super) doubts: Doubts,
     /// The other voters that were last heard to remember nothing.
     pub(super) forgetful: Vec<super::cold_start::Forgetful>,
     /// How many polls in a row too few voters answered, while nobody spoke of a leader.
@@ -127,6 +129,9 @@ pub(super) enum State {
 /// The jitter at a start is this part of J: nobody leads yet, so a split vote costs more than it
 /// saves, but the first leader should not wait long after the quarantine.
 const START_JITTER_DIVISOR: u64 = 4;
+
+/// What a planted bug waits after a poll that came to nothing, in nanoseconds.
+const MINUTE: u64 = 60_000_000_000;
 
 impl Election {
     /// A node that starts at `now` with what it remembers. A voter waits out the quarantine before
@@ -204,6 +209,7 @@ impl Election {
             campaign_at,
             neighbours: Vec::new(),
             forgetful: Vec::new(),
+            doubts: Doubts::default(),
             vain_polls: 0,
             leaving: false,
             suspects: Arc::default(),
@@ -223,6 +229,7 @@ impl Election {
             // can do no harm.
             let before = election.hard.config;
             election.heard = Generation::NONE;
+            election.hard.term = election.hard.term.min(Term::MAX);
             election.forget(now, reason);
             if reason == Rejoins::OtherVoters {
                 election.meet_shorter_list(before);
@@ -365,7 +372,8 @@ impl Election {
                     return;
                 }
                 self.state = State::Follower;
-                self.campaign_at = now.plus(self.draw_wait(0)).max(self.promised_until);
+                let wait = if mutant!(PollsOnceAMinute) { MINUTE } else { 0 };
+                self.campaign_at = now.plus(self.draw_wait(wait)).max(self.promised_until);
             }
             State::Leader(_) => self.beat_if_due(now, effects),
             _ => {}

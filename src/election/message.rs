@@ -191,6 +191,7 @@ impl Body {
             self,
             Self::Rejoining { .. }
                 | Self::Register { .. }
+                | Self::Superseded { .. }
                 | Self::Voters { .. }
                 | Self::Observing
                 | Self::Leaving

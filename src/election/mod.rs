@@ -16,7 +16,8 @@
 //! What each file holds: [`quorum`] counts majorities; `config` voters, timing and its rule;
 //! `message` what nodes say to each other; `envelope` the boxes they say it in; `effect` what the
 //! caller has to do; `machine` state and inputs; `hard_state` what is remembered; `settings` and
-//! `jitter` constants and chance; `dispatch` what a message has to pass; `vote` polls and votes;
+//! `jitter` constants and chance; `dispatch` what a message has to
+//! pass; `doubts` which claims are believed; `vote` polls and votes;
 //! `lead` heartbeats and the lease; `clock_watch` the rates of clocks; `known` the crash vector;
 //! `rejoin` recovery; `roll` and `cold_start` generations; `handover` the graceful stop; `observers`
 //! nodes without a vote; `stall` why nobody leads; `timeless` what model checkers see.
@@ -25,6 +26,7 @@ mod clock_watch;
 mod cold_start;
 mod config;
 mod dispatch;
+mod doubts;
 mod effect;
 mod envelope;
 mod handover;
@@ -60,6 +62,15 @@ pub use stall::{Stall, Wanting};
 /// The most voters a cluster can have.
 pub const MAX_VOTERS: usize = 15;
 
-/// How far a message's term may lie ahead of our own. A floor learned from a store can lift a term
-/// by any number of elections that ever happened; nothing honest lifts it by more than this.
-pub const MAX_TERM_JUMP: u64 = 1 << 32;
+/// How far a message's term may lie ahead of a voter's own for it to follow: more elections than any
+/// voter misses. So it takes many billions of made-up messages to use the terms up, and a voter that
+/// was led further away than that comes back by itself.
+pub const MAX_TERM_JUMP: u64 = 1 << 24;
+
+/// How far a generation that a peer claims may lie ahead of the one that a node knows: more cold starts
+/// than any cluster sees.
+pub const MAX_GENERATION_JUMP: u64 = 1 << 20;
+
+/// The most nodes that a crash vector names beside the voters of its own list: those of earlier
+/// lists. More are made up.
+pub const MAX_FORMER_VOTERS: usize = 64;

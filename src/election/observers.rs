@@ -11,7 +11,7 @@ use super::dispatch::ignore;
 use super::effect::{Effect, Ignored};
 use super::machine::{Election, State};
 use super::message::{Body, Message};
-use crate::id::Generation;
+use crate::id::{Generation, Identity, Term};
 use crate::probe::reach;
 use crate::time::Instant;
 
@@ -21,6 +21,10 @@ pub const MAX_OBSERVERS: usize = 64;
 /// How many generations an observer remembers that it has left for lower ones. Messages of the oldest
 /// are gone long before so many more have begun and ended.
 const LEFT_MAX: usize = 16;
+
+/// For how many E a leader must be heard from an earlier generation or term, and no other leader, before
+/// an observer believes that it is the one that was misled. What is merely late ends before that.
+const ELSEWHERE_FOR: u64 = 4;
 
 /// What an observer keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,11 +36,13 @@ pub(super) struct Observing {
     /// Generations that ended though lower ones came after them, which happens without a store only: a
     /// late message must not bring them back. The oldest first, at most [`LEFT_MAX`].
     left: Vec<Generation>,
+    /// The leader that is heard from an earlier place than this observer's, and since when.
+    elsewhere: Option<((Identity, Generation, Term), Instant)>,
 }
 
 impl Observing {
     pub(super) fn new(now: Instant) -> Self {
-        Self { announce_at: now, unanswered: false, left: Vec::new() }
+        Self { announce_at: now, unanswered: false, left: Vec::new(), elsewhere: None }
     }
 
     /// Whether that generation is over.
@@ -88,9 +94,33 @@ impl Election {
             observing.leave(before);
         }
         self.hard.generation = generation;
-        self.hard.term = crate::id::Term::ZERO;
+        self.hard.term = Term::ZERO;
         self.leader = None;
         self.view = Arc::clone(&self.fixed.no_view);
+    }
+
+    /// A voter says something of an earlier generation or term than this observer believes to be in.
+    /// It is believed once a leader there has been heard for long enough, and none here.
+    pub(super) fn observe_elsewhere(&mut self, now: Instant, message: &Message) {
+        let window = ELSEWHERE_FOR * self.fixed.nanos.election_timeout;
+        let State::Observer(observing) = &mut self.state else { return };
+        if !matches!(message.body, Body::Heartbeat { .. }) {
+            return;
+        }
+        let there = (message.from, message.generation, message.term);
+        let since = match observing.elsewhere {
+            _ if self.leader.is_some() => now,
+            Some((place, since)) if place == there => since,
+            _ => now,
+        };
+        observing.elsewhere = Some((there, since));
+        if now.since(since) >= window {
+            reach!("observer_came_back");
+            *observing = Observing::new(now);
+            self.heard = message.generation;
+            (self.hard.generation, self.hard.term) = (message.generation, message.term);
+            self.view = Arc::clone(&self.fixed.no_view);
+        }
     }
 
     /// A message of a voter to this observer.
@@ -102,8 +132,11 @@ impl Election {
     ) {
         let &Message { from, generation, term, ref body, .. } = message;
         let Body::Heartbeat { round, view } = body else { return };
-        if generation != self.hard.generation || term < self.hard.term || self.leaving {
+        if generation != self.hard.generation || self.leaving {
             return;
+        }
+        if term < self.hard.term {
+            return self.observe_elsewhere(now, message);
         }
         if term > self.hard.term {
             self.hard.term = term;

@@ -9,15 +9,16 @@
 
 use std::sync::Arc;
 
-use super::config::{Config, ConfigId};
+use super::config::{ColdStart, Config, ConfigId};
+use super::doubts::Doubts;
 use super::effect::{Effect, Event, Rejoins, SteppedDown};
 use super::hard_state::HardState;
 use super::known::CrashVector;
 use super::machine::{Election, State};
 use super::message::{Body, Message};
-use super::quorum;
 use super::roll::Roll;
 use super::settings::Nanos;
+use super::{MAX_FORMER_VOTERS, quorum};
 use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
 use crate::probe::{mutant, reach};
 use crate::time::Instant;
@@ -75,6 +76,11 @@ impl Rejoining {
         now < self.quarantine_until
     }
 
+    /// Whether the store, or the answers of enough others, say that this is the generation.
+    pub(super) fn is_confirmed(&self, heard: Generation) -> bool {
+        self.registering.is_some() || self.cold.is_in(heard)
+    }
+
     pub(super) fn registers_as(&self) -> Option<Incarnation> {
         self.registering.as_ref().map(|registering| registering.incarnation)
     }
@@ -121,6 +127,7 @@ impl Election {
         self.leader = None;
         self.view = Arc::clone(&self.fixed.no_view);
         self.forgetful.clear();
+        self.doubts = Doubts::default();
         self.vain_polls = 0;
         let quarantine_until = now.plus(self.fixed.nanos.quarantine);
         self.promised_to = None;
@@ -146,6 +153,10 @@ impl Election {
         self.step_down(now, SteppedDown::Deposed, effects);
         if reason != Rejoins::OlderGeneration {
             self.nonce = self.nonce.wrapping_add(1);
+        }
+        if reason == Rejoins::Contradicted {
+            // It may be what keeps this node apart from the others.
+            self.hard.term = Term::ZERO;
         }
         self.forget(now, reason);
         self.persist(effects);
@@ -177,20 +188,35 @@ impl Election {
     }
 
     fn broadcast_register(&self, effects: &mut Vec<Effect>) {
+        for &voter in &self.fixed.config.voters {
+            if voter != self.fixed.config.me {
+                self.say_registering(voter, Body::Register { nonce: self.nonce }, effects);
+            }
+        }
+    }
+
+    /// Tells those whose answers do not count, because another one knows their lives to be over. They may
+    /// not have heard so, and if nobody told them, nobody could rejoin.
+    fn tell_superseded(&self, effects: &mut Vec<Effect>) {
         let State::Rejoining(rejoining) = &self.state else { return };
         let Some(registering) = &rejoining.registering else { return };
-        let from = Identity { node: self.fixed.config.me, incarnation: registering.incarnation };
-        for &voter in self.fixed.config.voters.iter().filter(|voter| **voter != from.node) {
-            let message = Message {
-                from,
-                generation: self.heard,
-                config: self.fixed.id,
-                promise: self.fixed.keeps_promises,
-                term: self.hard.term,
-                body: Body::Register { nonce: self.nonce },
-            };
-            effects.push(Effect::Send { to: voter, message: Box::new(message) });
+        for &to in &registering.by {
+            let by = registering.known.of(to.node);
+            if by > to.incarnation {
+                self.say_registering(to.node, Body::Superseded { to, by }, effects);
+            }
         }
+    }
+
+    /// Says something as the incarnation that it registers.
+    fn say_registering(&self, to: NodeId, body: Body, effects: &mut Vec<Effect>) {
+        let State::Rejoining(rejoining) = &self.state else { return };
+        let Some(incarnation) = rejoining.registers_as() else { return };
+        let from = Identity { node: self.fixed.config.me, incarnation };
+        let (generation, config) = (self.heard, self.fixed.id);
+        let (promise, term) = (self.fixed.keeps_promises, self.hard.term);
+        let message = Message { from, generation, config, promise, term, body };
+        effects.push(Effect::Send { to, message: Box::new(message) });
     }
 
     /// A message to this rejoining voter.
@@ -210,7 +236,12 @@ impl Election {
             // Who is in no generation has no answer to give.
             _ if generation == Generation::NONE => {}
             Body::RollCall { ref roll } if roll.generation == generation => {
-                self.on_roll(now, roll, effects);
+                // Only the store knows whom it lists in a generation that it counts.
+                if self.fixed.config.cold_start == ColdStart::ByStore && !mutant!(RollListsNodes) {
+                    self.look(now, effects);
+                } else if roll.is_of_all() || mutant!(RollListsNodes) {
+                    self.on_roll(now, roll, effects);
+                }
             }
             Body::Known { to, incarnation } if to == me => {
                 self.meet_shorter_list(message.config);
@@ -250,9 +281,10 @@ impl Election {
         }
         let highest = rejoining.answers.iter().map(|answer| answer.knows.0).max();
         // There is a next one: a node does not start that often, unless somebody lies.
-        let Some(next) = highest.unwrap_or_default().checked_add(1) else {
+        let next = highest.unwrap_or_default() + 1;
+        if next > Incarnation::MAX.0 {
             return rejoining.forget_answers();
-        };
+        }
         let incarnation = Incarnation(next);
         rejoining.registering = Some(Registering {
             incarnation,
@@ -295,10 +327,11 @@ impl Election {
         let known = &registering.known;
         let lives = registering.by.iter().filter(|v| v.incarnation >= known.of(v.node));
         if !are_enough(lives.map(|voter| voter.node), voters, rejoining.newcomer) {
-            return;
+            return self.tell_superseded(effects);
         }
         let identity = Identity { node: me, incarnation };
         registering.known.learn(identity);
+        registering.known.keep(&self.fixed.config.voters, MAX_FORMER_VOTERS);
         let hard = HardState {
             generation: self.heard,
             config: self.fixed.id,
@@ -384,10 +417,19 @@ impl Election {
         effects: &mut Vec<Effect>,
     ) {
         if heard > self.heard {
-            return self.meet_newer(now, heard, effects);
+            if mutant!(GenerationBelievedAtOnce) {
+                return self.meet_newer(now, heard, effects);
+            }
+            // Whoever asks takes no answer of an older generation, and believes in it no longer than
+            // that lasts.
+            self.look(now, effects);
         }
         let to = Boot { node, nonce };
         let incarnation = self.hard.known.of(node);
+        if incarnation >= Incarnation::MAX {
+            // Somebody made that up, and there is none above it to give away.
+            return self.drop_state(now, Rejoins::Contradicted, effects);
+        }
         let roll = &self.hard.roll;
         let first = incarnation == Incarnation::FIRST || mutant!(RollListsNodes);
         let listed = match mutant!(RollListsNodes) {

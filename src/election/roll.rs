@@ -24,12 +24,15 @@ impl Roll {
     /// A roll that no store keeps: of all voters, in the generation after `last`.
     pub(super) fn of_all(last: Generation, floor: Term, mut boots: Vec<Boot>) -> Self {
         boots.sort_unstable();
-        let roll = fingerprint(boots.iter().flat_map(|boot| {
-            boot.node.as_str().bytes().chain([0]).chain(boot.nonce.to_be_bytes())
-        }));
-        // Zero is kept for generations that a store counts.
-        let generation = Generation { number: last.number + 1, roll: roll.max(1) };
+        let generation = Generation { number: last.number + 1, roll: name(&boots) };
         Self { generation, floor, boots }
+    }
+
+    /// Whether it can be one that no store keeps: its generation is named after its boots, of
+    /// different nodes.
+    pub(super) fn is_of_all(&self) -> bool {
+        let sorted = self.boots.windows(2).all(|pair| pair[0].node < pair[1].node);
+        sorted && self.generation.roll == name(&self.boots)
     }
 
     /// What its boots know of each other.
@@ -37,6 +40,16 @@ impl Roll {
         let first = |boot: &Boot| Identity { node: boot.node, incarnation: Incarnation::FIRST };
         Arc::new(self.boots.iter().map(first).collect())
     }
+}
+
+/// What tells a generation that no store counts from others of its number.
+fn name(boots: &[Boot]) -> u64 {
+    let roll =
+        fingerprint(boots.iter().flat_map(|boot| {
+            boot.node.as_str().bytes().chain([0]).chain(boot.nonce.to_be_bytes())
+        }));
+    // Zero is kept for generations that a store counts.
+    roll.max(1)
 }
 
 /// A 64-bit fingerprint: FNV-1a (Fowler, Noll, Vo), with its weak high bits mixed once more.

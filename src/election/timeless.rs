@@ -28,6 +28,7 @@ impl Election {
         for forgetful in &mut self.forgetful {
             forgetful.heard = Instant(0);
         }
+        self.doubts.forget_time();
         match &mut self.state {
             State::Rejoining(rejoining) => rejoining.forget_time(nanos),
             State::PreCandidate(poll) | State::Candidate(poll) => poll.forget_time(nanos),

@@ -6,12 +6,18 @@
 //! in the order of the instants. An instant is judged by what was the case when it came: one that
 //! came while the newest run ran meets the overlap policy, any other one the misfire policy if it
 //! is late.
+//!
+//! **A clock that was set back.** Instants that have begun do not begin again, wherever the cursor is: they
+//! are passed over as if the schedule did not have them. What was skipped and is still to come, because
+//! the clock was ahead when it was skipped, is judged when its time comes: for that the cursor is set
+//! back, to where all that lies before the clock's time has its outcome.
 
 use std::time::Duration;
 
 use super::policy::{Misfire, Overlap, Policy};
 use super::schedule::Schedule;
-use crate::store::{JobState, RunSpan, Skip, SkipReason, Step};
+use crate::probe::mutant;
+use crate::store::{JobState, Ran, RunSpan, Skip, SkipReason, Step};
 use crate::time::WallTime;
 
 /// What is to be done about a job.
@@ -25,10 +31,20 @@ pub enum Decision {
     },
     /// This, by [`JobRuns::begin_run`](crate::store::JobRuns::begin_run); then look again.
     Take(Step),
+    /// The store's clock was set back: so is the cursor, by
+    /// [`JobRuns::set_back`](crate::store::JobRuns::set_back); then look again.
+    SetBack {
+        /// The new cursor.
+        to: WallTime,
+    },
 }
 
 /// Decides about a job that stands at `state` when the store's clock shows `now`.
 pub fn decide(schedule: &Schedule, policy: &Policy, state: &JobState, now: WallTime) -> Decision {
+    let schedule = Open { schedule, ran: &state.ran };
+    if let Some(to) = schedule.set_back(state, now) {
+        return Decision::SetBack { to };
+    }
     let next = schedule.next_after(state.cursor);
     let Some(first) = next.filter(|first| *first <= now) else {
         return Decision::Wait { until: next };
@@ -49,6 +65,63 @@ pub fn decide(schedule: &Schedule, policy: &Policy, state: &JobState, now: WallT
     }
 }
 
+/// The next instant of a job that stands at `state` when the store's clock shows `now`: the first after the
+/// cursor that has not begun. It may have come already.
+pub fn next(schedule: &Schedule, state: &JobState, now: WallTime) -> Option<WallTime> {
+    let schedule = Open { schedule, ran: &state.ran };
+    schedule.next_after(schedule.set_back(state, now).unwrap_or(state.cursor))
+}
+
+/// A schedule without the instants that have begun.
+#[derive(Clone, Copy)]
+struct Open<'a> {
+    schedule: &'a Schedule,
+    ran: &'a Ran,
+}
+
+impl Open<'_> {
+    fn next_after(self, time: WallTime) -> Option<WallTime> {
+        let mut next = self.schedule.next_after(time)?;
+        while let Some(last) = self.ran.until(next) {
+            next = self.schedule.next_after(last)?;
+        }
+        Some(next)
+    }
+
+    fn last_until(self, time: WallTime) -> Option<WallTime> {
+        let mut last = self.schedule.last_until(time)?;
+        while let Some(first) = self.ran.from(last) {
+            last = self.schedule.last_until(before(first)?)?;
+        }
+        Some(last)
+    }
+
+    fn count_between(self, after: WallTime, until: WallTime) -> u64 {
+        let begun = self.ran.between(after, until);
+        let begun = begun.map(|(after, until)| self.schedule.count_between(after, until));
+        self.schedule.count_between(after, until).saturating_sub(begun.sum())
+    }
+
+    /// Where the cursor is to be set back to, if it is ahead of the clock and passed over what is still to
+    /// come.
+    fn set_back(self, state: &JobState, now: WallTime) -> Option<WallTime> {
+        if state.cursor <= now || mutant!(CursorTrusted) {
+            return None;
+        }
+        self.next_after(now).filter(|next| *next <= state.cursor)?;
+        // A schedule that came in force while the clock was ahead has no instants before. Zero: unknown.
+        let since = Some(state.since).filter(|since| since.unix_ms > 0);
+        if since.is_some_and(|since| now < since) {
+            return Some(now);
+        }
+        Some(since.max(state.ran.last_until(now)).unwrap_or(now))
+    }
+}
+
+fn before(time: WallTime) -> Option<WallTime> {
+    time.unix_ms.checked_sub(1).map(|unix_ms| WallTime { unix_ms })
+}
+
 /// The time in which the newest run ran, as far as it is over.
 struct Meanwhile {
     begun: WallTime,
@@ -67,7 +140,7 @@ impl Meanwhile {
 
 /// Instants that are due, the oldest of which is `first`.
 struct Due<'a> {
-    schedule: &'a Schedule,
+    schedule: Open<'a>,
     policy: &'a Policy,
     first: WallTime,
     now: WallTime,

@@ -7,9 +7,15 @@
 //! is the life of one run, and `job` is what an application writes.
 //!
 //! The store's clock decides what is due, because it is the one clock that all nodes have in
-//! common. If it is set back, a job waits until it shows the time of the next instant again; if it
-//! is set forward, what was passed over is late and meets the misfire policy. So a clock that was a
-//! year ahead by mistake holds its jobs up for a year once it is right: give them other names then.
+//! common. If it is set forward, what was passed over is late and meets the misfire policy. If it is set
+//! back, a job goes on by what it shows then, within [`LOOK_MAX`]; only instants that have begun, while it
+//! showed their time before, do not begin again. Both are said in the log.
+//!
+//! A job has one schedule in the whole cluster: that of the node that started last. It is kept beside the
+//! cursor, and whoever leads runs the job by that, not by the schedule that it was started with itself. So
+//! a rolling deployment changes it once, with the first node of the new version, whichever version leads
+//! then, and a roll-back changes it back. From then on the job is due by the new schedule: nothing is
+//! late for instants at which it was not in force.
 
 mod decide;
 mod job;
@@ -18,7 +24,7 @@ mod run;
 mod schedule;
 mod scheduler;
 
-pub use decide::{Decision, decide};
+pub use decide::{Decision, decide, next};
 pub use job::{Job, JobContext, JobError, Jobs, JobsError, MAX_JOBS};
 pub use policy::{
     DEFAULT_GRACE, MAX_CATCH_UP, MAX_CONCURRENT, MAX_GRACE, Misfire, Overlap, Policy, PolicyError,

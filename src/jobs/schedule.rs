@@ -1,20 +1,26 @@
 //! Schedules: at which instants a job is due. Pure, and the same on every node: intervals count
 //! from the Unix epoch, and cron lines are read in a time zone of the database that is built in.
 //!
-//! **Daylight saving**, by the rule of Vixie's cron, as [`croner`] implements it. A line with fixed
-//! times (`30 2 * * *`) fires once on every day that it names: a local time that does not exist is
-//! moved to the first one after the gap, and of one that exists twice the first counts. A line with a
-//! wildcard or a step in seconds, minutes or hours (`*/10 * * * *`) goes by what the clock on the wall
-//! shows: what falls into the gap is left out, and what the clock shows twice fires twice.
+//! **When the clocks change.** A line names days, by its last three fields, and times of these days, by
+//! the fields before. It is of one of two kinds:
+//!
+//! - *Fixed times*: no field of the time has a `*` or a step `/` (`30 2 * * *`, `0,30 2,14 * * *`,
+//!   `15 1-3 * * *`). Each named time of each named day comes once: when the clock shows it for the first
+//!   time; or, if the clock is put forward over it, at that moment, which is the first one after the gap.
+//!   So a time that is shown twice comes when it is shown first, several times in one gap come as one
+//!   instant, and this holds for gaps of any length, over midnight, and for a day that a place left out:
+//!   what that day's times were comes at the beginning of the next.
+//! - *By the clock*: a field of the time has a `*` or a step (`*/10 * * * *`, `0 */2 * * *`). It comes
+//!   whenever the clock shows a named time: what falls into a gap is left out, and what the clock shows
+//!   twice comes twice.
 
+use std::fmt;
 use std::time::Duration;
 
-use croner::Cron;
-use croner::parser::{CronParser, Seconds, Year};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
-use jiff::{Timestamp, Zoned};
-
 use crate::time::WallTime;
+use cron::CronLine;
+
+mod cron;
 
 /// The shortest period of a schedule: each instant costs some calls to the store.
 pub const MIN_PERIOD: Duration = Duration::from_millis(100);
@@ -28,6 +34,10 @@ pub const COUNT_MAX: u64 = 10_000;
 /// The longest cron line, in bytes.
 pub const MAX_CRON_LEN: usize = 256;
 
+/// How a text in a store begins.
+const EVERY: &str = "every-ms ";
+const CRON: &str = "cron ";
+
 /// When a job is due.
 #[derive(Debug, Clone)]
 pub struct Schedule(Kind);
@@ -37,12 +47,6 @@ enum Kind {
     /// Milliseconds, above zero.
     Every(u64),
     Cron(Box<CronLine>),
-}
-
-#[derive(Debug, Clone)]
-struct CronLine {
-    cron: Cron,
-    zone: TimeZone,
 }
 
 /// A schedule that cannot be.
@@ -107,21 +111,36 @@ impl Schedule {
     /// # Errors
     /// The line cannot be read or never fires, or the zone is not known.
     pub fn cron(line: &str, zone: &str) -> Result<Self, ScheduleError> {
-        let unreadable = |why: String| ScheduleError::Line { line: line.to_owned(), why };
-        if line.len() > MAX_CRON_LEN {
-            return Err(unreadable(format!("it has more than {MAX_CRON_LEN} bytes")));
-        }
-        let parser =
-            CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let cron = parser.parse(line).map_err(|error| unreadable(error.to_string()))?;
-        let zone = TimeZoneDatabase::bundled()
-            .get(zone)
-            .map_err(|_| ScheduleError::Zone { zone: zone.to_owned() })?;
-        let schedule = Self(Kind::Cron(Box::new(CronLine { cron, zone })));
+        let schedule = Self(Kind::Cron(Box::new(CronLine::new(line, zone)?)));
         match schedule.next_after(WallTime::default()) {
             Some(_) => Ok(schedule),
             None => Err(ScheduleError::Never { line: line.to_owned() }),
         }
+    }
+
+    /// As it is kept in a store, beside the cursor of its job: the same text for the same schedule.
+    pub fn to_text(&self) -> String {
+        match &self.0 {
+            Kind::Every(period) => format!("{EVERY}{period}"),
+            Kind::Cron(line) => format!("{CRON}{} {}", line.zone_name, line.text),
+        }
+    }
+
+    /// The schedule that a store keeps as this text.
+    ///
+    /// # Errors
+    /// It is none, or none that this version knows.
+    pub fn from_text(text: &str) -> Result<Self, ScheduleError> {
+        let unreadable = || ScheduleError::Line {
+            line: text.to_owned(),
+            why: "a store keeps schedules as \"every-ms N\" or \"cron ZONE LINE\"".to_owned(),
+        };
+        if let Some(period) = text.strip_prefix(EVERY) {
+            return Self::every(Duration::from_millis(period.parse().map_err(|_| unreadable())?));
+        }
+        let line = text.strip_prefix(CRON).and_then(|rest| rest.split_once(' '));
+        let (zone, line) = line.ok_or_else(unreadable)?;
+        Self::cron(line, zone)
     }
 
     /// The first instant after `time`; none if there is none that a clock can show.
@@ -158,27 +177,17 @@ impl Schedule {
     }
 }
 
-impl CronLine {
-    fn next_after(&self, time: WallTime) -> Option<WallTime> {
-        let next = self.cron.find_next_occurrence(&self.at(time)?, false);
-        next.ok().and_then(|zoned| wall(&zoned))
+/// For people.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Every(period) => {
+                let period = Duration::from_millis(*period);
+                write!(f, "every {}", humantime::format_duration(period))
+            }
+            Kind::Cron(line) => write!(f, "{:?} in {}", line.text, line.zone_name),
+        }
     }
-
-    fn last_until(&self, time: WallTime) -> Option<WallTime> {
-        let last = self.cron.find_previous_occurrence(&self.at(time)?, true);
-        last.ok().and_then(|zoned| wall(&zoned))
-    }
-
-    /// The whole second that `time` lies in: cron knows nothing finer.
-    fn at(&self, time: WallTime) -> Option<Zoned> {
-        let second = i64::try_from(time.unix_ms / 1000).ok()?;
-        Some(Timestamp::from_second(second).ok()?.to_zoned(self.zone.clone()))
-    }
-}
-
-fn wall(zoned: &Zoned) -> Option<WallTime> {
-    let unix_ms = u64::try_from(zoned.timestamp().as_millisecond()).ok()?;
-    Some(WallTime { unix_ms })
 }
 
 #[cfg(test)]

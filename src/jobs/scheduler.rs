@@ -1,6 +1,7 @@
 //! The scheduler: runs on every node, and acts on the one that holds the guard.
 //!
-//! A new holder ends what earlier ones left running and registers the jobs that are new. Then it
+//! Every node says at its start which schedules it has: the last one counts. A new holder ends what
+//! earlier ones left running and registers the jobs that are new. Then it
 //! asks the store where each job stands and what time it is, decides, records each step, and starts
 //! what begins. It sleeps on its own clock until the next instant, and looks again every few
 //! seconds, because the store's clock may be set meanwhile.
@@ -8,6 +9,7 @@
 //! A beginning whose answer never came is asked for again until it is known: said twice, it happens
 //! once, and the action is started only after that.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +18,14 @@ use tracing::{debug, info, warn};
 use super::decide::{Decision, decide};
 use super::job::{Job, JobContext, Jobs};
 use super::run::Runs;
+use super::schedule::Schedule;
 use crate::cluster::{
     AlreadyAttached, ClusterService, Leadership, LeadershipLost, Trouble, Watched,
 };
 use crate::probe::{holds, reach};
 use crate::store::{
-    Begun, Checked, JobName, JobRuns, JobState, JobStates, RunSpan, Running, Step, StoreError,
-    TakenOver,
+    Begun, Checked, JobName, JobPlan, JobRuns, JobState, JobStates, RunSpan, Running, Step,
+    StoreError, TakenOver,
 };
 use crate::time::{Clock, WallTime};
 
@@ -61,9 +64,37 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
         Self { store, clock, jobs, names, trouble, guard, stop }
     }
 
+    /// Says which schedules this node starts with, until the store has answered or the node stops. Those of
+    /// `jobs` only.
+    async fn announce(&self, jobs: impl Fn(&JobName) -> bool) {
+        let plan =
+            |job: &Job<C>| JobPlan { name: job.name().clone(), schedule: job.schedule().to_text() };
+        let plans: Vec<_> = self.jobs.iter().filter(|job| jobs(job.name())).map(plan).collect();
+        while !self.stopping() {
+            match self.store.announce_jobs(&plans).await {
+                Ok(changed) => {
+                    for JobPlan { name: job, schedule: before } in changed {
+                        info!(
+                            %job, before,
+                            "this node has changed the job's schedule: it is in force from now on"
+                        );
+                    }
+                    return;
+                }
+                Err(error) => self.failed("cannot announce the schedules of the jobs yet", &error),
+            }
+            tokio::select! {
+                biased;
+                () = self.stop_signal() => {}
+                () = self.clock.sleep(RETRY) => {}
+            }
+        }
+    }
+
     /// Runs until the stop signal; then begins nothing more, and returns when no action runs.
     /// Dropped before that, it ends them where they are.
     pub async fn run(self) {
+        self.announce(|_| true).await;
         let mut over = None;
         while !self.stopping() {
             let fresh = |guard: &Option<Leadership<C>>| {
@@ -86,13 +117,14 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
 
     async fn lead(&self, guard: &Leadership<C>, runs: &mut Runs) -> Result<(), LeadershipLost> {
         self.take_over(guard).await?;
+        let mut told = Told::default();
         while !self.stopping() {
             guard.check()?;
             let ended = runs.count_ended();
             let rest = match self.store.job_states(&self.names).await {
                 Ok(states) => {
                     self.trouble.answered(self.clock.now());
-                    self.look(guard, runs, states).await?
+                    self.look(guard, runs, &mut told, states).await?
                 }
                 Err(error) => {
                     self.failed("cannot look at the jobs", &error);
@@ -117,8 +149,11 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
             guard.check()?;
             match self.store.take_over_jobs(guard.token(), &self.names).await {
                 Ok(Checked::Passed(TakenOver { registered, interrupted, .. })) => {
-                    for job in registered {
+                    for job in &registered {
                         info!(%job, "a new job");
+                    }
+                    if !registered.is_empty() {
+                        self.announce(|job| registered.contains(job)).await;
                     }
                     for (job, Running { instant, token }) in interrupted {
                         let instant = instant.unix_ms;
@@ -139,6 +174,7 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
         &self,
         guard: &Leadership<C>,
         runs: &mut Runs,
+        told: &mut Told,
         states: JobStates,
     ) -> Result<Duration, LeadershipLost> {
         let now = states.now;
@@ -150,9 +186,17 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
                 return Ok(Duration::ZERO);
             };
             let mut left = Duration::ZERO;
+            let schedule = told.in_force(job, &state);
             for _ in 0..STEPS_MAX {
-                let step = match decide(job.schedule(), job.policy(), &state, now) {
+                let step = match decide(&schedule, job.policy(), &state, now) {
+                    Decision::SetBack { to } => {
+                        if !self.stopping() {
+                            self.set_back(guard, job, &state, to, now).await?;
+                        }
+                        return Ok(Duration::ZERO);
+                    }
                     Decision::Wait { until } => {
+                        told.waiting(job, &schedule, until, now);
                         let until = until.map_or(u64::MAX, |until| until.unix_ms);
                         left = Duration::from_millis(until.saturating_sub(now.unix_ms));
                         break;
@@ -171,6 +215,33 @@ impl<S: JobRuns, C: Clock> Scheduler<S, C> {
             rest = rest.min(left);
         }
         Ok(rest)
+    }
+
+    /// Sets a cursor back. If the store does not answer, the next look finds what is to be done.
+    async fn set_back(
+        &self,
+        guard: &Leadership<C>,
+        job: &Job<C>,
+        state: &JobState,
+        to: WallTime,
+        now: WallTime,
+    ) -> Result<(), LeadershipLost> {
+        guard.check()?;
+        let cursor = state.cursor;
+        match self.store.set_back(guard.token(), job.name(), cursor, to).await {
+            Ok(Checked::Passed(Begun::Recorded)) => warn!(
+                job = %job.name(), ahead = ?now.until(cursor),
+                "the store's clock was set back, or was ahead when the job ran last: it goes on by what \
+                 the clock shows now, and what has run does not run again"
+            ),
+            Ok(Checked::Fenced { .. }) => return Err(LeadershipLost { token: guard.token() }),
+            Ok(Checked::Passed(Begun::Moved { .. } | Begun::TooEarly { .. })) => {}
+            Err(error) => {
+                self.failed("cannot set a job back to the store's clock yet", &error);
+                self.pause(guard).await;
+            }
+        }
+        Ok(())
     }
 
     /// Records a step, until the store has answered. False: nothing was recorded, because the job
@@ -285,6 +356,69 @@ impl<S: JobRuns, C: Clock> ClusterService<S, C> {
     }
 }
 
+/// What the log of one leadership has been told about jobs.
+#[derive(Default)]
+struct Told {
+    /// By which schedule a job runs, if not by this node's own.
+    schedules: BTreeMap<JobName, String>,
+    /// Until when a job waits because the instants before have run.
+    waits: BTreeMap<JobName, WallTime>,
+}
+
+impl Told {
+    /// The schedule by which a job runs: the one that the store keeps.
+    fn in_force<C: Clock>(&mut self, job: &Job<C>, state: &JobState) -> Schedule {
+        let (own, kept) = (job.schedule(), &state.schedule);
+        if kept.is_empty() || *kept == own.to_text() {
+            return own.clone();
+        }
+        let is_new = self.schedules.insert(job.name().clone(), kept.clone()).as_ref() != Some(kept);
+        match Schedule::from_text(kept) {
+            Ok(schedule) => {
+                if is_new {
+                    warn!(
+                        job = %job.name(), %schedule, of_this_node = %own,
+                        "the job runs by the schedule of the node that started last, not by this node's"
+                    );
+                }
+                schedule
+            }
+            Err(error) => {
+                if is_new {
+                    warn!(
+                        job = %job.name(), kept, of_this_node = %own, %error,
+                        "cannot read the schedule of the node that started last: the job runs by this \
+                         node's"
+                    );
+                }
+                own.clone()
+            }
+        }
+    }
+
+    /// The job waits for `until`.
+    fn waiting<C: Clock>(
+        &mut self,
+        job: &Job<C>,
+        schedule: &Schedule,
+        until: Option<WallTime>,
+        now: WallTime,
+    ) {
+        let Some(until) =
+            until.filter(|until| schedule.next_after(now).is_some_and(|n| n < *until))
+        else {
+            return;
+        };
+        if self.waits.insert(job.name().clone(), until) != Some(until) {
+            warn!(
+                job = %job.name(), next_in = ?now.until(until),
+                "the job waits: its next instants have run before, when the store's clock showed their \
+                 time, and do not run again; is the clock right?"
+            );
+        }
+    }
+}
+
 /// Where a job stands after a step that was recorded when the store's clock showed `now`, or a
 /// little later.
 fn after<C: Clock>(
@@ -295,6 +429,7 @@ fn after<C: Clock>(
 ) -> JobState {
     let cursor = step.last().unwrap_or(state.cursor);
     holds!(cursor > state.cursor && cursor <= now, "a cursor rises, and not past the clock");
+    step.begins(&mut state.ran, state.cursor);
     state.cursor = cursor;
     if let Some(instant) = step.run {
         state.running.push(Running { instant, token: guard.token() });

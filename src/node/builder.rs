@@ -129,6 +129,7 @@ impl<S: Fence> ServiceBuilder<S> {
             me: config.me,
             listen,
             voters: self.config.voters,
+            observers: self.config.observers,
             process: random_number(),
         };
         let transport = TcpTransport::bind(network).await;

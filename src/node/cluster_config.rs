@@ -1,6 +1,6 @@
 //! What an application tells of its cluster, in code or as a part of its own configuration file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +38,8 @@ use crate::id::NodeId;
 /// ```
 ///
 /// In a file, as a table of any format that serde reads, there are also `observer` (false or true),
-/// `listen`, `priority`, `store_patience`, and a table `timing` with the names of [`Timing`], whose durations are texts
+/// `observers` (a list of names), `listen`, `priority`, `store_patience`, and a table `timing` with the
+/// names of [`Timing`], whose durations are texts
 /// such as `"100ms"`. What they mean together is checked when the service starts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +47,8 @@ pub struct ClusterConfig {
     pub(super) cluster: String,
     node: NodeId,
     pub(super) voters: BTreeMap<NodeId, SocketAddr>,
+    #[serde(default)]
+    pub(super) observers: Option<BTreeSet<NodeId>>,
     #[serde(default)]
     observer: bool,
     #[serde(default)]
@@ -76,6 +79,7 @@ impl ClusterConfig {
             cluster: cluster.into(),
             node,
             voters: voters.into_iter().collect(),
+            observers: None,
             observer: false,
             listen: None,
             data: None,
@@ -99,6 +103,12 @@ impl ClusterConfig {
     pub fn standalone() -> Self {
         let node = "standalone".parse().expect("a valid name");
         Self { standalone: true, ..Self::voter("standalone", node, []) }
+    }
+
+    /// The observers that this voter lets in, by name. Without a list it takes whoever says to be one,
+    /// up to [`MAX_OBSERVERS`](crate::election::MAX_OBSERVERS).
+    pub fn observers(self, names: impl IntoIterator<Item = NodeId>) -> Self {
+        Self { observers: Some(names.into_iter().collect()), ..self }
     }
 
     /// A directory for what a voter remembers. Without one, or when it was wiped, the voter rejoins

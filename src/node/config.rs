@@ -10,7 +10,7 @@ mod secret;
 mod sink;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub struct NodeConfig {
     pub listen: Option<SocketAddr>,
     /// Where the voters are reached, this node among them unless it is an observer.
     pub voters: BTreeMap<NodeId, SocketAddr>,
+    /// The observers that are let in; anybody, if there is no list.
+    pub observers: Option<BTreeSet<NodeId>>,
     /// The directory for what this voter remembers; none if it remembers nothing.
     pub data: Option<PathBuf>,
     /// Where fence and outbox are.
@@ -89,6 +91,7 @@ struct File {
     cluster: Spanned<String>,
     node: Spanned<String>,
     observer: Option<Spanned<bool>>,
+    observers: Option<Vec<Spanned<String>>>,
     priority: Option<Spanned<i64>>,
     listen: Option<Spanned<String>>,
     disk: Option<Spanned<String>>,
@@ -152,6 +155,7 @@ impl NodeConfig {
         let me = draft.node(&file.node, observer, &voters)?;
         let listen = voters.get(&me).map(|&own| draft.listen(me, file.listen.as_ref(), own));
         let listen = listen.transpose()?;
+        let observers = draft.observers(&file, &voters)?;
         let priority = draft.priority(file.priority.as_ref())?;
         let data = draft.data(&file, observer)?;
         let timing = draft.timing(file.timing.as_ref())?;
@@ -167,6 +171,7 @@ impl NodeConfig {
             election,
             listen,
             voters,
+            observers,
             data: data.map(|data| directory.join(data)),
             store,
             store_patience,
@@ -185,6 +190,7 @@ impl NodeConfig {
         };
         let config = config.priority(priority).timing(timing.clone());
         let mut config = config.store_patience(self.store_patience);
+        config.observers.clone_from(&self.observers);
         (config.listen, config.data) = (self.listen, self.data.clone());
         config
     }

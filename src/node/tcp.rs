@@ -22,7 +22,7 @@ mod outbound;
 mod queue;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -94,6 +94,8 @@ pub struct TcpConfig {
     pub listen: Option<SocketAddr>,
     /// Where the voters are reached, this node among them unless it is an observer.
     pub voters: BTreeMap<NodeId, SocketAddr>,
+    /// The observers that are let in; anybody's name is, if there is no list.
+    pub observers: Option<BTreeSet<NodeId>>,
     /// A random number, another one at each start of each node: two processes that claim one name
     /// are told apart by it.
     pub process: u64,
@@ -118,7 +120,7 @@ impl TcpTransport {
     /// The address cannot be listened at, a voter listens nowhere, an observer somewhere, or the
     /// cluster's name is too long for a hello.
     pub async fn bind(config: TcpConfig) -> io::Result<Self> {
-        let TcpConfig { cluster, me, listen, mut voters, process } = config;
+        let TcpConfig { cluster, me, listen, mut voters, observers, process } = config;
         let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
         let votes = voters.remove(&me).is_some();
         match listen {
@@ -156,7 +158,7 @@ impl TcpTransport {
                 Outbound { peer, address, hello, queue, arrivals: arrivals_of, answered: !votes };
             spawn_while_open(&arrivals, outbound.run());
         }
-        let claims = Arc::new(Claims::new(cluster, me, voters.into_keys().collect()));
+        let claims = Arc::new(Claims::new(cluster, me, voters.into_keys().collect(), observers));
         let accept = |listener| {
             let inbound = Inbound::new(Arc::clone(&claims), Arc::clone(&arrivals));
             spawn_while_open(&arrivals, Arc::new(inbound).run(listener))

@@ -116,6 +116,15 @@ mutants! {
             "this election, until links broke between those that forgot";
         /// The clock of a voter is compared with that of its process before.
         BootsShareAClock = 47, "boots_share_a_clock", ["L6"], "this election, until the testbed's clocks began anew";
+        /// A newer generation is believed as soon as one peer speaks of it.
+        GenerationBelievedAtOnce = 75, "generation_believed_at_once", ["V1", "V2"],
+            "this election, until a single packet stopped it";
+        /// A term is followed however far ahead it lies.
+        TermJumpUnbounded = 76, "term_jump_unbounded", ["V1"],
+            "this election, whose bound two packets got round";
+        /// A voter whose poll came to nothing waits a minute before the next one.
+        PollsOnceAMinute = 60, "polls_once_a_minute", ["V5"],
+            "back-offs without a bound, as in many a retry loop";
     }
     cluster {
         /// A lease is over when its timer fires, whatever the clock says.
@@ -168,6 +177,9 @@ mutants! {
         /// A message is sent while an earlier one of its key is in doubt.
         DoubtOvertaken = 46, "doubt_overtaken", ["D6"],
             "Kafka's notes on max.in.flight.requests.per.connection";
+        /// When a message is due again is believed, though the store's clock was ahead when it was written.
+        NotBeforeTrusted = 55, "not_before_trusted", ["V3", "V6"],
+            "this outbox, until its clock was set wrong on purpose";
     }
     delivery {
         /// A message is sent first, and claimed and marked when the recipient has it.
@@ -182,17 +194,26 @@ mutants! {
         /// A claim without an answer is replayed under the next token, as if nothing had come between.
         AmbiguousWriteReplayed = 43, "ambiguous_write_replayed", ["D1", "D3", "D4"],
             "Curator 2.13, 5.4 and 5.7, measured";
+        /// A dispatcher whose store did not answer looks no more until it has a new guard.
+        StopsLooking = 61, "stops_looking", ["V6", "V3"], "pollers that die with their first exception";
         /// What a sink that refuses everything says of a message is taken for the message's fault.
-        SickSinkKillsMessages = 70, "sick_sink_kills_messages", ["D7"],
+        SickSinkKillsMessages = 51, "sick_sink_kills_messages", ["D7"],
             "this delivery, beside a web server that answered 404 for nine seconds";
         /// A sink that refused everything once is not tried again.
-        PauseNeverProbes = 71, "pause_never_probes", ["V3", "V6"], "circuit breakers that never close";
+        PauseNeverProbes = 52, "pause_never_probes", ["V3", "V6"], "circuit breakers that never close";
         /// What is claimed under the living token, and by nobody's doing, stays claimed.
         OwnOrphanedClaimsForgotten = 50, "own_orphaned_claims_forgotten", ["V3", "V6"],
             "this project, by a trial";
     }
+    jobs {
+        /// A cursor that was written while the store's clock was ahead holds its job until that time comes.
+        CursorTrusted = 53, "cursor_trusted", ["J4"], "this scheduler, in its first version";
+    }
     work {
         /// A unit of work is given to another worker before the first one has let go of it.
         RevocationNotAwaited = 37, "revocation_not_awaited", ["W1", "W2"], "KAFKA-16147";
+        /// A worker keeps the units that it was given, although it never says that it holds them.
+        IdlersKeepTheirUnits = 77, "idlers_keep_their_units", ["V3"],
+            "this distribution, until somebody made workers up";
     }
 }

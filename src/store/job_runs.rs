@@ -1,12 +1,18 @@
 //! Job runs: what became of each instant of each scheduled job, kept beside the fence.
 //!
-//! A job has a *cursor*: every instant at or below it has its outcome, and no instant below it ever
-//! begins again, whatever any clock does (J1). The cursor only rises, in the transaction that says
-//! what became of the instants it passes: which were skipped, and which one begins (J3). Instants
-//! are in the store's wall clock, the one clock that a cluster has in common.
+//! A job has a *cursor*: every instant at or below it has its outcome. It rises in the transaction that
+//! says what became of the instants it passes: which were skipped, and which one begins (J3). Instants
+//! are in the store's wall clock, the one clock that a cluster has in common. If that is set back, the
+//! cursor can be, too ([`JobRuns::set_back`]); that no instant begins again, whatever any clock does (J1),
+//! is decided by [`Ran`].
+//!
+//! Beside the cursor is the job's *schedule*, which is one for the whole cluster: that of the node that
+//! started last ([`JobRuns::announce_jobs`]). When it changes, the cursor is set to the moment of the
+//! change, so that no schedule is late for instants at which it was not in force.
 
 use std::future::Future;
 
+use super::ran::Ran;
 use super::text::text;
 use super::{Checked, StoreError};
 use crate::id::Token;
@@ -46,10 +52,17 @@ pub struct RunSpan {
 }
 
 /// Where a job stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobState {
     /// Every instant at or below it has its outcome, or is one of `running`.
     pub cursor: WallTime,
+    /// The schedule in force, as [`Schedule::to_text`](crate::jobs::Schedule::to_text) writes it; empty if
+    /// none was announced yet.
+    pub schedule: String,
+    /// Since when it is in force. Zero if that was before stores kept it.
+    pub since: WallTime,
+    /// The instants that have begun, wherever the cursor is.
+    pub ran: Ran,
     /// What runs, in the order in which it began.
     pub running: Vec<Running>,
     /// When the run that began last ran. None if there was none, or if it was interrupted: nobody
@@ -132,12 +145,21 @@ pub struct TakenOver {
     pub now: WallTime,
 }
 
-/// The answer to [`JobRuns::begin_run`].
+/// A job and its schedule, for [`JobRuns::announce_jobs`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobPlan {
+    /// The job.
+    pub name: JobName,
+    /// Its schedule, as [`Schedule::to_text`](crate::jobs::Schedule::to_text) writes it.
+    pub schedule: String,
+}
+
+/// The answer to [`JobRuns::begin_run`] and [`JobRuns::set_back`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begun {
-    /// The step is recorded, by this call or an earlier one that said the same.
+    /// It is recorded, by this call or an earlier one that said the same.
     Recorded,
-    /// Nothing changed: the cursor is not where the caller believes.
+    /// Nothing changed: the cursor is not where the caller believes, or the instant has begun before.
     Moved {
         /// Where it is; none: the job is not registered.
         cursor: Option<WallTime>,
@@ -225,14 +247,16 @@ pub struct RunRecord {
 }
 
 /// What a transaction looks up before it begins a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct BeginLook {
     /// The floor.
     pub floor: Token,
     /// The job's cursor; none: it is not registered.
     pub cursor: Option<WallTime>,
-    /// The outcome at the cursor: who decided it, and what it is.
-    pub at_cursor: Option<(Token, RunState)>,
+    /// The instants that have begun.
+    pub ran: Ran,
+    /// The outcome at the step's last instant: who decided it, and what it is.
+    pub at_last: Option<(Token, RunState)>,
 }
 
 impl BeginLook {
@@ -248,13 +272,66 @@ impl BeginLook {
             return Some(Begun::Moved { cursor: self.cursor });
         };
         let meant = if step.run.is_some() { RunState::Running } else { RunState::Skipped };
-        if self.cursor == Some(last) && self.at_cursor == Some((token, meant)) {
+        // A run is known wherever the cursor is: the schedule may have changed since.
+        let is_said = self.at_last == Some((token, meant));
+        if is_said && (step.run.is_some() || self.cursor == Some(last)) {
             return Some(Begun::Recorded);
         }
-        if self.cursor != Some(from) || first <= from {
+        let has_begun = step.run.is_some_and(|instant| self.ran.until(instant).is_some());
+        if self.cursor != Some(from) || first <= from || has_begun {
             return Some(Begun::Moved { cursor: self.cursor });
         }
         (last > now).then_some(Begun::TooEarly { now })
+    }
+}
+
+/// What to answer to a cursor that is to be set back without writing; none: it is to be written. The rule
+/// of every store.
+pub(crate) fn set_back_refusal(
+    cursor: Option<WallTime>,
+    from: WallTime,
+    to: WallTime,
+    now: WallTime,
+) -> Option<Begun> {
+    if cursor == Some(to) {
+        return Some(Begun::Recorded);
+    }
+    if cursor != Some(from) || from <= to {
+        return Some(Begun::Moved { cursor });
+    }
+    (to > now).then_some(Begun::TooEarly { now })
+}
+
+impl Step {
+    /// What has begun once this step is recorded for a job whose cursor was `from`.
+    pub(crate) fn begins(&self, ran: &mut Ran, from: WallTime) {
+        if let Some(instant) = self.run {
+            ran.begin(self.skip.is_none().then_some(from), instant);
+        }
+    }
+}
+
+/// What an announced schedule changes about a job that the store knows with `known`. The rule of every
+/// store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Announcing {
+    /// Nothing.
+    Same,
+    /// The store did not know it: it was in force all the time.
+    Learned,
+    /// It is in force from now on, at this cursor.
+    Changed(WallTime),
+}
+
+impl Announcing {
+    pub fn of(known: &str, cursor: WallTime, announced: &str, now: WallTime) -> Self {
+        match known {
+            known if known == announced => Self::Same,
+            "" => Self::Learned,
+            // Never the same cursor: whoever leads and decides by the schedule before is to notice.
+            _ if cursor == now => Self::Changed(WallTime { unix_ms: now.unix_ms + 1 }),
+            _ => Self::Changed(now),
+        }
     }
 }
 
@@ -276,6 +353,14 @@ pub trait JobRuns: Send + Sync + 'static {
         jobs: &[JobName],
     ) -> impl Future<Output = Result<Checked<TakenOver>, StoreError>> + Send;
 
+    /// Says which schedules a node starts with. Needs no token: of all nodes that say so, the last one
+    /// counts, whoever leads. What is not registered is passed over. Returns the jobs whose schedule
+    /// this call changed, each with the one before; the cursor of such a job is the store's clock now.
+    fn announce_jobs(
+        &self,
+        jobs: &[JobPlan],
+    ) -> impl Future<Output = Result<Vec<JobPlan>, StoreError>> + Send;
+
     /// Where jobs stand, and what time it is.
     fn job_states(
         &self,
@@ -290,6 +375,17 @@ pub trait JobRuns: Send + Sync + 'static {
         job: &JobName,
         from: WallTime,
         step: &Step,
+    ) -> impl Future<Output = Result<Checked<Begun>, StoreError>> + Send;
+
+    /// Sets the cursor of a job back from `from` to `to`, because the store's clock was set back. What was
+    /// skipped after `to` is forgotten, so that it is judged when its time comes; what has begun has
+    /// begun.
+    fn set_back(
+        &self,
+        token: Token,
+        job: &JobName,
+        from: WallTime,
+        to: WallTime,
     ) -> impl Future<Output = Result<Checked<Begun>, StoreError>> + Send;
 
     /// Records how a run that began under `token` ended.

@@ -17,6 +17,7 @@ mod outbox;
 mod oversight;
 #[cfg(not(madsim))]
 mod postgres;
+mod ran;
 mod rules;
 mod sqlite;
 #[cfg(test)]
@@ -34,9 +35,9 @@ pub use config::{PostgresConfig, StoreConfig};
 pub(crate) use fence::may_advance;
 pub use fence::{Activated, BindError, Checked, Fence, FenceRow, MAX_GENERATIONS_LOST, Permit};
 pub use job_runs::{
-    Begun, Finished, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates, MAX_JOB_NAME_LEN,
-    MAX_JOB_REASON_LEN, RunEnd, RunRecord, RunSpan, RunState, Running, Skip, SkipReason, Step,
-    TakenOver,
+    Begun, Finished, JOB_HISTORY_KEPT, JobName, JobPlan, JobRuns, JobState, JobStates,
+    MAX_JOB_NAME_LEN, MAX_JOB_REASON_LEN, RunEnd, RunRecord, RunSpan, RunState, Running, Skip,
+    SkipReason, Step, TakenOver,
 };
 pub use message::{
     Attempt, Lot, MAX_MESSAGE_ID_LEN, MAX_PAYLOAD_LEN, MessageId, MessageState, NewMessage,
@@ -50,6 +51,7 @@ pub use oversight::{Counts, Entry, Judged, Page, Passed, Ruling, Verdict, Verdic
 pub use postgres::PostgresStore;
 #[cfg(not(madsim))]
 pub(crate) use postgres::{Mistake, mistake, parse as parse_postgres};
+pub use ran::Ran;
 pub use sqlite::{SqliteOutbox, SqliteStore};
 pub use text::InvalidText;
 pub use unfenced::Unfenced;

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tracing::warn;
+
 use super::oversight::MAX_VERDICT_TEXT;
 use super::{
-    Assigned, Attempt, Change, Claim, Epoch, MAX_UNITS, MessageState, Passed, Proof, Ruling,
-    Settled, Settlement, Verdict, VerdictError,
+    Assigned, Attempt, Change, Claim, Epoch, MAX_UNITS, MessageId, MessageState, Passed, Proof,
+    Ruling, Settled, Settlement, Verdict, VerdictError,
 };
 use crate::id::{NodeId, Token};
 use crate::probe::{mutant, reach};
@@ -95,7 +97,10 @@ pub(super) fn claim(
     now: WallTime,
 ) -> Decision<Claim> {
     let Some(row) = found else { return Decision::unchanged(Claim::Refused { state: None }) };
-    let send_within = row.send_until.map(|until| left(until, now));
+    let send_within = row.send_until.map(|until| match is_of_another_clock(&row, now) {
+        true => Duration::ZERO,
+        false => left(until, now),
+    });
     // Only the next attempt can be claimed: what arrives late was about an earlier one.
     let next = row.attempts + 1 == attempt.number;
     let replayed = mutant!(AmbiguousWriteReplayed) && row.attempts >= attempt.number;
@@ -219,7 +224,9 @@ pub(super) fn resolve(
         }
         Proof::Deduplicated { window, after } => {
             match row.first_claimed.map(|first| later(first, *window)) {
-                Some(end) if now < end => sent_again(row, Some(end), *after, now),
+                Some(end) if now < end && !is_of_another_clock(&row, now) => {
+                    sent_again(row, Some(end), *after, now)
+                }
                 _ if mutant!(WindowIgnored) => sent_again(row, None, *after, now),
                 _ => return Decision::write(stays, window_over(row, now)),
             }
@@ -325,6 +332,25 @@ pub(super) fn reassign(stands: &Assigned, units: u32, changes: &[Change]) -> Rea
     };
     let is_made = changes.iter().all(|change| epoch_of(change) == change.after);
     Reassigning { ends_all, is_made }
+}
+
+/// Whether the clock shows a time before the window began: it was set back since, and nobody knows how long
+/// the window has been open. Then it counts as over, so that nothing is sent again because of a clock.
+fn is_of_another_clock(row: &Row, now: WallTime) -> bool {
+    row.first_claimed.is_some_and(|first| now < first)
+}
+
+/// Whether the clock has been set back since the message was told to wait: it is due, whatever it was told.
+pub(super) fn is_due_by_a_clock_set_back(row: &Row, now: WallTime) -> bool {
+    row.not_before.is_some_and(|due| now < due) && now < row.changed
+}
+
+/// Says so, where it is claimed: once for each message and each time that the clock is set back.
+pub(super) fn warn_of_clock(message: &MessageId) {
+    warn!(
+        %message,
+        "the store's clock was set back, or was ahead when this message was told to wait: it is due now"
+    );
 }
 
 fn window_over(row: Row, now: WallTime) -> Row {

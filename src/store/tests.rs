@@ -158,7 +158,8 @@ for_every_store! {
         reasons_of_any_text_are_kept;
     order: one_of_a_key_at_a_time nobody_overtakes_one_that_rests a_failed_one_does_not_block a_batch_of_one_key
         a_backlog_is_passed_over;
-    jobs: an_instant_runs_once a_deposed_holders_run_is_interrupted;
+    jobs: an_instant_runs_once a_deposed_holders_run_is_interrupted
+        a_job_is_set_back_and_runs_nothing_again the_schedule_announced_last_is_in_force;
     verdicts: a_person_settles_what_is_parked a_dead_letter_is_requeued many_are_judged_at_once
         a_long_outbox_is_read_in_pages
         verdicts_that_do_not_fit_are_refused;

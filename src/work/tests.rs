@@ -90,3 +90,74 @@ fn what_is_not_awaited_is_held_twice() {
     let found = found.expect_err("the planted bug breaks W1").to_string();
     assert!(found.contains("W1"), "{found}");
 }
+
+/// Asks for A's worth of time after time, as worker and leader do, with `idler` in the place of a worker
+/// that answers nothing but questions. Answers who has the unit at the end of each A.
+fn shares_with_an_idler() -> Vec<usize> {
+    use super::message::WorkBody;
+    use super::{Distributor, Order};
+    use crate::id::{Boot, NodeId, Token};
+    use crate::store::{Assignment, Epoch, Unit};
+    use crate::time::Instant;
+
+    const A: u64 = 1_000;
+    const UNITS: u32 = 4;
+    let [honest, idler]: [NodeId; 2] = ["n1", "x1"].map(|name| name.parse().unwrap());
+    let mut distributor = Distributor::new(Token(1), UNITS, &[], A, 0, Instant(0));
+    let mut held: Vec<Unit> = Vec::new();
+    let mut of_idler = Vec::new();
+    for step in 1..=400 {
+        let now = Instant(step * A / 4);
+        let mut orders = Vec::new();
+        for node in [honest, idler] {
+            let holds = if node == honest { held.clone() } else { Vec::new() };
+            let worker = Boot { node, nonce: 7 };
+            let (token, question, leaves) = (Token(1), step, false);
+            let body = WorkBody::Renew { worker, token, question, holds, leaves };
+            distributor.asked(now, node, &body, &mut orders);
+        }
+        distributor.tick(now, &mut orders);
+        while let Some(order) = orders.pop() {
+            match order {
+                Order::Assign(changes) => {
+                    let after = |change: &crate::store::Change| Assignment {
+                        unit: change.unit,
+                        epoch: Epoch(change.after.0 + 1),
+                        worker: change.worker,
+                        token: Token(1),
+                    };
+                    let stored: Vec<_> = changes.iter().map(after).collect();
+                    distributor.assigned(now, &stored, &mut orders);
+                }
+                Order::Answer { to, body: WorkBody::Grant { units, .. } } if to == honest => {
+                    held = units.iter().map(|granted| granted.unit).collect();
+                }
+                Order::Answer { .. } => {}
+            }
+        }
+        let idles = |a: &Assignment| a.worker.node == idler;
+        of_idler.push(distributor.assignments().filter(idles).count());
+    }
+    of_idler
+}
+
+/// Who asks for units and does nothing with them has them for a while, then ever more rarely.
+#[test]
+fn a_worker_that_never_acts_loses_its_units() {
+    let of_idler = shares_with_an_idler();
+    assert!(of_idler[..8].contains(&2), "at first it is believed: {of_idler:?}");
+    let late = &of_idler[200..];
+    let starved = late.iter().filter(|units| **units > 0).count();
+    assert!(2 * starved < late.len(), "{of_idler:?}");
+}
+
+#[cfg(madsim)]
+#[test]
+fn idlers_that_keep_their_units_are_found() {
+    use crate::probe::{Mutant, begin_run};
+
+    begin_run(Some(Mutant::IdlersKeepTheirUnits));
+    let of_idler = shares_with_an_idler();
+    begin_run(None);
+    assert!(of_idler[8..].iter().all(|units| *units == 2), "{of_idler:?}");
+}

@@ -165,9 +165,10 @@ impl Worker {
 
     /// Nothing is done on a unit any more, neither now nor later under its last permission.
     pub fn finished(&mut self, now: Instant, unit: Unit, effects: &mut Vec<WorkerEffect>) {
-        if self.units.remove(&unit).is_some() {
-            // Somebody may be waiting for it.
-            self.ask(now, effects);
+        if let Some(held) = self.units.remove(&unit) {
+            // Somebody may be waiting for it. If not, it is this worker's still, and only ran out of
+            // things to do for a moment.
+            self.ask_with(now, (!held.ends).then_some(unit), effects);
         }
     }
 
@@ -186,6 +187,11 @@ impl Worker {
     }
 
     fn ask(&mut self, now: Instant, effects: &mut Vec<WorkerEffect>) {
+        self.ask_with(now, None, effects);
+    }
+
+    /// Asks, and lists a unit more among those that it holds.
+    fn ask_with(&mut self, now: Instant, more: Option<Unit>, effects: &mut Vec<WorkerEffect>) {
         self.question += 1;
         self.asked_at = now;
         self.asked = self.leader;
@@ -194,7 +200,7 @@ impl Worker {
             worker: self.me,
             token,
             question: self.question,
-            holds: self.units.keys().copied().collect(),
+            holds: self.units.keys().copied().chain(more).collect(),
             leaves: self.leaves,
         };
         effects.push(WorkerEffect::Ask { leader, body });

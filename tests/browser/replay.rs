@@ -1,5 +1,7 @@
 //! The page of one run.
 
+use fencepost::probe::Mutant;
+
 use crate::chromium::Browser;
 use crate::story::Story;
 
@@ -32,6 +34,29 @@ fn the_page_opens_at_the_violation() {
     let blank = browser.picture();
     let (colours, red) = browser.colours(&blank, RED);
     assert_eq!((colours, red), (1, 0), "and an empty one is told from it");
+    assert_eq!(browser.errors, Vec::<String>::new());
+}
+
+#[test]
+fn a_stretch_in_which_nobody_may_act_is_marked_on_a_lane_of_its_own() {
+    let Some(mut browser) = Browser::start("outage") else { return };
+    let story = Story::of("polls_once_a_minute", Some(Mutant::PollsOnceAMinute));
+    let address = browser.file("outage.html", &story.page());
+    browser.open(&address);
+    let chosen = browser.text(CHOSEN);
+    assert!(chosen.contains("V5 broken: "), "{chosen}");
+    let place = "(() => { const { history } = fencepost; \
+                 const { lane, event } = history.violations[history.focus]; \
+                 const at = history.at[event]; \
+                 const has = (layer, test) => history.spans.some((span) => \
+                 span.layer === layer && span.lane === lane && test(span)); \
+                 return [history.lanes[lane], \
+                 has('gap', (span) => span.from < at && at <= span.to && span.label.startsWith('nobody for ')), \
+                 has('act', (span) => span.to < at)]; })()";
+    assert_eq!(browser.run(place), serde_json::json!(["may act", true, true]));
+    let picture = browser.picture();
+    let (_, red) = browser.colours(&picture, RED);
+    assert!(red > 2_000, "{red} red pixels: the gap fills most of the lane");
     assert_eq!(browser.errors, Vec::<String>::new());
 }
 

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use fencepost::election::{Body, ConfigId, CrashVector, Election, Message, Release, Roll, View};
+use fencepost::election::{
+    Body, ConfigId, CrashVector, Election, Input, Message, Release, Role, Roll, View,
+};
 use fencepost::{Boot, Generation, Identity, Incarnation, Instant, NodeId, Term};
 use proptest::prelude::*;
 
@@ -140,5 +142,60 @@ proptest! {
         seed in any::<u32>(),
     ) {
         survives(empty, store, index, &messages, seed);
+    }
+}
+
+/// What a node does of itself, whatever names were forged to it.
+const UNEXCUSED: &[&str] = &["E2", "E4", "E5", "L2", "L3"];
+
+/// Lies to whole cluster, among what its nodes honestly say, and then no more: it is led again, and
+/// everybody takes part, though nothing was restarted.
+fn recovers(voters: usize, store: bool, lies: &[(Message, u64, usize)], seed: u32) {
+    let setting = Setting { store, observers: 1, seed: seed.into(), ..Setting::of(voters) };
+    let mut world = World::new(setting);
+    (world.checks.lies, world.checks.strict) = (true, false);
+    world.run(400);
+    for (message, ms, to) in lies {
+        world.run(*ms / 4);
+        let to = to % (voters + 1);
+        let message = aim(message.clone(), world.of(to));
+        world.handle(to, Input::Message(message.into()));
+    }
+    // As long as it takes to begin anew, twice over, and to start cold in between.
+    let well = (0..20).any(|_| {
+        world.run(1_000);
+        let led = world.leader().map(node);
+        let follows = |index| {
+            let election = world.of(index);
+            election.leader() == led && election.role() != Role::Rejoining
+        };
+        led.is_some() && (0..=voters).all(follows)
+    });
+    let violations = &world.checks.violations;
+    let own: Vec<_> = violations.iter().filter(|(p, _)| UNEXCUSED.contains(p)).collect();
+    assert!(own.is_empty(), "{own:?}");
+    let state = |index: usize| {
+        let election = world.of(index);
+        let (role, generation, term) = (election.role(), election.generation(), election.term());
+        let known: Vec<_> = election.hard_state().known.iter().collect();
+        format!("{} {role:?} {generation} {term} {known:?} {:?}", election.me(), election.leader())
+    };
+    assert!(well, "{:#?}", (0..=voters).map(state).collect::<Vec<_>>());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn when_the_lies_end_all_is_well_again(
+        voters in 3..=5usize,
+        store in any::<bool>(),
+        lies in prop::collection::vec(
+            (any_message(), 0..6usize).prop_map(|((message, ms), to)| (message, ms, to)),
+            1..200,
+        ),
+        seed in any::<u32>(),
+    ) {
+        recovers(voters, store, &lies, seed);
     }
 }

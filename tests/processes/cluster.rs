@@ -96,6 +96,13 @@ impl Cluster {
         self.running.insert(node, process);
     }
 
+    /// With everything logged into a pipe that stays open and is never read.
+    pub fn start_unread(&mut self, node: &'static str) {
+        let mut command = self.command("node", node);
+        let process = command.args(["--log", "trace"]).stderr(Stdio::piped()).spawn().unwrap();
+        self.running.insert(node, process);
+    }
+
     pub fn start_all(&mut self) {
         NODES.into_iter().for_each(|node| self.start(node));
     }

@@ -59,6 +59,7 @@ pub fn config(me: u8, voters: u8, boot: u64) -> TcpConfig {
         me: id(me),
         listen: (me < FIRST_OBSERVER).then(|| address(me)),
         voters: (1..=voters).map(|n| (id(n), address(n))).collect(),
+        observers: None,
         process: process(me, boot),
     }
 }

@@ -198,7 +198,7 @@ pub struct EndingArguments {
     pub zoo: Option<PathBuf>,
     /// Show the time without a valid guard by scenario, the worst first; with =FILE: write it as
     /// Markdown to this file
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub outages: Option<PathBuf>,
     /// Show how often each reach point was reached, and by which scenarios
     #[arg(long)]

@@ -40,7 +40,7 @@ impl Conclusion {
         let zoo = arguments.zoo.as_deref().map(read_table).transpose()?;
         let outages = match arguments.outages.as_deref() {
             None => None,
-            Some(file) if file.as_os_str().is_empty() => Some(None),
+            Some(file) if file.as_os_str() == "-" => Some(None),
             Some(file) => Some(Some(Lines::create(file)?)),
         };
         let html = arguments.html.as_deref().map(Lines::create).transpose()?;

@@ -11,7 +11,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fencepost::election::{
-    Body, ColdStart, Config, Effect, Election, HardState, Input, Message, Role, Timing,
+    Body, ColdStart, Config, Effect, Election, HardState, Input, Message, Role, Roll, Timing,
 };
 use fencepost::probe::{self, Mutant};
 use fencepost::{Generation, Identity, Incarnation, Instant, NodeId, Term};
@@ -244,6 +244,13 @@ impl Voters {
             }
             Step::Hear(generation) => {
                 let generation = *world.generations.get(generation);
+                // Where there is a store, an operational voter believes nobody else.
+                let stored = matches!(self.scope.anew, Anew::ByStore | Anew::ByAnyRoll);
+                if stored && election.role() != Role::Rejoining {
+                    let roll = Roll { generation, ..Roll::default() };
+                    election.handle(SOON, Input::Roll(roll.into()), effects);
+                    return SOON;
+                }
                 let body = Body::NewerGeneration;
                 (SOON, Input::Message(self.of_other(election, generation, Term::ZERO, body).into()))
             }

@@ -346,6 +346,7 @@ pub const SCOPES: &[Scope] = &[
         drops: 1,
         campaigns: 2,
         broken: &[(0, 1)],
+        effort: Effort::Minutes,
         ..Scope::BASE
     },
     Scope {

@@ -120,6 +120,7 @@ impl Draw<'_> {
             }
             K::PauseSeveral => self.pause_several(),
             K::Suspend | K::SuspendUncounted => self.suspend(kind == K::Suspend),
+            K::Lies => Fault::Lies { nodes: vec![self.node()], lasts: self.log(self.ranges.noise) },
             K::SilentDeath => self.silent_death(),
             K::CrashLoop => self.crash_loop(),
             K::DiskFull | K::DiskSlow => self.disk(kind),

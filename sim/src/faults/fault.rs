@@ -26,6 +26,14 @@ pub enum Fault {
         /// How long.
         lasts: Duration,
     },
+    /// Of what leaves these machines for other nodes, much is made up: any field, any value, what was
+    /// said before, in anybody's name. Their processes are honest and know nothing of it.
+    Lies {
+        /// Which.
+        nodes: Vec<Target>,
+        /// How long.
+        lasts: Duration,
+    },
     /// Nothing passes on some links.
     Cut {
         /// Which.
@@ -317,6 +325,7 @@ impl Fault {
         match self {
             Self::Pause { lasts, .. }
             | Self::Suspend { lasts, .. }
+            | Self::Lies { lasts, .. }
             | Self::Cut { lasts, .. }
             | Self::Flap { lasts, .. }
             | Self::Topology { lasts, .. }
@@ -343,6 +352,7 @@ impl Fault {
         match self {
             Self::Pause { lasts, .. }
             | Self::Suspend { lasts, .. }
+            | Self::Lies { lasts, .. }
             | Self::Cut { lasts, .. }
             | Self::Flap { lasts, .. }
             | Self::Topology { lasts, .. }

@@ -189,6 +189,9 @@ fn expand(
         FaultSpec::Pause { nodes, lasts } => {
             Fault::Pause { nodes: nodes.clone(), lasts: pick(*lasts) }
         }
+        FaultSpec::Lies { nodes, lasts } => {
+            Fault::Lies { nodes: nodes.clone(), lasts: pick(*lasts) }
+        }
         FaultSpec::Suspend { nodes, counted, lasts } => {
             Fault::Suspend { nodes: nodes.clone(), counted: *counted, lasts: pick(*lasts) }
         }

@@ -127,6 +127,7 @@ impl Injector {
             Fault::Suspend { nodes, counted, lasts } => {
                 self.suspend(&self.set(&nodes), counted, lasts).await;
             }
+            Fault::Lies { nodes, lasts } => self.lie(&self.set(&nodes), lasts).await,
             Fault::Die { nodes, harm, down, slow_start } => {
                 self.die(self.set(&nodes), harm, down, slow_start).await;
             }
@@ -203,6 +204,7 @@ impl Injector {
             // A process that is down is held, or started with other voters, or never again.
             Fault::Pause { .. }
             | Fault::Suspend { .. }
+            | Fault::Lies { .. }
             | Fault::Deploy { .. }
             | Fault::Retire { .. }
             | Fault::Disk { .. }

@@ -125,6 +125,11 @@ impl fmt::Display for Fault {
                 let uncounted = if *counted { "" } else { ", uncounted = true" };
                 write!(f, "\"{uncounted}, for = \"{}\"", duration(*lasts))
             }
+            Self::Lies { nodes, lasts } => {
+                f.write_str("lies = \"")?;
+                list(f, nodes)?;
+                write!(f, "\", for = \"{}\"", duration(*lasts))
+            }
             Self::Cut { links, lasts } => {
                 write!(f, "cut = \"{links}\", for = \"{}\"", duration(*lasts))
             }

@@ -317,6 +317,7 @@ fn is_explicit_and_in_bounds(plan: &Plan) {
         assert!(!lasting || fault.duration() > Duration::ZERO, "{planned}");
         if let Fault::Pause { nodes, .. }
         | Fault::Suspend { nodes, .. }
+        | Fault::Lies { nodes, .. }
         | Fault::Disk { nodes, .. }
         | Fault::Bounce { nodes, .. }
         | Fault::Die { nodes, .. }

@@ -122,6 +122,17 @@ pub enum JobEvent {
         /// What that was decided by.
         look: Look,
     },
+    /// The cursor was set back, because the database's clock was.
+    SetBack {
+        /// Of this job.
+        job: JobNo,
+        /// The new cursor.
+        to: WallTime,
+        /// Under this token.
+        token: Token,
+        /// The database's wall clock.
+        now: WallTime,
+    },
     /// A run began.
     Began {
         /// The run.
@@ -182,6 +193,7 @@ impl JobEvent {
         match self {
             Self::Registered { token, .. }
             | Self::Skipped { token, .. }
+            | Self::SetBack { token, .. }
             | Self::Began { token, .. }
             | Self::Finished { token, .. }
             | Self::Interrupted { token, .. } => Some(*token),
@@ -207,6 +219,9 @@ impl fmt::Display for JobEvent {
                 "{job} skips {} to {}, {count} in all, under token {token}: {why:?}",
                 first.unix_ms, last.unix_ms
             ),
+            Self::SetBack { job, to, token, .. } => {
+                write!(f, "{job} is set back to {} under token {token}", to.unix_ms)
+            }
             Self::Began { run, token, .. } => write!(f, "{run} began under token {token}"),
             Self::Finished { run, token, done, .. } => {
                 let how = if *done { "done" } else { "failed" };

@@ -43,7 +43,10 @@ impl OpenRuns {
             JobEvent::Finished { run, .. } | JobEvent::Interrupted { run, .. } => {
                 self.runs.remove(run);
             }
-            JobEvent::Registered { .. } | JobEvent::Skipped { .. } | JobEvent::Final { .. } => {}
+            JobEvent::Registered { .. }
+            | JobEvent::Skipped { .. }
+            | JobEvent::SetBack { .. }
+            | JobEvent::Final { .. } => {}
         }
     }
 

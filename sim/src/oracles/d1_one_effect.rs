@@ -91,6 +91,25 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_end_excuses_one_more_effect_of_that_message_and_no_other() {
+        let script = Script::new().sink(SinkKind::Plain).effect(1, 1, 7).effect(1, 1, 8);
+        let script = script.set_back(1, 1, &[7]).effect(1, 1, 7);
+        script.bad().effect(1, 1, 8).bad().effect(1, 1, 7).check(&ORACLE);
+        let script = Script::new().sink(SinkKind::Plain).effect(1, 1, 7).set_back(1, 1, &[7]);
+        script.set_back(1, 1, &[7]).effect(1, 1, 7).effect(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
+    fn nothing_excuses_a_second_effect_in_the_window() {
+        let window = std::time::Duration::from_secs(1);
+        let script = Script::new().sink(SinkKind::Dedup { window }).at(0).effect(1, 1, 7);
+        let script = script.set_back(1, 1, &[7]).at(999).bad().effect(1, 1, 7);
+        script.check(&ORACLE);
+        let script = Script::new().sink(SinkKind::Dedup { window }).at(0).effect(1, 1, 7);
+        script.set_back(1, 1, &[7]).at(1_000).effect(1, 1, 7).check(&ORACLE);
+    }
+
+    #[test]
     fn a_new_key_does_not_hide_the_message() {
         let (token, node) = (Token(1), node(1));
         let again = Kind::Effect { message: MessageNo(7), key: MessageNo(99), token, node };

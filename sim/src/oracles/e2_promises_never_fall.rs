@@ -56,7 +56,7 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
             }
             // What a node says while it rejoins promises nothing: that it says no more is E5.
             Kind::Sent { from, .. } if from.incarnation == Incarnation::NONE => {}
-            Kind::Sent { what: MessageKind::Register, .. } => {}
+            Kind::Sent { what: MessageKind::Register | MessageKind::Superseded, .. } => {}
             Kind::Sent { from, generation, term, what, vote, .. } => {
                 let Some(promise) = promises.get_mut(&(*generation, *from)) else {
                     report.add(index, event, || {

@@ -59,7 +59,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
 fn allowed(from: Identity, what: MessageKind, votes: bool, life: Incarnation) -> bool {
     use MessageKind as M;
     match what {
-        M::Rejoining | M::Register | M::Voters | M::Leaving => true,
+        M::Rejoining | M::Register | M::Superseded | M::Voters | M::Leaving => true,
         M::Observing | M::HeartbeatAck if !votes => true,
         _ => votes && life != Incarnation::NONE && life == from.incarnation,
     }

@@ -70,6 +70,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_store_lost_its_fence_has_lost_and_rises_from_there() {
+        let script =
+            Script::new().activated(3, 1, false).activated(5, 2, false).set_back(3, 1, &[]);
+        script
+            .activated(3, 1, true)
+            .bad()
+            .activated(3, 2, false)
+            .activated(4, 2, false)
+            .check(&ORACLE);
+    }
+
+    #[test]
     fn only_the_holder_is_confirmed() {
         let script = Script::new().activated(5, 1, false).bad().activated(5, 2, true);
         script.bad().activated(4, 1, true).bad().activated(6, 1, true).check(&ORACLE);

@@ -13,8 +13,10 @@
 //! What no protocol can give is not asked for:
 //!
 //! - Without a store, voters that forgot cannot be told from voters that promised. They come back by the
-//!   answers of a majority that remembers, so a voter counts if it remembers or such a majority reaches
-//!   it; or if all voters are there and reach each other, since then they can start anew.
+//!   answers of a majority that remembers, one after the other, so a voter counts if it remembers or such
+//!   a majority reaches it; or if one voter reaches all, since then they can start anew.
+//! - While somebody lies, and as long after as it is believed, nobody is asked to lead: votes in another's
+//!   name depose whoever does.
 //! - With a store nothing of that kind is left: a majority that is there and reaches one voter can always
 //!   start anew by a roll call of that voter.
 
@@ -47,6 +49,9 @@ pub(super) struct Ground<'s> {
     pairs: Vec<Option<SimTime>>,
     /// Since when every machine that runs reaches every other, the store and the sink.
     whole: Option<SimTime>,
+    /// How many lie, and since when nobody does and nobody believes it any more.
+    liars: u32,
+    honest: SimTime,
     /// How often anything of this changed.
     changes: u32,
     /// When one of the voters last was one that forgot.
@@ -90,6 +95,8 @@ impl<'s> Ground<'s> {
             voters: u32::try_from(setting.voters.len()).expect("few voters"),
             pairs: Vec::new(),
             whole: None,
+            liars: 0,
+            honest: SimTime(0),
             changes: 0,
             forgot: None,
         }
@@ -119,9 +126,24 @@ impl<'s> Ground<'s> {
             Kind::Listed { node, voters } => self.machine(*node).list = *voters,
             Kind::Rejoins { boot, .. } => self.machine(boot.node).remembers = false,
             Kind::Rejoined { who, .. } => self.machine(who.node).remembers = true,
+            // Whoever lies can depose whoever leads, again and again.
+            Kind::Fault { kind: "lies", .. } => {
+                self.liars += 1;
+                return self.changed();
+            }
+            Kind::FaultEnded { line } if line.contains("lies = ") => {
+                self.liars = self.liars.saturating_sub(1);
+                self.honest = SimTime(event.at.0.saturating_add(self.pace.lies_last()));
+                return self.changed();
+            }
             _ => return false,
         }
         self.look(event.at)
+    }
+
+    fn changed(&mut self) -> bool {
+        self.changes += 1;
+        true
     }
 
     /// How often it changed who reaches whom.
@@ -131,9 +153,10 @@ impl<'s> Ground<'s> {
 
     /// Who could lead, and since when, for the longest time.
     pub fn chance(&self) -> Option<Chance> {
+        let honest = (self.liars == 0).then_some(self.honest)?;
         let places = 0..self.machines.len();
         let stars = places.filter_map(|place| {
-            let since = self.star(place)?;
+            let since = self.star(place)?.max(honest);
             Some(Chance { since, centre: self.machines[place].node })
         });
         stars.min_by_key(|chance| (chance.since, chance.centre))
@@ -142,7 +165,8 @@ impl<'s> Ground<'s> {
     /// Since when a node can take part and reaches the store and the sink.
     pub fn serves(&self, node: NodeId) -> Option<SimTime> {
         let machine = self.machines.iter().find(|machine| machine.node == node)?;
-        let since = machine.store?.max(machine.sink?);
+        let honest = (self.liars == 0).then_some(self.honest)?;
+        let since = machine.store?.max(machine.sink?).max(honest);
         if self.pace.shared { Some(since.max(self.whole?)) } else { Some(since) }
     }
 
@@ -262,23 +286,32 @@ impl<'s> Ground<'s> {
         if self.pace.store {
             return places.map(takes_part).collect();
         }
-        let comes_back = |place: usize| {
-            let machine = &self.machines[place];
-            if machine.remembers {
-                return true;
+        let near: Vec<Vec<usize>> = places
+            .clone()
+            .map(|place| {
+                places.clone().filter(|other| self.between(place, *other).is_some()).collect()
+            })
+            .collect();
+        let near = |place: usize| near[place].iter().copied().filter(move |other| *other != place);
+        let list = |place: usize| usize::try_from(self.machines[place].list).expect("few voters");
+        let mut comes_back: Vec<bool> = places
+            .clone()
+            .map(|place| takes_part(place) && self.machines[place].remembers)
+            .collect();
+        // Who reaches all can start anew with them.
+        for place in places.clone() {
+            if takes_part(place) && near(place).count() + 1 == list(place) {
+                near(place).chain([place]).for_each(|one| comes_back[one] = true);
             }
-            let others = places.clone().filter(|other| *other != place && takes_part(*other));
-            let near: Vec<usize> =
-                others.filter(|other| self.between(place, *other).is_some()).collect();
-            let remember = near.iter().filter(|other| self.machines[**other].remembers).count();
-            let list = usize::try_from(machine.list).expect("few voters");
-            let all = near.len() + 1 == list
-                && near
-                    .iter()
-                    .all(|a| near.iter().all(|b| a == b || self.between(*a, *b).is_some()));
-            remember > list / 2 || all
-        };
-        places.clone().map(|place| takes_part(place) && comes_back(place)).collect()
+        }
+        // Whoever came back can help the next.
+        while let Some(place) = places.clone().find(|place| {
+            let helps = near(*place).filter(|other| comes_back[*other]).count();
+            takes_part(*place) && !comes_back[*place] && helps > list(*place) / 2
+        }) {
+            comes_back[place] = true;
+        }
+        comes_back
     }
 
     /// The longest round trip and the loss between two voters that can rely on each other.

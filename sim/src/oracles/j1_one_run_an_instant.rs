@@ -1,6 +1,7 @@
 //! J1: one accepted run an instant: an instant of a job begins at most once, in the database and in
-//! the world, and is neither begun nor skipped once it or a later one has been decided; and only what the database has accepted
-//! is run.
+//! the world, and is neither begun nor skipped once it or a later one has been decided, unless the cursor
+//! was set back since; and only what the database has accepted is run. A cursor is set back no further
+//! than to where the database's clock is, at most, and never makes an instant run again.
 //!
 //! Guards the fence layer: the record decides, whatever any clock does (quartz #463, nomad #7894).
 //! The actions are seen where they run, so a node that runs without asking is caught, too.
@@ -45,6 +46,14 @@ fn check(history: &History, _: &Setting) -> Vec<Violation> {
                 }
                 let until = decided.entry(*job).or_insert(*last);
                 *until = (*until).max(*last);
+            }
+            JobEvent::SetBack { job, to, token, now } => {
+                if to > now {
+                    report.add(index, event, || {
+                        format!("{job} is set back to what is still to come under token {token}")
+                    });
+                }
+                decided.insert(*job, *to);
             }
             JobEvent::Began { run, token, .. } => {
                 if let Some(before) = accepted.insert(*run, *token) {
@@ -104,6 +113,18 @@ mod tests {
         let script = Script::new().job_skipped(1, 1, 2_000, 4_000);
         script.bad().job_began(1, 1, 3_000).check(&ORACLE);
         Script::new().job_registered(1, 5_000).bad().job_began(1, 1, 5_000).check(&ORACLE);
+    }
+
+    #[test]
+    fn what_ran_does_not_run_again_after_a_job_was_set_back() {
+        let ahead = || {
+            let ran = Script::new().job_began(1, 1, 2_000).job_skipped(1, 1, 3_000, 88_000);
+            ran.job_began(1, 1, 89_000).job_set_back(1, 1, 2_000, 4_500)
+        };
+        ahead().job_began(1, 1, 4_000).job_skipped(1, 1, 5_000, 6_000).check(&ORACLE);
+        ahead().bad().job_began(1, 1, 2_000).check(&ORACLE);
+        ahead().job_began(1, 1, 88_000).bad().job_began(1, 1, 89_000).check(&ORACLE);
+        ahead().bad().job_set_back(1, 1, 4_501, 4_500).check(&ORACLE);
     }
 
     #[test]

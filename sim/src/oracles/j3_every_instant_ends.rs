@@ -9,6 +9,10 @@
 //! wait for longer than its policies explain; no run may be left open by a token that is not the
 //! floor, nor by the floor's holder without an action; and what the database takes for running is
 //! what began and did not end.
+//!
+//! After a cursor was set back, with the database's clock, instants that have an outcome need no other one;
+//! what is skipped then may be judged again. The policies are not asked about instants that had been
+//! passed before: what was late when the clock was ahead is not late any longer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,6 +44,10 @@ const TAKING_OVER: Duration = Duration::from_secs(2);
 #[derive(Default)]
 struct Books {
     cursors: BTreeMap<JobNo, WallTime>,
+    /// What had been passed when a cursor was set back: its highest position, and the outcomes until then.
+    passed: BTreeMap<JobNo, Passed>,
+    /// All outcomes of each job: first and last instant.
+    outcomes: BTreeMap<JobNo, Vec<(WallTime, WallTime)>>,
     /// The runs that have begun and not ended, by the database.
     open: OpenRuns,
     /// The run of each job that began last, unless it was interrupted.
@@ -48,6 +56,12 @@ struct Books {
     ends: BTreeMap<JobNo, Vec<SimTime>>,
     /// How actions ended, as they saw it themselves.
     ended: BTreeMap<(JobRun, Token), ActionEnd>,
+}
+
+/// What lay behind a cursor before it was set back.
+struct Passed {
+    until: WallTime,
+    outcomes: Vec<(WallTime, WallTime)>,
 }
 
 /// The run of a job that began last.
@@ -140,6 +154,10 @@ impl Books {
                 let planned = planned(setting, *job);
                 let flaw = self.passes(planned, *job, *first);
                 self.cursors.insert(*job, *last);
+                self.outcomes.entry(*job).or_default().push((*first, *last));
+                if self.was_passed(*job, *first) {
+                    return flaw;
+                }
                 let counted = planned.count(*first, *last);
                 flaw.or_else(|| {
                     let odd = !planned.is_due_at(*last) || last < first || counted != *count;
@@ -156,7 +174,12 @@ impl Books {
             }
             JobEvent::Began { run, look, now, .. } => {
                 let planned = planned(setting, run.job);
+                self.outcomes.entry(run.job).or_default().push((run.instant, run.instant));
+                let was_passed = self.was_passed(run.job, run.instant);
                 let flaw = self.passes(planned, run.job, run.instant).or_else(|| {
+                    if was_passed {
+                        return None;
+                    }
                     let judge = |case: &Case<'_>| case.run_flaw(run.instant);
                     let flaw = self.judged(planned, run.job, *look, judge)?;
                     Some(format!("{run} begins and {flaw}"))
@@ -165,6 +188,13 @@ impl Books {
                 let newest = Newest { run: *run, begun: *now, look: *look, ended: None };
                 self.newest.insert(run.job, newest);
                 flaw
+            }
+            JobEvent::SetBack { job, to, .. } => {
+                let cursor = self.cursors.insert(*job, *to)?;
+                let before = self.passed.get(job).map_or(cursor, |passed| passed.until.max(cursor));
+                let outcomes = self.outcomes.get(job).cloned().unwrap_or_default();
+                self.passed.insert(*job, Passed { until: before, outcomes });
+                None
             }
             JobEvent::Ended { run, token, how, .. } => {
                 self.ended.insert((*run, *token), *how);
@@ -200,9 +230,9 @@ impl Books {
                     ));
                 }
                 let planned = planned(setting, *job);
-                let late = planned.overdue(*cursor, *now).unwrap_or(Duration::ZERO);
+                let next = self.next_open(planned, *job, *cursor);
+                let late = Duration::from_millis(now.unix_ms.saturating_sub(next.unix_ms));
                 (late > planned.patience() + SLACK).then(|| {
-                    let next = planned.next_after(*cursor);
                     format!("{job} has no outcome for {}, {late:?} ago at the end", ms(next))
                 })
             }
@@ -228,12 +258,32 @@ impl Books {
         if flaws.any(|flaw| flaw.is_none()) { None } else { first }
     }
 
+    /// Whether that instant had been passed before the cursor was set back.
+    fn was_passed(&self, job: JobNo, instant: WallTime) -> bool {
+        self.passed.get(&job).is_some_and(|passed| instant <= passed.until)
+    }
+
+    /// The first instant after `cursor` that needs an outcome.
+    fn next_open(&self, planned: &PlannedJob, job: JobNo, cursor: WallTime) -> WallTime {
+        let mut next = planned.next_after(cursor);
+        let Some(Passed { until, outcomes }) = self.passed.get(&job) else { return next };
+        let has_one = |instant: WallTime| {
+            let holds =
+                |(first, last): &&(WallTime, WallTime)| *first <= instant && instant <= *last;
+            outcomes.iter().filter(holds).map(|(_, last)| *last).max()
+        };
+        while let Some(last) = has_one(next).filter(|_| next <= *until) {
+            next = planned.next_after(last);
+        }
+        next
+    }
+
     /// Whether `first` is the next instant after all that were decided.
     fn passes(&self, planned: &PlannedJob, job: JobNo, first: WallTime) -> Option<String> {
         let Some(cursor) = self.cursors.get(&job) else {
             return Some(format!("{job} has an instant and was never registered"));
         };
-        let next = planned.next_after(*cursor);
+        let next = self.next_open(planned, job, *cursor);
         // That one is decided twice is J1's business.
         (first > next).then(|| format!("{job} goes on with {}: {} is lost", ms(first), ms(next)))
     }
@@ -289,6 +339,24 @@ mod tests {
             .at(9_000)
             .end()
             .check(&ORACLE);
+    }
+
+    #[test]
+    fn after_a_job_was_set_back_no_instant_without_an_outcome_is_lost() {
+        let ahead = || {
+            done()
+                .job_skipped(1, 1, 3_000, 88_000)
+                .job_began_by(1, 1, 89_000, 0, 89_000)
+                .job_started(1, 1, 1, 89_000)
+                .job_ended(1, 1, 1, 89_000, Done)
+                .job_finished(1, 1, 89_000, true)
+                .job_set_back(1, 1, 2_000, 5_500)
+        };
+        // Judged anew; what has run is passed over.
+        ahead().job_skipped(1, 1, 3_000, 4_000).job_began(1, 1, 5_000).check(&ORACLE);
+        ahead().job_skipped(1, 1, 3_000, 88_000).job_skipped(1, 1, 90_000, 91_000).check(&ORACLE);
+        let late = ahead().job_skipped(1, 1, 3_000, 88_000);
+        late.bad().job_skipped(1, 1, 91_000, 92_000).check(&ORACLE);
     }
 
     #[test]

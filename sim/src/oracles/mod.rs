@@ -39,11 +39,13 @@ mod guards;
 mod j1_one_run_an_instant;
 mod j2_no_overlap;
 mod j3_every_instant_ends;
+mod j4_jobs_go_on;
 mod l1_one_valid_guard;
 mod l2_acts_before_deadline;
 mod l3_release_after_the_last_act;
 mod l4_only_the_exact_holder;
 mod l6_no_honest_clock_suspected;
+mod lies;
 mod lists;
 mod lost;
 mod m1_quorums_intersect;
@@ -102,6 +104,8 @@ pub struct Setting {
     pub delivers: bool,
     /// The scheduled jobs.
     pub jobs: Vec<PlannedJob>,
+    /// How long after the last lie what was believed may last.
+    pub lies_last: Duration,
     /// What the bounds of V5 and V6 are computed from.
     pub pace: Pace,
     /// How long nobody may act at most, if the scenario says so.
@@ -189,6 +193,7 @@ pub const ALL: &[Oracle] = &[
     j1_one_run_an_instant::ORACLE,
     j2_no_overlap::ORACLE,
     j3_every_instant_ends::ORACLE,
+    j4_jobs_go_on::ORACLE,
     w1_one_live_assignment::ORACLE,
     w2_newest_epoch::ORACLE,
     w3_deposed_leaders_assign_nothing::ORACLE,
@@ -219,6 +224,7 @@ pub fn check_all(history: &History, setting: &Setting) -> Vec<Violation> {
     assert!(ends == 1, "a history has exactly one End, this one has {ends}: a bug in the testbed");
     let mut found: Vec<Violation> =
         ALL.iter().flat_map(|oracle| (oracle.check)(history, setting)).collect();
+    lies::excuse(history, setting.lies_last, &mut found);
     found.sort_by_key(|violation| (violation.event, violation.property));
     found
 }

@@ -11,7 +11,7 @@
 //! | connections | over TCP: a dead connection is noticed, and a new one made |
 //! | activation | a question to the store that was lost, its repetition, and an election above a floor |
 //! | forgetting | voters that forgot: the rest gives up what it knows after two polls in vain, Q again; one that is stuck says so after E, its neighbours give up after their next poll (2J), and Q once more; a fresh majority (E), and two questions to the store at most E/2 apart |
-//! | no store | voters that can win and do not reach the store lead for the activation's patience, and are followed by one that does, as chance has it |
+//! | no store | voters that can win and do not reach the store lead for as long as their patience has grown to, and are followed by one that does, as chance has it |
 //!
 //! k follows from the chance that two of n voters campaign within the 1.5 R in which they do not hear
 //! of each other, 1 − (1 − 1.5 R / J)ⁿ, and from the share of messages that the network loses. All of
@@ -51,8 +51,8 @@ const ODDS: f64 = 1e-9;
 /// long, and tried again after a pause.
 const CONNECTION: Duration = Duration::from_millis(3_000 + 1_000 + 2_000 + 500);
 
-/// The longest pause before a sink that failed is tried again.
-const SINK_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause before a sink is tried again that was away, and one that refused what it was sent.
+const SINK_PAUSE: Duration = Duration::from_secs(5 + 2);
 
 /// How often a dispatcher looks that has nothing to do.
 const POLL: Duration = Duration::from_millis(250);
@@ -151,7 +151,7 @@ impl Pace {
             sum += 2 * (ANSWER + RETRY) + poll;
         }
         if odds.forgot {
-            sum += 2 * (2 * jitter) + 2 * quarantine + 2 * jitter;
+            sum += 2 * (2 * jitter) + 2 * quarantine + election_timeout + 2 * jitter;
             sum += 3 * election_timeout + 4 * heartbeat;
             sum += 2 * (election_timeout / 2 + ANSWER);
         }
@@ -194,6 +194,13 @@ impl Pace {
         self.stretched(STORE_PATIENCE + FENCE_LOOK_EVERY)
             + self.guard_within(odds)
             + self.claim_within()
+    }
+
+    /// How long after a lie somebody may still act on it: until an observer comes back to the real
+    /// leader, or a voter begins anew that was led astray, and a lease that it gave has ended.
+    pub(super) fn lies_last(&self) -> u64 {
+        let Timing { promise, quarantine, election_timeout, .. } = self.timing;
+        self.stretched(8 * election_timeout + promise + quarantine)
     }
 
     /// How many polls in a row may fail.
@@ -264,7 +271,7 @@ mod tests {
         assert!(pace.guard_within(Odds { forgot: true, ..EVEN }) > pace.guard_within(EVEN));
         let tcp = Pace { transport: Transport::Tcp, ..pace.clone() };
         assert_eq!(secs(tcp.guard_within(EVEN)), 21);
-        assert_eq!(secs(pace.disturbance()), 7);
+        assert_eq!(secs(pace.disturbance()), 16);
     }
 
     #[test]

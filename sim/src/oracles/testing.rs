@@ -60,6 +60,7 @@ impl Script {
             stable: false,
             delivers: true,
             jobs: Vec::new(),
+            lies_last: Duration::ZERO,
             pace: Pace {
                 timing: Timing::default(),
                 network: Network::default(),
@@ -213,6 +214,19 @@ impl Script {
 
     pub fn of_key(self, message: u32, key: u32) -> Self {
         self.push(Kind::Enqueued { message: MessageNo(message), key: Some(key) })
+    }
+
+    /// The store stands elsewhere than it said: this is its floor, of that node, and these messages are
+    /// pending again.
+    pub fn set_back(self, floor: u64, number: u32, pending: &[u32]) -> Self {
+        let again = |message: &u32| (MessageNo(*message), MessageState::Pending);
+        let generation = self.generation;
+        self.push(Kind::SetBack {
+            generation,
+            floor: Token(floor),
+            holder: Some(id(number)),
+            messages: pending.iter().map(again).collect(),
+        })
     }
 
     /// In the generation of the last roll call.
@@ -412,6 +426,13 @@ impl Script {
     pub fn job_registered(self, job: u32, cursor: u64) -> Self {
         let (job, cursor, token) = (JobNo(job), WallTime { unix_ms: cursor }, Token(1));
         self.push(Kind::Job(JobEvent::Registered { job, cursor, token }))
+    }
+
+    /// When the database's clock shows `now`.
+    pub fn job_set_back(self, token: u64, job: u32, to: u64, now: u64) -> Self {
+        let (job, token) = (JobNo(job), Token(token));
+        let (to, now) = (WallTime { unix_ms: to }, WallTime { unix_ms: now });
+        self.push(Kind::Job(JobEvent::SetBack { job, to, token, now }))
     }
 
     /// As soon as they are late.

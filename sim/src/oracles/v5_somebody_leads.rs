@@ -44,7 +44,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             report.add(index, &events[index], || {
                 format!(
                     "nobody has been able to act since {}, though {} has reached a majority{} since \
-                     {}: the bound is {:.1} s",
+                     {}: somebody had to within {:.1} s, by {due}",
                     gap.from,
                     chance.centre,
                     if setting.pace.store { " and the store" } else { "" },

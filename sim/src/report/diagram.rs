@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::scene::{Arrow, Group, Lanes, Layer, Span, arrows, brief, spans, thread};
+use super::scene::{
+    Arrow, Group, Lanes, Layer, Span, arrows, brief, is_about_acting, spans, thread,
+};
 use super::text::{Paint, width};
 use crate::faults::plan::Plan;
 use crate::history::{Event, History, Kind, SimTime};
@@ -31,12 +33,14 @@ pub fn diagram(plan: &Plan, history: &History, violation: &Violation, paint: Pai
     for arrow in all_arrows.iter().rev() {
         first_arrow.insert(arrow.event, *arrow);
     }
-    let drawing = Drawing {
-        shown: shown(&chosen, events, &lanes, &first_arrow),
-        names: lanes.names(),
-        spans: spans(events, &lanes, &[]),
-        lanes,
-    };
+    let acting = is_about_acting(violation);
+    let mut used = shown(&chosen, events, &lanes, &first_arrow);
+    if acting {
+        used.truncate(LANES_MAX - 1);
+        used.push(lanes.act());
+    }
+    let drawing =
+        Drawing { shown: used, names: lanes.names(), spans: spans(events, &lanes, &[]), lanes };
     let about: BTreeSet<usize> = thread(events, violation).into_iter().collect();
     let mut out = format!("{}\n", paint.faint(&drawing.head()));
     let mut last = None;
@@ -55,10 +59,16 @@ pub fn diagram(plan: &Plan, history: &History, violation: &Violation, paint: Pai
             out.push('\n');
         }
     }
-    out + &format!("{}\n", paint.faint(LEGEND))
+    out += &format!("{}\n", paint.faint(LEGEND));
+    if acting {
+        out += &format!("{}\n", paint.faint(ACT_LEGEND));
+    }
+    out
 }
 
 const LEGEND: &str = "                │ runs   ║ believes that it may act   ╎ stands still   ┊ down   ✗ broke the property";
+
+const ACT_LEGEND: &str = "                █ somebody may act   ░ nobody may";
 
 /// The places of the events to show, in order.
 fn chosen(events: &[Event], violation: &Violation) -> BTreeSet<usize> {
@@ -73,7 +83,9 @@ fn chosen(events: &[Event], violation: &Violation) -> BTreeSet<usize> {
 /// their own ways.
 fn is_background(kind: &Kind) -> bool {
     let others = [Group::Claims, Group::Sends, Group::Effects, Group::Outbox];
-    !Group::is_routine(kind) && !others.contains(&Group::of(kind))
+    // What a fault does to the links is told by its line.
+    let told = matches!(kind, Kind::World(_));
+    !told && !Group::is_routine(kind) && !others.contains(&Group::of(kind))
 }
 
 fn telling(events: &[Event]) -> usize {
@@ -138,6 +150,9 @@ impl Drawing {
             let here = |span: &&Span| span.lane == lane && span.layer == layer;
             self.spans.iter().filter(here).any(|span| span.from <= at && at < span.to)
         };
+        if lane == self.lanes.act() {
+            return if lasts(Layer::Act) { '█' } else { '░' };
+        }
         match () {
             () if lasts(Layer::Down) => '┊',
             () if lasts(Layer::Paused) => '╎',
@@ -282,6 +297,17 @@ mod tests {
             line("✗").contains("║      ║      ✗      m7 takes effect under key m7, sent by n1"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn where_nobody_may_act_a_lane_shows_it() {
+        let (history, violation) = twice();
+        let late = Violation { property: "V5", event: history.len() - 1, ..violation };
+        let text = diagram(&plan(0), &history, &late, Paint::OFF);
+        assert!(text.lines().next().unwrap().ends_with("may act"), "{text}");
+        let end = text.lines().find(|line| line.contains("end of the run")).unwrap();
+        assert!(end.contains("░      end of the run"), "no lease was ever extended: {text}");
+        assert!(text.trim_end().ends_with(ACT_LEGEND.trim_start()), "{text}");
     }
 
     #[test]

@@ -28,6 +28,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("deploy", &["voters", "gap", "down"]),
     ("retire", &[]),
     ("suspend", &["uncounted", "for"]),
+    ("lies", &["for"]),
     ("disk", &["is", "by", "for"]),
     ("restart", &["down", "loses"]),
     ("fail", &["share", "for"]),
@@ -195,6 +196,12 @@ fn spec(
             let nodes = nodes(kind, section, around, problems);
             let lasts = section.need_some_time("for", problems);
             FaultSpec::Pause { nodes: nodes?, lasts: lasts? }
+        }
+        "lies" => {
+            needs_links(kind, section, around, problems);
+            let nodes = nodes(kind, section, around, problems);
+            let lasts = section.need_some_time("for", problems);
+            FaultSpec::Lies { nodes: nodes?, lasts: lasts? }
         }
         "cut" => {
             let links = links(kind, Ends::Cut, section, around, problems);

@@ -133,6 +133,10 @@ pub enum FaultSpec {
         nodes: Vec<Target>,
         lasts: Between<Duration>,
     },
+    Lies {
+        nodes: Vec<Target>,
+        lasts: Between<Duration>,
+    },
     Suspend {
         nodes: Vec<Target>,
         counted: bool,

@@ -188,6 +188,8 @@ draw_kinds! {
     /// Some machine sleeps and its monotonic clock does not count that, where the lease layer may
     /// fail.
     SuspendUncounted = "suspend-uncounted", 0;
+    /// What some machine tells other nodes is partly made up, where what rests on names may fail.
+    Lies = "lies", 0;
     /// Some machine vanishes without a word and starts again later.
     SilentDeath = "silent-death", 3;
     /// Some process is killed again and again.
@@ -239,6 +241,7 @@ impl DrawKind {
                 | Self::LateAnswers
                 | Self::LastWords
                 | Self::ForgottenVote
+                | Self::Lies
         )
     }
 

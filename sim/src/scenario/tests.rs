@@ -311,6 +311,8 @@ fn names_that_name_nothing_get_the_nearest() {
     expect("verdict = \"L9\"", &["no property \"L9\"", "did you mean \"L1\"?"]);
     expect("verdict = [\"ok\", \"L1\"]", &["either \"ok\" or"]);
     expect("leader_changes = \"1..3\"", &["cannot be a range"]);
+    expect("outage = \"1s..3s\"", &["cannot be a range"]);
+    expect("outage = 5", &["outage"]);
     section_refused(
         "[swarm]\ncount = 1\ndraw = { pause-leder = 1 }",
         &["test.toml:6:", "did you mean \"pause-leader\"?"],
@@ -424,3 +426,17 @@ verdict = "ok"
 reach = ["lease_expired"]
 kills = ["no_fence_check"]
 "#;
+
+/// The limit is part of the plan, so that a shrunk one breaks it, too.
+#[test]
+fn the_longest_outage_goes_with_the_plan() {
+    let text = "name = \"x\"\ncluster = { voters = 3 }\nhorizon = \"9s\"\n\
+                [expect]\noutage = \"2500ms\"\n";
+    let scenario = Scenario::parse("x.toml", text).map_err(miette::Report::new).unwrap();
+    let plan = generate(&scenario, 7);
+    assert_eq!(plan.outage, Some(Duration::from_millis(2_500)));
+    let printed = plan.to_string();
+    assert!(printed.ends_with("[expect]\noutage = \"2500ms\"\n"), "{printed}");
+    let again = Scenario::parse("y.toml", &printed).map_err(miette::Report::new).unwrap();
+    assert_eq!(generate(&again, 1), plan);
+}

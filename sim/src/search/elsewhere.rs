@@ -12,11 +12,20 @@ pub const UNPLANTED: &[(u8, &str, &str)] = &[(
      time, so that the bug cannot exist there (`cargo test-prod`)",
 )];
 
+/// Those that a test of the part finds in which they are planted.
+const TESTED: &[(Mutant, &str)] = &[(
+    Mutant::IdlersKeepTheirUnits,
+    "found by cargo test -p fencepost --lib work::tests::idlers_that_keep_their_units_are_found",
+)];
+
 /// Where a bug is found besides the scenarios, or why it breaks nothing; `None` if nothing is known
 /// to find it.
 pub fn elsewhere(mutant: Mutant) -> Option<String> {
     if KILLS.iter().any(|kill| kill.mutant == mutant) {
         return Some(format!("found by cargo sim exhaustive --mutant {}", mutant.name()));
+    }
+    if let Some((_, test)) = TESTED.iter().find(|(tested, _)| *tested == mutant) {
+        return Some((*test).to_owned());
     }
     let harmless = HARMLESS.iter().find(|harmless| harmless.mutant == mutant)?;
     Some(format!("harmless: {}", harmless.because))

@@ -12,6 +12,7 @@ use madsim::time::TimeHandle;
 use super::clocks::{Clocks, first_reading};
 use super::database::{Books, Database, SharedBooks};
 use super::disks::Disks;
+use super::lies::Liars;
 use super::links::{Links, Mailbox};
 use super::operator::Operator;
 use super::place::Places;
@@ -57,6 +58,7 @@ impl World {
             timer: timer.clone(),
             links: simulator::<Links>(),
             clocks: simulator::<Clocks>(),
+            liars: Liars::new(plan.seed, &places),
             disks: simulator::<Disks>(),
             recorder,
             database: Arc::default(),

@@ -13,6 +13,7 @@ pub mod clocks;
 pub mod database;
 pub mod disks;
 pub mod jobs;
+pub mod lies;
 pub mod links;
 pub mod operator;
 pub mod place;

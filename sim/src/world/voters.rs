@@ -21,6 +21,7 @@ use super::clocks::{Clocks, SimClock};
 use super::database::{self, DatabaseMail, RemoteStore};
 use super::disks::{Disks, SimDisk};
 use super::jobs::jobs_of;
+use super::lies::Liars;
 use super::links::{Links, Mailbox, SharedMailbox, Traffic};
 use super::place::{Place, Places};
 use super::recorder::{NodeRecorder, Recorder};
@@ -68,6 +69,8 @@ pub struct Cluster {
     pub links: Arc<Links>,
     /// All clocks.
     pub clocks: Arc<Clocks>,
+    /// What is made up on its way out of machines that lie.
+    pub liars: Liars,
     /// All disks.
     pub disks: Arc<Disks>,
     /// The history.
@@ -174,6 +177,7 @@ impl Cluster {
                     me: node,
                     listen: (!self.places.is_observer(place)).then(|| socket(place)),
                     voters,
+                    observers: None,
                     process: u64::from(boot),
                 };
                 let bound = TcpTransport::bind(config).await;
@@ -321,6 +325,13 @@ impl Transport for LinkTransport {
     fn send(&mut self, to: NodeId, packet: Packet) {
         let Some(there) = self.cluster.places.of(to) else { return };
         let links = &self.cluster.links;
+        let Some(packet) = self.cluster.liars.say(self.here, packet, |made_up| {
+            if let Some(arrives) = links.route(self.here, there, Traffic::Datagram).arrives[0] {
+                self.cluster.mailboxes[there.0].send(links, arrives, made_up);
+            }
+        }) else {
+            return;
+        };
         let fate = links.route(self.here, there, Traffic::Datagram);
         self.cluster.recorder.sent(to, &packet, fate.arrivals());
         let mailbox: &Arc<Mailbox<Packet>> = &self.cluster.mailboxes[there.0];

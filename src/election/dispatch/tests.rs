@@ -14,30 +14,40 @@ fn is_ignored(effects: &[Effect], why: Ignored) -> bool {
     told(effects) == [&Event::Ignored(why)]
 }
 
-/// A term lies at most so far ahead, and below the largest; a generation likewise, also one that the
-/// sender has only heard of.
+/// A number is possible up to its limit, wherever in a message it stands.
 #[test]
-fn what_is_too_far_ahead_is_so_by_one() {
+fn what_is_impossible_is_so_by_one() {
     let mine = voter(3);
-    let far = |mine_term: u64, heard: u64, term: u64, generation: u64, body: Body| {
-        let generation = Generation::stored(generation);
-        let message = Message { generation, term: Term(term), ..said(&mine, life(2, 1), body) };
-        is_too_far_ahead(Term(mine_term), Generation::stored(heard), &message)
+    let (term, generation) = (Term::MAX.0, Generation::MAX_NUMBER);
+    let of = |term, number, incarnation, body| Message {
+        term: Term(term),
+        generation: Generation::stored(number),
+        from: Identity { incarnation: Incarnation(incarnation), ..life(2, 1) },
+        ..said(&mine, life(2, 1), body)
     };
-    let jump = MAX_TERM_JUMP;
-    let term = |mine, term| far(mine, 1, term, 1, Body::PreVote);
-    assert!(!term(5, 5 + jump) && term(5, 5 + jump + 1));
-    let (last, near) = (Term::MAX.0, Term::MAX.0 - 10);
-    assert!(!term(near, last) && term(near, last + 1));
-    let generation = |heard, number| far(5, heard, 5, number, Body::PreVote);
-    assert!(!generation(1, 1 + jump) && generation(1, 1 + jump + 1));
-    let (last, near) = (Generation::MAX_NUMBER, Generation::MAX_NUMBER - 10);
-    assert!(!generation(near, last) && generation(near, last + 1));
-    let heard = |number| {
-        let heard = Generation::stored(number);
-        far(5, 1, 5, 0, Body::Rejoining { nonce: 1, heard, stuck: false })
+    let lives = Incarnation::MAX.0;
+    assert!(!is_impossible(&of(term, generation, lives, Body::PreVote)));
+    assert!(is_impossible(&of(term + 1, 1, 1, Body::PreVote)));
+    assert!(is_impossible(&of(1, generation + 1, 1, Body::PreVote)));
+    assert!(is_impossible(&of(1, 1, lives + 1, Body::PreVote)));
+    let bodies = |more: u64| {
+        let (to, incarnation) = (Boot { node: name(1), nonce: 7 }, Incarnation(lives + more));
+        let known = Arc::new([life(3, lives + more)].into_iter().collect());
+        let heard = Generation::stored(generation + more);
+        [
+            Body::Rejoining { nonce: 1, heard, stuck: false },
+            Body::Known { to, incarnation },
+            Body::Superseded { to: life(1, 1), by: incarnation },
+            Body::VoteReply { to: life(1, 1), granted: true, known: Arc::clone(&known) },
+            Body::Registered { to, incarnation: Incarnation::FIRST, known },
+        ]
     };
-    assert!(!heard(1 + jump) && heard(1 + jump + 1));
+    for (last, beyond) in bodies(0).into_iter().zip(bodies(1)) {
+        assert!(!is_impossible(&of(1, 1, 1, last)));
+        let mut mine = mine.clone();
+        let effects = receive(&mut mine, AWAKE, &of(1, 1, 1, beyond));
+        assert!(is_ignored(&effects, Ignored::Impossible));
+    }
 }
 
 /// E5, from the other side: of a voter in no generation nothing counts but that it asks.
@@ -100,6 +110,17 @@ fn only_the_life_that_is_meant_is_superseded() {
     assert_eq!(mine.rejoins(), Some(Rejoins::Superseded));
 }
 
+/// Two voters of which each takes the other's life for over must both hear of it, or they never speak
+/// again.
+#[test]
+fn word_of_ones_end_counts_from_whoever_is_over_too() {
+    let mut mine = voter(3);
+    let me = mine.me();
+    hear(&mut mine, AWAKE, life(2, 4), Body::PreVote);
+    hear(&mut mine, AWAKE, life(2, 1), Body::Superseded { to: me, by: Incarnation(3) });
+    assert_eq!(mine.rejoins(), Some(Rejoins::Superseded));
+}
+
 /// Two nodes of which each takes the other for late must not answer each other for ever.
 #[test]
 fn who_speaks_of_an_older_generation_is_told_once() {
@@ -147,6 +168,17 @@ fn lists_count_up_to_the_most_voters_and_one_apart() {
     assert!(is_ignored(&message, Ignored::OtherVoters));
     let (_, list, _) = meets(limit, limit + 1);
     assert!(is_ignored(&list, Ignored::OtherVoters), "no list is that long");
+}
+
+/// Whom a list names twice, it could count twice.
+#[test]
+fn a_list_with_twins_is_none() {
+    let mut mine = voter(3);
+    let twins = [names(3), vec![name(4), name(4)]].concat();
+    let body = Body::Voters { voters: Arc::new(twins.clone()), asks: false };
+    let list = Message { config: ConfigId::of(&twins), ..said(&mine, life(2, 1), body) };
+    assert!(is_ignored(&receive(&mut mine, AWAKE, &list), Ignored::OtherVoters));
+    assert_eq!(mine.neighbours, []);
 }
 
 /// What is said under an unknown list is not answered; the list is asked for.

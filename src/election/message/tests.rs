@@ -37,7 +37,7 @@ fn what_may_be_said_by_nobody_counts_for_nothing() {
     let named = |pick: fn(&Body) -> bool| -> Vec<_> {
         all().iter().filter(|body| pick(body)).map(Body::name).collect()
     };
-    let harmless = ["leaving", "rejoining", "register", "voters", "observing"];
+    let harmless = ["leaving", "rejoining", "register", "superseded", "voters", "observing"];
     assert_eq!(named(Body::is_harmless), harmless);
     let of_observers = ["heartbeat ack", "leaving", "voters", "observing"];
     assert_eq!(named(Body::is_of_observers), of_observers);

@@ -108,11 +108,15 @@ fn a_newer_generation_voids_the_answers() {
     assert_eq!(mine.registers_as(), Some(Incarnation(2)));
 }
 
-fn calls(mine: &mut Election, now: Instant, roll: Roll, generation: u64) {
+fn calls(mine: &mut Election, now: Instant, roll: Roll, generation: Generation) -> Vec<Effect> {
     let body = Body::RollCall { roll: Arc::new(roll) };
-    let mut message = said(mine, life(2, 1), body);
-    message.generation = Generation::stored(generation);
-    receive(mine, now, &message);
+    let message = Message { generation, ..said(mine, life(2, 1), body) };
+    receive(mine, now, &message)
+}
+
+/// The roll of a generation of that number which no store counts.
+fn of_all(number: u64, boots: Vec<Boot>) -> Roll {
+    Roll::of_all(Generation { number: number - 1, roll: 1 }, Term::ZERO, boots)
 }
 
 /// A roll of an older generation may be one that this very boot has acted in; one under another
@@ -123,22 +127,54 @@ fn a_roll_counts_in_its_own_generation_and_after_the_quarantine() {
     for (now, of, heard, counts) in
         [(AWAKE, 2, 2, true), (early, 2, 2, false), (AWAKE, 1, 2, false), (AWAKE, 3, 2, false)]
     {
-        let mut mine = forgetful(3, ColdStart::ByStore);
-        let generation = Generation::stored(of);
-        let roll = Roll { generation, boots: vec![mine.boot()], ..Roll::default() };
-        calls(&mut mine, now, roll, heard);
+        let mut mine = forgetful(3, ColdStart::ByAllVoters);
+        let roll = of_all(of, vec![mine.boot()]);
+        let generation = Generation { number: heard, ..roll.generation };
+        calls(&mut mine, now, roll, generation);
         assert_eq!(mine.rejoins().is_none(), counts, "a roll of {of} in {heard} at {now:?}");
     }
     // As the store tells it, which may be late as well.
     for (of, counts) in [(1, false), (2, true)] {
         let mut mine = forgetful(3, ColdStart::ByStore);
         let nobodys = Roll { generation: Generation::stored(2), ..Roll::default() };
-        calls(&mut mine, AWAKE, nobodys, 2);
+        calls(&mut mine, AWAKE, nobodys, Generation::stored(2));
         let generation = Generation::stored(of);
         let roll = Roll { generation, boots: vec![mine.boot()], ..Roll::default() };
         handle(&mut mine, AWAKE.plus(HEARTBEAT), Input::Roll(Arc::new(roll)));
         assert_eq!(mine.rejoins().is_none(), counts, "the store's roll of {of}");
     }
+}
+
+/// A peer can name any boot and any generation; the store cannot be outbid, and without one a roll has
+/// to have its generation's name.
+#[test]
+fn a_roll_is_not_believed_on_a_peers_word() {
+    let mut mine = forgetful(3, ColdStart::ByStore);
+    handle(&mut mine, AWAKE, Input::Tick);
+    let roll = of_all(2, vec![mine.boot()]);
+    let effects = calls(&mut mine, AWAKE.plus(TIMEOUT), roll.clone(), roll.generation);
+    assert!(mine.rejoins().is_some() && effects.contains(&Effect::ReadRoll), "{effects:?}");
+
+    let mut mine = forgetful(3, ColdStart::ByAllVoters);
+    let generation = Generation { roll: 9, ..roll.generation };
+    calls(&mut mine, AWAKE, Roll { generation, ..roll.clone() }, generation);
+    assert!(mine.rejoins().is_some(), "{roll:?}");
+    calls(&mut mine, AWAKE, roll.clone(), roll.generation);
+    assert_eq!(mine.rejoins(), None, "{roll:?}");
+}
+
+/// Whoever answers and whose life another one knows to be over is told so: of two followers, neither
+/// hears the other.
+#[test]
+fn who_cannot_count_an_answer_says_why() {
+    let mut mine = asking();
+    knows(&mut mine, AWAKE, 2, 0);
+    knows(&mut mine, AWAKE, 3, 0);
+    assert_eq!(registers(&mut mine, AWAKE, 2, &[life(3, 5)]), []);
+    let effects = registers(&mut mine, AWAKE, 3, &[]);
+    let told = Body::Superseded { to: life(3, 1), by: Incarnation(5) };
+    assert_eq!(sent(&effects), [(name(3), &told)]);
+    assert!(mine.rejoins().is_some());
 }
 
 /// Whoever [`are_enough`] meets every majority, of its own list and of the shorter one, that the asker

@@ -1,5 +1,7 @@
 //! What becomes of instants, case by case and as a whole.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -20,7 +22,7 @@ fn policy(misfire: Misfire, overlap: Overlap) -> Policy {
 }
 
 fn idle(cursor: u64) -> JobState {
-    JobState { cursor: at(cursor), running: Vec::new(), newest: None }
+    JobState { cursor: at(cursor), ..JobState::default() }
 }
 
 /// Its newest run ran from then until then.
@@ -33,7 +35,7 @@ fn ran(cursor: u64, begun: u64, ended: u64) -> JobState {
 fn busy(cursor: u64, begun: u64, running: usize) -> JobState {
     let run = Running { instant: at(cursor), token: Token(1) };
     let newest = Some(RunSpan { begun: at(begun), ended: None });
-    JobState { cursor: at(cursor), running: vec![run; running], newest }
+    JobState { cursor: at(cursor), running: vec![run; running], newest, ..JobState::default() }
 }
 
 fn decided(misfire: Misfire, overlap: Overlap, state: &JobState, now: u64) -> Decision {
@@ -67,8 +69,78 @@ const TWO: Overlap = Overlap::Allow { at_most: 2 };
 fn nothing_is_due_before_its_instant() {
     assert_eq!(decided(LATEST, ONE, &idle(5_000), 5_999), waits(6_000));
     assert_eq!(decided(LATEST, ONE, &idle(5_000), 6_000), runs(6_000));
-    // The clock was set back: what is below the cursor has its outcome.
-    assert_eq!(decided(LATEST, ONE, &idle(5_000), 1_000), waits(6_000));
+}
+
+/// What ran from `first` to `last`, one after the other.
+fn having_run(mut state: JobState, ranges: &[(u64, u64)]) -> JobState {
+    for (first, last) in ranges {
+        state.ran.begin(None, at(*first));
+        state.ran.begin(Some(at(*first)), at(*last));
+    }
+    state
+}
+
+#[test]
+fn what_ran_does_not_run_again_when_the_clock_is_set_back() {
+    let state = having_run(idle(5_000), &[(1_000, 5_000)]);
+    assert_eq!(decided(LATEST, ONE, &state, 1_000), waits(6_000));
+    assert_eq!(next(&every_second(), &state, at(1_000)), Some(at(6_000)));
+    // Nor is it late, whatever lies between.
+    let state = having_run(idle(2_000), &[(1_000, 2_000), (4_000, 6_000)]);
+    let Some(skip) = range(3_000, 9_000, SkipReason::Misfire) else { panic!() };
+    let skip = Step { skip: Some(Skip { count: 4, ..skip }), run: None };
+    assert_eq!(decided(SKIP, ONE, &state, 11_500), Decision::Take(skip));
+    assert_eq!(decided(LATEST, ONE, &state, 3_100), runs(3_000));
+    let state = having_run(idle(3_000), &[(1_000, 6_000)]);
+    assert_eq!(decided(LATEST, ONE, &state, 4_500), waits(7_000));
+}
+
+/// The clock was an hour ahead while two instants ran; then it is right again.
+#[test]
+fn a_job_goes_on_by_the_clock_when_that_is_set_back() {
+    let hour = 3_600_000;
+    let state = having_run(idle(hour + 7_000), &[(1_000, 5_000), (hour + 6_000, hour + 7_000)]);
+    let set_back = Decision::SetBack { to: at(5_000) };
+    for misfire in [SKIP, LATEST, CATCH_UP] {
+        assert_eq!(decided(misfire, ONE, &state, 8_500), set_back);
+    }
+    assert_eq!(next(&every_second(), &state, at(8_500)), Some(at(6_000)));
+    // Not before instants at which its schedule was not in force.
+    let since = |since| JobState { since: at(since), ..state.clone() };
+    assert_eq!(decided(SKIP, ONE, &since(7_200), 8_500), Decision::SetBack { to: at(7_200) });
+    assert_eq!(decided(SKIP, ONE, &since(hour), 8_500), Decision::SetBack { to: at(8_500) });
+    // From there on, until those come that have run.
+    let state = JobState { cursor: at(5_000), ..state };
+    assert_eq!(decided(LATEST, ONE, &state, 8_500), skips(6_000, 6_000, SkipReason::Misfire));
+    let state = JobState { cursor: at(hour + 5_000), ..state };
+    assert_eq!(decided(LATEST, ONE, &state, hour + 5_500), waits(hour + 8_000));
+}
+
+/// A clock that was a year behind when a job was registered, or that is a year behind now.
+#[test]
+fn a_clock_that_is_behind_holds_a_job_only_where_it_has_run() {
+    let year = 365 * 86_400_000;
+    let registered = JobState { since: at(year), ..idle(year) };
+    assert_eq!(decided(LATEST, ONE, &registered, 2_000), Decision::SetBack { to: at(2_000) });
+    let ran = having_run(idle(2 * year), &[(1_000, 2 * year)]);
+    assert_eq!(decided(LATEST, ONE, &ran, year), waits(2 * year + 1_000));
+}
+
+/// Planted on a thread of its own: a cursor is believed, whatever the clock says.
+#[cfg(madsim)]
+#[test]
+fn a_cursor_that_is_trusted_holds_its_job() {
+    use crate::probe::{Mutant, begin_run};
+    let decided = || {
+        let state = having_run(idle(99_000), &[(1_000, 5_000)]);
+        decided(LATEST, ONE, &state, 8_500)
+    };
+    let planted = std::thread::spawn(move || {
+        begin_run(Some(Mutant::CursorTrusted));
+        decided()
+    });
+    assert_eq!(planted.join().unwrap(), waits(100_000));
+    assert_eq!(decided(), Decision::SetBack { to: at(5_000) });
 }
 
 #[test]
@@ -187,14 +259,24 @@ fn policies() -> impl Strategy<Value = Policy> {
     })
 }
 
+/// The first instant after `time` that has not begun.
+fn next_open(schedule: &Schedule, ran: &Ran, time: WallTime) -> WallTime {
+    let mut next = schedule.next_after(time).unwrap();
+    while ran.until(next).is_some() {
+        next = schedule.next_after(next).unwrap();
+    }
+    next
+}
+
 proptest! {
-    /// Every instant gets exactly one outcome, in order, never before it comes, whatever the clock
-    /// does; there is never more at a time than is allowed; and nothing stays undecided for ever.
+    /// Every instant gets its outcome, in order, never before it comes, and runs at most once, whatever the
+    /// clock does; there is never more at a time than is allowed; and nothing stays undecided for ever.
     #[test]
     fn every_instant_gets_one_outcome(policy in policies(), moments in moments(), period in 1..40u64) {
         let schedule = Schedule::every(Duration::from_millis(period * 100)).unwrap();
         let mut now = 1_000_000;
         let mut state = idle(now);
+        let mut begun = BTreeSet::new();
         for moment in moments {
             now = now.saturating_add_signed(moment.clock);
             if moment.interrupts {
@@ -211,8 +293,18 @@ proptest! {
                 prop_assert!(steps < 400, "it never comes to an end");
                 let step = match decide(&schedule, &policy, &state, at(now)) {
                     Decision::Take(step) => step,
+                    Decision::SetBack { to } => {
+                        prop_assert!(to < state.cursor && to <= at(now));
+                        state.cursor = to;
+                        continue;
+                    }
                     Decision::Wait { until } => {
-                        let next = schedule.next_after(state.cursor).unwrap();
+                        let next = next_open(&schedule, &state.ran, state.cursor);
+                        // It waits for no longer than for what has run.
+                        prop_assert!(
+                            state.cursor <= at(now)
+                                || next_open(&schedule, &state.ran, at(now)) == next
+                        );
                         let full = state.running.len() >= policy.overlap.concurrent();
                         prop_assert!(full || until == Some(next) && next > at(now));
                         break;
@@ -220,19 +312,28 @@ proptest! {
                 };
                 let mut cursor = state.cursor;
                 if let Some(skip) = step.skip {
-                    prop_assert_eq!(Some(skip.first), schedule.next_after(cursor));
+                    prop_assert_eq!(skip.first, next_open(&schedule, &state.ran, cursor));
                     prop_assert_eq!(schedule.last_until(skip.last), Some(skip.last));
-                    prop_assert_eq!(skip.count, schedule.count_between(cursor, skip.last));
+                    let mut count = 1;
+                    let mut instant = skip.first;
+                    while instant < skip.last {
+                        instant = next_open(&schedule, &state.ran, instant);
+                        count += 1;
+                    }
+                    prop_assert_eq!((skip.count, skip.last), (count, instant));
                     cursor = skip.last;
                 }
                 if let Some(instant) = step.run {
-                    prop_assert_eq!(Some(instant), schedule.next_after(cursor));
+                    prop_assert_eq!(instant, next_open(&schedule, &state.ran, cursor));
+                    prop_assert!(begun.insert(instant), "{:?} runs again", instant);
+                    prop_assert!(state.ran.until(instant).is_none());
                     prop_assert!(state.running.len() < policy.overlap.concurrent());
                     cursor = instant;
                     state.running.push(Running { instant, token: Token(1) });
                     state.newest = Some(RunSpan { begun: at(now), ended: None });
                 }
                 prop_assert!(cursor > state.cursor && cursor <= at(now));
+                step.begins(&mut state.ran, state.cursor);
                 state.cursor = cursor;
             }
         }

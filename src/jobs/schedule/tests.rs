@@ -1,8 +1,11 @@
 //! When a job is due, across days on which the clocks change.
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+
+mod zones;
 
 fn at(unix_ms: u64) -> WallTime {
     WallTime { unix_ms }
@@ -136,6 +139,89 @@ fn a_local_time_that_exists_twice() {
             "2026-10-25T02:00:00Z",
         ]
     );
+}
+
+/// Several times of a day are each their own: once, at the stated moment.
+#[test]
+fn lines_of_several_times_on_the_days_of_a_change() {
+    let next = |line, zone, after, count| next(&Schedule::cron(line, zone).unwrap(), after, count);
+    assert_eq!(
+        next("30 2,14 * * *", "Europe/Berlin", "2026-10-24T14:00:00Z", 2),
+        ["2026-10-25T00:30:00Z", "2026-10-25T13:30:00Z"]
+    );
+    assert_eq!(
+        next("30 2,14 * * *", "Europe/Berlin", "2026-03-28T14:00:00Z", 2),
+        ["2026-03-29T01:00:00Z", "2026-03-29T12:30:00Z"]
+    );
+    assert_eq!(
+        next("0,30 2 * * *", "Europe/Berlin", "2026-03-28T02:00:00Z", 2),
+        ["2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"]
+    );
+    assert_eq!(
+        next("0 1,13 * * *", "Europe/London", "2026-03-28T20:00:00Z", 2),
+        ["2026-03-29T01:00:00Z", "2026-03-29T12:00:00Z"]
+    );
+    assert_eq!(
+        next("15 1-3 * * *", "America/New_York", "2026-11-01T04:00:00Z", 4),
+        [
+            "2026-11-01T05:15:00Z",
+            "2026-11-01T07:15:00Z",
+            "2026-11-01T08:15:00Z",
+            "2026-11-02T06:15:00Z",
+        ]
+    );
+}
+
+/// Samoa had no 30th of December in 2011.
+#[test]
+fn a_day_that_a_place_left_out() {
+    let apia = |line| Schedule::cron(line, "Pacific/Apia").unwrap();
+    assert_eq!(
+        next(&apia("0 9 * * *"), "2011-12-29T12:00:00Z", 4),
+        [
+            "2011-12-29T19:00:00Z",
+            // The 30th's, at midnight of the 31st; then the 31st's own.
+            "2011-12-30T10:00:00Z",
+            "2011-12-30T19:00:00Z",
+            "2011-12-31T19:00:00Z",
+        ]
+    );
+    assert_eq!(next(&apia("0 0 30 12 *"), "2011-12-01T00:00:00Z", 1), ["2011-12-30T10:00:00Z"]);
+    assert_eq!(next(&apia("0 */12 30 12 *"), "2011-12-01T00:00:00Z", 1), ["2012-12-29T10:00:00Z"]);
+}
+
+/// Monrovia's clocks were put forward by 44 minutes and 30 seconds.
+#[test]
+fn a_gap_that_ends_between_two_minutes() {
+    let monrovia = Schedule::cron("10,30 0 7 1 *", "Africa/Monrovia").unwrap();
+    assert_eq!(next(&monrovia, "1972-01-01T00:00:00Z", 1), ["1972-01-07T00:44:30Z"]);
+}
+
+#[test]
+fn a_schedule_is_the_same_after_a_store_has_kept_it() {
+    let every = Schedule::every(Duration::from_millis(1_100)).unwrap();
+    assert_eq!(
+        (every.to_text().as_str(), every.to_string().as_str()),
+        ("every-ms 1100", "every 1s 100ms")
+    );
+    let line = Schedule::cron(" 30  2 * *   MON ", "europe/berlin").unwrap();
+    assert_eq!(line.to_text(), "cron Europe/Berlin 30 2 * * MON");
+    assert_eq!(line.to_string(), "\"30 2 * * MON\" in Europe/Berlin");
+    for schedule in schedules() {
+        let text = schedule.to_text();
+        assert_eq!(Schedule::from_text(&text).unwrap().to_text(), text);
+    }
+    for text in [
+        "",
+        "every-ms 0",
+        "every-ms x",
+        "cron",
+        "cron Europe/Berlin",
+        "cron UTC 0 0 30 2 *",
+        "never",
+    ] {
+        assert!(Schedule::from_text(text).is_err(), "{text}");
+    }
 }
 
 #[test]

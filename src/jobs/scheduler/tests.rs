@@ -133,3 +133,36 @@ async fn a_second_schedule_is_refused_whatever_its_jobs() {
     assert_eq!(world.outcomes("one").await, [(RunState::Done, None)]);
     assert_eq!(world.outcomes("another").await, []);
 }
+
+/// A rolling deployment: this node leads on and has the schedule of before, when the first node of the new
+/// version starts; and then it is rolled back.
+#[tokio::test]
+async fn the_schedule_of_the_node_that_started_last_is_run_and_nothing_of_before_it() {
+    let world = leading();
+    let report = world.job("report", 1000, async |run, said| {
+        say(&said, run.id());
+        Ok(())
+    });
+    world.schedule([report.misfire(Misfire::CatchUp { at_most: 99 }).unwrap()]);
+    sleep(SECOND * 5 / 2).await;
+    let store = Arc::clone(world.service.store());
+    let announce = async |every: u64| {
+        let schedule = Schedule::every(Duration::from_millis(every)).unwrap().to_text();
+        let name = JobName::new("report").unwrap();
+        store.announce_jobs(&[JobPlan { name, schedule }]).await.unwrap();
+    };
+    // Of every 700 ms there were some instants by now; they were never due.
+    announce(700).await;
+    assert_eq!(world.said(), ["report@1001000", "report@1002000"]);
+    sleep(SECOND * 3 / 2).await;
+    let expected = ["report@1001000", "report@1002000", "report@1003100", "report@1003800"];
+    assert_eq!(world.said(), expected);
+    // Whoever leads next runs by it, too, though it has the other one.
+    lose(&world.lease);
+    world.lead(2);
+    sleep(SECOND * 7 / 10).await;
+    assert_eq!(world.said()[4..], ["report@1004500"]);
+    announce(1000).await;
+    sleep(SECOND * 2).await;
+    assert_eq!(world.said()[5..], ["report@1005000", "report@1006000"]);
+}

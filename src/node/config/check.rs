@@ -1,6 +1,6 @@
 //! The values of a configuration file, one by one and against each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -97,6 +97,29 @@ impl Draft<'_> {
                 format!("remove `{name}`, or make the node a voter: remove `observer = true`"),
             )),
         }
+    }
+
+    /// The names of the observers that a voter lets in.
+    pub(super) fn observers(
+        &self,
+        file: &File,
+        voters: &BTreeMap<NodeId, SocketAddr>,
+    ) -> Result<Option<BTreeSet<NodeId>>, ConfigFileError> {
+        let Some(names) = &file.observers else { return Ok(None) };
+        let name = |name: &Spanned<String>| {
+            let mistake = |what: String, help: &str| {
+                Err(self.mistake(name.span(), what, "no observer", help.to_owned()))
+            };
+            match name.get_ref().parse::<NodeId>() {
+                Err(error) => mistake(error.to_string(), "write the name of a node"),
+                Ok(node) if voters.contains_key(&node) => mistake(
+                    format!("{node} is a voter and cannot be an observer"),
+                    "list it in one place only",
+                ),
+                Ok(node) => Ok(node),
+            }
+        };
+        names.iter().map(name).collect::<Result<_, _>>().map(Some)
     }
 
     /// This node, which is either on the list of voters or an observer.

@@ -46,6 +46,8 @@ pub(super) enum Refusal {
     NotAPeer { from: NodeId },
     #[error("it says that {from} is an observer, but here {from} is a voter")]
     ObserverVotes { from: NodeId },
+    #[error("{from} is none of the `observers` that are listed here: add it, if it is one")]
+    UnlistedObserver { from: NodeId },
     #[error("{from} is one observer too many: {MAX_OBSERVERS} are connected")]
     TooManyObservers { from: NodeId },
     #[error("two processes claim to be {node}: one at {first}, and this one at {second}")]
@@ -58,12 +60,19 @@ pub(super) struct Claims {
     cluster: String,
     me: NodeId,
     peers: BTreeSet<NodeId>,
+    /// Anybody, if there is no list.
+    observers: Option<BTreeSet<NodeId>>,
     current: Mutex<BTreeMap<NodeId, Arc<Claim>>>,
 }
 
 impl Claims {
-    pub(super) fn new(cluster: String, me: NodeId, peers: BTreeSet<NodeId>) -> Self {
-        Self { cluster, me, peers, current: Mutex::default() }
+    pub(super) fn new(
+        cluster: String,
+        me: NodeId,
+        peers: BTreeSet<NodeId>,
+        observers: Option<BTreeSet<NodeId>>,
+    ) -> Self {
+        Self { cluster, me, peers, observers, current: Mutex::default() }
     }
 
     /// Makes the connection from `address` that begins with `hello` the caller's one connection.
@@ -86,6 +95,10 @@ impl Claims {
         }
         if !observer && !self.peers.contains(&from) {
             return Err(Refusal::NotAPeer { from });
+        }
+        let listed = |list: &BTreeSet<NodeId>| list.contains(&from);
+        if observer && !self.observers.as_ref().is_none_or(listed) {
+            return Err(Refusal::UnlistedObserver { from });
         }
         let mut current = self.lock();
         match current.get(&from) {
@@ -157,9 +170,25 @@ mod tests {
     }
 
     #[test]
+    fn where_observers_are_listed_no_other_is_let_in() {
+        let [me, peer, listed] = ["n1", "n2", "o1"].map(|name| name.parse().unwrap());
+        let admits = |observers: Option<BTreeSet<NodeId>>, name: &str| {
+            let claims = Claims::new("ours".to_owned(), me, [peer].into(), observers);
+            let (cluster, from) = ("ours".to_owned(), name.parse().unwrap());
+            let hello = Frame::Hello { cluster, from, to: me, process: 1, observer: true };
+            let address = SocketAddr::from(([10, 0, 0, 9], 1));
+            claims.admit(hello, address).map(drop).map_err(|refusal| refusal.to_string())
+        };
+        assert_eq!(admits(None, "o9"), Ok(()));
+        assert_eq!(admits(Some([listed].into()), "o1"), Ok(()));
+        let refused = admits(Some([listed].into()), "o9").unwrap_err();
+        assert!(refused.contains("o9 is none of the `observers`"), "{refused}");
+    }
+
+    #[test]
     fn a_refusal_names_both_sides() {
         let [me, peer] = ["n1", "n2"].map(|name| name.parse().unwrap());
-        let claims = Claims::new("ours".to_owned(), me, [peer].into());
+        let claims = Claims::new("ours".to_owned(), me, [peer].into(), None);
         let refusal = |hello, port| {
             let address = SocketAddr::from(([10, 0, 0, 9], port));
             claims.admit(hello, address).map(drop).map_err(|refusal| refusal.to_string())

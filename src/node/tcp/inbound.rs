@@ -36,6 +36,7 @@ impl Inbound {
 
     /// Accepts, for good.
     pub(super) async fn run(self: Arc<Self>, listener: TcpListener) {
+        let mut failures = 0;
         loop {
             match listener.accept().await {
                 Ok((stream, from)) => {
@@ -44,7 +45,11 @@ impl Inbound {
                     spawn_while_open(&self.arrivals, serve);
                 }
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection");
+                    // A flood of connections can make it last.
+                    failures += 1;
+                    if is_noteworthy(failures) {
+                        warn!(%error, failures, "cannot accept a connection");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -11,16 +11,16 @@ use super::rows::{count, get, text, unreadable};
 use super::transaction::{Transaction, rows};
 use crate::id::Token;
 use crate::store::columns::{as_token, as_wall, millis, number, signed};
-use crate::store::job_runs::{BeginLook, kept_reason};
+use crate::store::job_runs::{Announcing, BeginLook, kept_reason, set_back_refusal};
 use crate::store::rules::is_fenced;
 use crate::store::{
-    Begun, Checked, Finished, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates, RunEnd,
-    RunRecord, RunSpan, RunState, Running, Skip, Step, StoreError, TakenOver,
+    Begun, Checked, Finished, JOB_HISTORY_KEPT, JobName, JobPlan, JobRuns, JobState, JobStates,
+    Ran, RunEnd, RunRecord, RunSpan, RunState, Running, Skip, Step, StoreError, TakenOver,
 };
 use crate::time::WallTime;
 
-const REGISTER: &str = "INSERT INTO fencepost.job (name, cursor_ms)
-    SELECT name, $2 FROM unnest($1::TEXT[]) AS new (name)
+const REGISTER: &str = "INSERT INTO fencepost.job (name, cursor_ms, since_ms)
+    SELECT name, $2, $2 FROM unnest($1::TEXT[]) AS new (name)
     ON CONFLICT (name) DO NOTHING RETURNING name";
 const INTERRUPT: &str = "WITH ended AS (
         UPDATE fencepost.job_run SET state = 3, ended_ms = $2,
@@ -28,26 +28,35 @@ const INTERRUPT: &str = "WITH ended AS (
         WHERE state = 0 AND token < $1 RETURNING job, last_ms, token, seq
     )
     SELECT job, last_ms, token FROM ended ORDER BY token, seq";
+/// In the order of their names, so that nodes that start at once do not lock each other out.
+const KNOWN: &str =
+    "SELECT name, schedule, cursor_ms FROM fencepost.job WHERE name = ANY($1::TEXT[])
+    ORDER BY name FOR UPDATE";
+const LEARN: &str = "UPDATE fencepost.job SET schedule = $2 WHERE name = $1";
+const CHANGE: &str = "UPDATE fencepost.job SET schedule = $2, cursor_ms = $3, since_ms = $4
+    WHERE name = $1";
 const NOW: &str = concat!("SELECT ", now!());
-const JOB: &str = "SELECT cursor_ms, newest FROM fencepost.job WHERE name = $1";
+const JOB: &str = "SELECT cursor_ms, newest, schedule, since_ms, ran FROM fencepost.job
+    WHERE name = $1";
 const RUNNING: &str = "SELECT last_ms, token FROM fencepost.job_run
     WHERE job = $1 AND state = 0 ORDER BY seq";
 const SPAN: &str = "SELECT begun_ms, ended_ms, state FROM fencepost.job_run WHERE seq = $1";
-const CURSOR: &str = "SELECT cursor_ms FROM fencepost.job WHERE name = $1 FOR UPDATE";
-const AT_CURSOR: &str =
+const CURSOR: &str = "SELECT cursor_ms, ran FROM fencepost.job WHERE name = $1 FOR UPDATE";
+const OUTCOME: &str =
     "SELECT token, state FROM fencepost.job_run WHERE job = $1 AND last_ms = $2 FOR UPDATE";
 const RECORD: &str = "INSERT INTO fencepost.job_run
         (job, first_ms, last_ms, count, state, token, begun_ms, ended_ms, reason)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING seq";
-const MOVE: &str =
-    "UPDATE fencepost.job SET cursor_ms = $2, newest = coalesce($3, newest) WHERE name = $1";
-const FORGET: &str = "DELETE FROM fencepost.job_run WHERE state <> 0 AND job = $1 AND last_ms <
-    (SELECT last_ms FROM fencepost.job_run WHERE job = $1 ORDER BY last_ms DESC LIMIT 1 OFFSET $2)";
+const MOVE: &str = "UPDATE fencepost.job SET cursor_ms = $2, newest = coalesce($3, newest), ran = $4 WHERE name = $1";
+const SET_BACK: &str = "UPDATE fencepost.job SET cursor_ms = $2 WHERE name = $1";
+const UNSKIP: &str = "DELETE FROM fencepost.job_run WHERE state = 4 AND job = $1 AND last_ms > $2";
+const FORGET: &str = "DELETE FROM fencepost.job_run WHERE state <> 0 AND job = $1 AND seq <
+    (SELECT seq FROM fencepost.job_run WHERE job = $1 ORDER BY seq DESC LIMIT 1 OFFSET $2)";
 const FINISH: &str = "UPDATE fencepost.job_run SET state = $3, ended_ms = $4, reason = $5
     WHERE job = $1 AND last_ms = $2";
 const JOBS: &str = "SELECT name FROM fencepost.job ORDER BY name COLLATE \"C\"";
 const HISTORY: &str = "SELECT first_ms, last_ms, count, state, token, begun_ms, ended_ms, reason
-    FROM fencepost.job_run WHERE job = $1 ORDER BY last_ms DESC LIMIT $2";
+    FROM fencepost.job_run WHERE job = $1 ORDER BY seq DESC LIMIT $2";
 
 impl PostgresStore {
     /// All jobs that were ever registered, by name.
@@ -94,6 +103,34 @@ impl JobRuns for PostgresStore {
         Ok(Checked::Passed(TakenOver { registered, interrupted, now }))
     }
 
+    async fn announce_jobs(&self, jobs: &[JobPlan]) -> Result<Vec<JobPlan>, StoreError> {
+        let tx = Transaction::begin(self.session().await?).await?;
+        let now = as_wall(get(&tx.row(NOW, &[]).await?, 0)?);
+        let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+        let (mut changed, mut is_written) = (Vec::new(), false);
+        for row in tx.rows(KNOWN, &[&names]).await? {
+            let (name, known): (String, String) = (get(&row, 0)?, get(&row, 1)?);
+            let Some(job) = jobs.iter().find(|job| job.name.as_str() == name) else { continue };
+            let schedule = &job.schedule;
+            match Announcing::of(&known, as_wall(get(&row, 2)?), schedule, now) {
+                Announcing::Same => continue,
+                Announcing::Learned => {
+                    tx.execute(LEARN, &[&name, schedule]).await?;
+                }
+                Announcing::Changed(to) => {
+                    tx.execute(CHANGE, &[&name, schedule, &millis(to), &millis(now)]).await?;
+                    changed.push(JobPlan { name: job.name.clone(), schedule: known });
+                }
+            }
+            is_written = true;
+        }
+        match is_written {
+            true => tx.commit().await?,
+            false => tx.roll_back().await,
+        }
+        Ok(changed)
+    }
+
     async fn job_states(&self, jobs: &[JobName]) -> Result<JobStates, StoreError> {
         let tx = Transaction::begin(self.session().await?).await?;
         let now = as_wall(get(&tx.row(NOW, &[]).await?, 0)?);
@@ -117,12 +154,38 @@ impl JobRuns for PostgresStore {
             tx.roll_back().await;
             return Ok(Checked::Fenced { floor });
         }
-        let look = look(&tx, floor, job).await?;
+        let look = look(&tx, floor, job, step).await?;
         if let Some(answer) = look.refusal(token, from, step, now) {
             tx.confirm().await?;
             return Ok(Checked::Passed(answer));
         }
-        record(&tx, token, job, step, now).await?;
+        let mut ran = look.ran;
+        step.begins(&mut ran, from);
+        record(&tx, token, job, step, &ran, now).await?;
+        tx.commit().await?;
+        Ok(Checked::Passed(Begun::Recorded))
+    }
+
+    async fn set_back(
+        &self,
+        token: Token,
+        job: &JobName,
+        from: WallTime,
+        to: WallTime,
+    ) -> Result<Checked<Begun>, StoreError> {
+        let (tx, floor, now) = self.begin().await?;
+        if is_fenced(token, floor) {
+            tx.roll_back().await;
+            return Ok(Checked::Fenced { floor });
+        }
+        let found = tx.rows(CURSOR, &[&job.as_str()]).await?;
+        let cursor = found.first().map(|row| get(row, 0)).transpose()?.map(as_wall);
+        if let Some(answer) = set_back_refusal(cursor, from, to, now) {
+            tx.roll_back().await;
+            return Ok(Checked::Passed(answer));
+        }
+        tx.execute(SET_BACK, &[&job.as_str(), &millis(to)]).await?;
+        tx.execute(UNSKIP, &[&job.as_str(), &millis(to)]).await?;
         tx.commit().await?;
         Ok(Checked::Passed(Begun::Recorded))
     }
@@ -143,7 +206,7 @@ impl JobRuns for PostgresStore {
             tx.roll_back().await;
             return Ok(Checked::Fenced { floor });
         }
-        let found = tx.rows(AT_CURSOR, &[&job.as_str(), &millis(instant)]).await?;
+        let found = tx.rows(OUTCOME, &[&job.as_str(), &millis(instant)]).await?;
         let run = found.first().map(outcome).transpose()?;
         if run == Some((token, RunState::Running)) {
             let (name, instant, state) = (job.as_str(), millis(instant), ended as i16);
@@ -180,20 +243,34 @@ async fn state(tx: &Transaction, job: &JobName) -> Result<Option<JobState>, Stor
     };
     Ok(Some(JobState {
         cursor: as_wall(get(found, 0)?),
+        schedule: get(found, 2)?,
+        since: as_wall(get(found, 3)?),
+        ran: ran(found, 4)?,
         running: runs.iter().map(|row| running(row, 0)).collect::<Result<_, _>>()?,
         newest,
     }))
 }
 
-async fn look(tx: &Transaction, floor: Token, job: &JobName) -> Result<BeginLook, StoreError> {
+async fn look(
+    tx: &Transaction,
+    floor: Token,
+    job: &JobName,
+    step: &Step,
+) -> Result<BeginLook, StoreError> {
     let found = tx.rows(CURSOR, &[&job.as_str()]).await?;
     let Some(found) = found.first() else {
-        return Ok(BeginLook { floor, cursor: None, at_cursor: None });
+        return Ok(BeginLook { floor, cursor: None, ran: Ran::default(), at_last: None });
     };
-    let cursor: i64 = get(found, 0)?;
-    let at_cursor = tx.rows(AT_CURSOR, &[&job.as_str(), &cursor]).await?;
-    let at_cursor = at_cursor.first().map(outcome).transpose()?;
-    Ok(BeginLook { floor, cursor: Some(as_wall(cursor)), at_cursor })
+    let at_last = tx.rows(OUTCOME, &[&job.as_str(), &step.last().map(millis)]).await?;
+    let at_last = at_last.first().map(outcome).transpose()?;
+    let cursor = Some(as_wall(get(found, 0)?));
+    Ok(BeginLook { floor, cursor, ran: ran(found, 1)?, at_last })
+}
+
+fn ran(row: &Row, index: usize) -> Result<Ran, StoreError> {
+    let text: &str = get(row, index)?;
+    let wrong = || unreadable(format!("{text:?} says not which instants of a job have begun"));
+    Ran::from_text(text).ok_or_else(wrong)
 }
 
 async fn record(
@@ -201,6 +278,7 @@ async fn record(
     token: Token,
     job: &JobName,
     step: &Step,
+    ran: &Ran,
     now: WallTime,
 ) -> Result<(), StoreError> {
     let (name, by, now) = (job.as_str(), signed(token), millis(now));
@@ -219,7 +297,8 @@ async fn record(
             .await?;
         newest = Some(get(&row, 0)?);
     }
-    tx.execute(MOVE, &[&name, &step.last().map(millis), &newest]).await?;
+    let ran = ran.to_text();
+    tx.execute(MOVE, &[&name, &step.last().map(millis), &newest, &ran]).await?;
     tx.execute(FORGET, &[&name, &number(JOB_HISTORY_KEPT as u64)]).await?;
     Ok(())
 }

@@ -153,6 +153,9 @@ impl Outbox for PostgresStore {
                 return Decision::unchanged(Claim::NotAssigned);
             }
             let is_first = found.is_none_or(|found| found.is_first);
+            if found.is_some_and(|found| rules::is_due_by_a_clock_set_back(&found.row, now)) {
+                rules::warn_of_clock(&attempt.id);
+            }
             let row = found.map(|found| found.row.clone());
             rules::claim(row, is_first, by, attempt, wall, now)
         })

@@ -9,6 +9,9 @@ use super::transaction::{Params, rows};
 use crate::store::look::Reach;
 use crate::store::{MAX_LOOK_LEN, Outgoing, StoreError};
 
+// A message is due when its time has come; or when it came to its state later than the clock shows now: the
+// clock was ahead then, or is behind now, and so its time says nothing.
+
 /// The end of each statement, after a clock, the ways to `oldest`, and whether that is all, which is all that
 /// is answered if it is not. The lengths of payloads are known without reading them, so that only
 /// what is answered is read.
@@ -35,13 +38,13 @@ pub(super) const BY_AGE: &str = concat!(
         SELECT seq FROM (
             (SELECT seq FROM fencepost.outbox
                 WHERE state = 0 AND ordering_key IS NULL AND lot % $2 = $3
-                AND not_before_ms <= (SELECT now FROM clock)
+                AND (not_before_ms <= (SELECT now FROM clock) OR changed_ms > (SELECT now FROM clock))
                 AND seq < COALESCE((SELECT seq FROM behind), 9223372036854775807)
                 ORDER BY seq LIMIT $1)
             UNION ALL
             (SELECT seq FROM fencepost.outbox AS mine
                 WHERE state = 0 AND ordering_key IS NOT NULL AND lot % $2 = $3
-                AND not_before_ms <= (SELECT now FROM clock)
+                AND (not_before_ms <= (SELECT now FROM clock) OR changed_ms > (SELECT now FROM clock))
                 AND seq < COALESCE((SELECT seq FROM behind), 9223372036854775807)
                 AND seq = (
                     SELECT first.seq FROM fencepost.outbox AS first
@@ -59,12 +62,12 @@ pub(super) const BY_KEY: &str = concat!(
     "WITH RECURSIVE clock AS MATERIALIZED (SELECT ",
     now!(),
     " AS now), first AS (
-        (SELECT seq, ordering_key, state, lot, not_before_ms FROM fencepost.outbox
+        (SELECT seq, ordering_key, state, lot, not_before_ms, changed_ms FROM fencepost.outbox
             WHERE ordering_key IS NOT NULL AND state IN (0, 1, 4)
             ORDER BY ordering_key, seq LIMIT 1)
         UNION ALL
         SELECT next.* FROM first CROSS JOIN LATERAL (
-            SELECT seq, ordering_key, state, lot, not_before_ms FROM fencepost.outbox AS later
+            SELECT seq, ordering_key, state, lot, not_before_ms, changed_ms FROM fencepost.outbox AS later
             WHERE later.ordering_key > first.ordering_key AND later.state IN (0, 1, 4)
             ORDER BY later.ordering_key, later.seq LIMIT 1
         ) AS next
@@ -76,10 +79,10 @@ pub(super) const BY_KEY: &str = concat!(
         SELECT seq FROM (
             (SELECT seq FROM fencepost.outbox
                 WHERE state = 0 AND ordering_key IS NULL AND lot % $2 = $3
-                AND not_before_ms <= (SELECT now FROM clock) ORDER BY seq LIMIT $1)
+                AND (not_before_ms <= (SELECT now FROM clock) OR changed_ms > (SELECT now FROM clock)) ORDER BY seq LIMIT $1)
             UNION ALL
             SELECT seq FROM heads WHERE state = 0 AND lot % $2 = $3
-                AND not_before_ms <= (SELECT now FROM clock)
+                AND (not_before_ms <= (SELECT now FROM clock) OR changed_ms > (SELECT now FROM clock))
         ) AS candidate ORDER BY seq LIMIT $1
     )",
     with_payloads!()

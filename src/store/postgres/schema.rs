@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// What leads from each version to the next; the first makes the tables of an empty database.
 /// Databases have these versions, so a step that was released is never changed: a change is a further
 /// step.
-const STEPS: &[&str] = &[TABLES, JOBS, WORK, LOOKS];
+const STEPS: &[&str] = &[TABLES, JOBS, WORK, LOOKS, SCHEDULES];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -157,6 +157,32 @@ const LOOKS: &str = "
     CREATE INDEX outbox_unsettled ON fencepost.outbox (parked, seq) WHERE state = 4;
     DROP INDEX fencepost.outbox_pending, fencepost.outbox_doubts;
     ALTER INDEX fencepost.outbox_unsettled RENAME TO outbox_doubts;
+";
+
+/// Version 5: the schedule of each job, and which of its instants have begun.
+///
+/// Of a job from before, that is known of the outcomes that are kept. If a clock that was ahead made it
+/// pass over instants, these were skipped as late, in the widest range: it is what has not begun. Without
+/// one, all until the cursor may have.
+const SCHEDULES: &str = "
+    ALTER TABLE fencepost.job ADD COLUMN schedule TEXT NOT NULL DEFAULT '',
+        ADD COLUMN since_ms BIGINT NOT NULL DEFAULT 0, ADD COLUMN ran TEXT NOT NULL DEFAULT '';
+    CREATE INDEX job_run_order ON fencepost.job_run (job, seq);
+
+    WITH widest AS (
+        SELECT DISTINCT ON (job) job, first_ms, last_ms FROM fencepost.job_run
+        WHERE state = 4 AND reason LIKE 'late%' ORDER BY job, last_ms - first_ms DESC, seq
+    ), after AS (
+        SELECT run.job, min(run.last_ms) AS first_ms
+        FROM fencepost.job_run AS run JOIN widest USING (job)
+        WHERE run.state <> 4 AND run.last_ms > widest.last_ms GROUP BY run.job
+    )
+    UPDATE fencepost.job SET ran = coalesce((
+        SELECT concat_ws(',',
+            CASE WHEN widest.first_ms > 0 THEN '0-' || (widest.first_ms - 1) END,
+            after.first_ms || '-' || greatest(cursor_ms, after.first_ms))
+        FROM widest LEFT JOIN after USING (job) WHERE widest.job = name), '0-' || cursor_ms)
+    WHERE EXISTS (SELECT FROM fencepost.job_run WHERE job_run.job = name);
 ";
 
 /// Takes the database to this version, from an empty one or an older version.

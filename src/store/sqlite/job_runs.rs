@@ -12,43 +12,51 @@ use super::transaction::{Done, unavailable, write};
 use super::{SqliteOutbox, SqliteStore};
 use crate::id::Token;
 use crate::probe::{mutant, reach};
-use crate::store::job_runs::{BeginLook, kept_reason};
+use crate::store::job_runs::{Announcing, BeginLook, kept_reason, set_back_refusal};
 use crate::store::rules::is_fenced;
 use crate::store::{
-    Begun, Checked, Finished, JOB_HISTORY_KEPT, JobName, JobRuns, JobState, JobStates, RunEnd,
-    RunRecord, RunSpan, RunState, Running, Skip, SkipReason, Step, StoreError, TakenOver,
+    Begun, Checked, Finished, JOB_HISTORY_KEPT, JobName, JobPlan, JobRuns, JobState, JobStates,
+    Ran, RunEnd, RunRecord, RunSpan, RunState, Running, Skip, SkipReason, Step, StoreError,
+    TakenOver,
 };
 use crate::time::WallTime;
 
-pub(super) const REGISTER: &str = "INSERT INTO job (name, cursor_ms) VALUES (?1, ?2)
+pub(super) const REGISTER: &str = "INSERT INTO job (name, cursor_ms, since_ms) VALUES (?1, ?2, ?2)
     ON CONFLICT (name) DO NOTHING";
+pub(super) const KNOWN: &str = "SELECT schedule, cursor_ms FROM job WHERE name = ?1";
+pub(super) const LEARN: &str = "UPDATE job SET schedule = ?2 WHERE name = ?1";
+pub(super) const CHANGE: &str =
+    "UPDATE job SET schedule = ?2, cursor_ms = ?3, since_ms = ?4 WHERE name = ?1";
 pub(super) const UNENDED: &str =
     "SELECT job, last_ms, token FROM job_run WHERE state = 0 AND token < ?1 ORDER BY token, seq";
 pub(super) const INTERRUPT: &str = "UPDATE job_run SET state = 3, ended_ms = ?2,
         reason = 'the holder of token ' || token || ' lost leadership or died'
     WHERE state = 0 AND token < ?1";
-pub(super) const JOB: &str = "SELECT cursor_ms, newest FROM job WHERE name = ?1";
+pub(super) const JOB: &str =
+    "SELECT cursor_ms, newest, schedule, since_ms, ran FROM job WHERE name = ?1";
 pub(super) const RUNNING: &str =
     "SELECT last_ms, token FROM job_run WHERE job = ?1 AND state = 0 ORDER BY seq";
 pub(super) const SPAN: &str = "SELECT begun_ms, ended_ms, state FROM job_run WHERE seq = ?1";
-/// The fence, the cursor, and the outcome at the cursor.
-pub(super) const LOOK: &str = "SELECT floor, cursor_ms, job_run.token, job_run.state
+/// The fence, the job, and the outcome at an instant.
+pub(super) const LOOK: &str = "SELECT floor, cursor_ms, job_run.token, job_run.state, ran
     FROM fence LEFT JOIN job ON name = ?1
-    LEFT JOIN job_run ON job_run.job = name AND last_ms = cursor_ms";
+    LEFT JOIN job_run ON job_run.job = name AND last_ms = ?2";
 pub(super) const RECORD: &str =
     "INSERT INTO job_run (job, first_ms, last_ms, count, state, token, begun_ms, ended_ms, reason)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 pub(super) const MOVE: &str =
-    "UPDATE job SET cursor_ms = ?2, newest = coalesce(?3, newest) WHERE name = ?1";
-pub(super) const FORGET: &str = "DELETE FROM job_run WHERE state <> 0 AND job = ?1 AND last_ms <
-    (SELECT last_ms FROM job_run WHERE job = ?1 ORDER BY last_ms DESC LIMIT 1 OFFSET ?2)";
+    "UPDATE job SET cursor_ms = ?2, newest = coalesce(?3, newest), ran = ?4 WHERE name = ?1";
+pub(super) const SET_BACK: &str = "UPDATE job SET cursor_ms = ?2 WHERE name = ?1";
+pub(super) const UNSKIP: &str = "DELETE FROM job_run WHERE state = 4 AND job = ?1 AND last_ms > ?2";
+pub(super) const FORGET: &str = "DELETE FROM job_run WHERE state <> 0 AND job = ?1 AND seq <
+    (SELECT seq FROM job_run WHERE job = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)";
 pub(super) const RUN: &str = "SELECT token, state FROM job_run WHERE job = ?1 AND last_ms = ?2";
 pub(super) const FINISH: &str = "UPDATE job_run SET state = ?3, ended_ms = ?4, reason = ?5
     WHERE job = ?1 AND last_ms = ?2";
 const JOBS: &str = "SELECT name FROM job ORDER BY name";
 pub(super) const HISTORY: &str =
     "SELECT first_ms, last_ms, count, state, token, begun_ms, ended_ms, reason
-    FROM job_run WHERE job = ?1 ORDER BY last_ms DESC LIMIT ?2";
+    FROM job_run WHERE job = ?1 ORDER BY seq DESC LIMIT ?2";
 
 /// Operations answer as those of [`JobRuns`] do; `now` is the store's clock.
 impl SqliteOutbox {
@@ -72,8 +80,7 @@ impl SqliteOutbox {
                 let new =
                     tx.prepare_cached(REGISTER)?.execute(params![job.as_str(), millis(now)])?;
                 if mutant!(TickLostAtHandover) {
-                    let moved = params![job.as_str(), millis(now), None::<i64>];
-                    tx.prepare_cached(MOVE)?.execute(moved)?;
+                    tx.prepare_cached(SET_BACK)?.execute(params![job.as_str(), millis(now)])?;
                 }
                 if new > 0 || mutant!(TickLostAtHandover) {
                     registered.push(job.clone());
@@ -87,6 +94,42 @@ impl SqliteOutbox {
             let changed = !(registered.is_empty() && interrupted.is_empty());
             let taken = Checked::Passed(TakenOver { registered, interrupted, now });
             Ok(if changed { Done::Changed(taken) } else { Done::Unchanged(taken) })
+        })
+    }
+
+    /// Says which schedules a node starts with, and tells which that changes.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn announce_jobs(
+        &mut self,
+        jobs: &[JobPlan],
+        now: WallTime,
+    ) -> Result<Vec<JobPlan>, StoreError> {
+        write(&self.connection, |tx| {
+            let (mut changed, mut is_written) = (Vec::new(), false);
+            for JobPlan { name, schedule } in jobs {
+                let found = tx
+                    .prepare_cached(KNOWN)?
+                    .query_row([name.as_str()], |row| {
+                        Ok((row.get::<_, String>(0)?, as_wall(row.get(1)?)))
+                    })
+                    .optional()?;
+                let Some((known, cursor)) = found else { continue };
+                match Announcing::of(&known, cursor, schedule, now) {
+                    Announcing::Same => continue,
+                    Announcing::Learned => {
+                        tx.prepare_cached(LEARN)?.execute([name.as_str(), schedule])?;
+                    }
+                    Announcing::Changed(to) => {
+                        let change = params![name.as_str(), schedule, millis(to), millis(now)];
+                        tx.prepare_cached(CHANGE)?.execute(change)?;
+                        changed.push(JobPlan { name: name.clone(), schedule: known });
+                    }
+                }
+                is_written = true;
+            }
+            Ok(if is_written { Done::Changed(changed) } else { Done::Unchanged(changed) })
         })
     }
 
@@ -114,7 +157,7 @@ impl SqliteOutbox {
         now: WallTime,
     ) -> Result<Checked<Begun>, StoreError> {
         write(&self.connection, |tx| {
-            let look = look(tx, job)?;
+            let look = look(tx, job, step)?;
             if is_fenced(token, look.floor) {
                 if token < look.floor {
                     reach!("job_begin_rejected_stale_token");
@@ -129,7 +172,39 @@ impl SqliteOutbox {
             } else if let Some(answer) = look.refusal(token, from, step, now) {
                 return Ok(Done::Unchanged(Checked::Passed(answer)));
             }
-            record(tx, token, job, step, now)?;
+            let mut ran = look.ran;
+            step.begins(&mut ran, from);
+            record(tx, token, job, step, &ran, now)?;
+            Ok(Done::Changed(Checked::Passed(Begun::Recorded)))
+        })
+    }
+
+    /// Sets the cursor of a job back from `from` to `to`, because the store's clock was set back.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn set_back(
+        &mut self,
+        token: Token,
+        job: &JobName,
+        from: WallTime,
+        to: WallTime,
+        now: WallTime,
+    ) -> Result<Checked<Begun>, StoreError> {
+        write(&self.connection, |tx| {
+            let floor = tx.prepare_cached(FLOOR)?.query_row([], |row| token_at(row, 0))?;
+            if is_fenced(token, floor) {
+                return Ok(Done::Unchanged(Checked::Fenced { floor }));
+            }
+            let mut known = tx.prepare_cached(KNOWN)?;
+            let cursor = known.query_row([job.as_str()], |row| row.get(1)).optional()?;
+            if let Some(answer) = set_back_refusal(cursor.map(as_wall), from, to, now) {
+                return Ok(Done::Unchanged(Checked::Passed(answer)));
+            }
+            reach!("job_set_back");
+            let to = params![job.as_str(), millis(to)];
+            tx.prepare_cached(SET_BACK)?.execute(to)?;
+            tx.prepare_cached(UNSKIP)?.execute(to)?;
             Ok(Done::Changed(Checked::Passed(Begun::Recorded)))
         })
     }
@@ -229,13 +304,19 @@ fn state(
 ) -> rusqlite::Result<Option<JobState>> {
     let found = connection
         .prepare_cached(JOB)?
-        .query_row([job.as_str()], |row| Ok((as_wall(row.get(0)?), row.get::<_, i64>(1)?)))
+        .query_row([job.as_str()], |row| {
+            let newest: i64 = row.get(1)?;
+            let ran = ran(row, 4)?;
+            Ok((as_wall(row.get(0)?), newest, row.get(2)?, as_wall(row.get(3)?), ran))
+        })
         .optional()?;
-    let Some((mut cursor, newest)) = found else { return Ok(None) };
+    let Some((mut cursor, newest, schedule, since, mut ran)) = found else { return Ok(None) };
     if mutant!(TickFiredAgain) && cursor > now {
         cursor = now;
-        let moved = params![job.as_str(), millis(now), None::<i64>];
-        connection.prepare_cached(MOVE)?.execute(moved)?;
+        connection.prepare_cached(SET_BACK)?.execute(params![job.as_str(), millis(now)])?;
+    }
+    if mutant!(TickFiredAgain) {
+        ran = Ran::default();
     }
     let mut select = connection.prepare_cached(RUNNING)?;
     let running = select.query_map([job.as_str()], |row| {
@@ -249,21 +330,27 @@ fn state(
         };
         Ok((run_state(row, 2)? != RunState::Interrupted).then_some(span))
     });
-    Ok(Some(JobState { cursor, running, newest: span.optional()?.flatten() }))
+    let newest = span.optional()?.flatten();
+    Ok(Some(JobState { cursor, schedule, since, ran, running, newest }))
 }
 
-fn look(tx: &Connection, job: &JobName) -> rusqlite::Result<BeginLook> {
-    tx.prepare_cached(LOOK)?.query_row([job.as_str()], |row| {
-        let at_cursor = match row.get::<_, Option<i64>>(2)? {
+fn look(tx: &Connection, job: &JobName, step: &Step) -> rusqlite::Result<BeginLook> {
+    let last = step.last().map(millis);
+    tx.prepare_cached(LOOK)?.query_row(params![job.as_str(), last], |row| {
+        let cursor = row.get::<_, Option<i64>>(1)?.map(as_wall);
+        let at_last = match row.get::<_, Option<i64>>(2)? {
             Some(by) => Some((as_token(by), run_state(row, 3)?)),
             None => None,
         };
-        Ok(BeginLook {
-            floor: token_at(row, 0)?,
-            cursor: row.get::<_, Option<i64>>(1)?.map(as_wall),
-            at_cursor,
-        })
+        let ran = if cursor.is_some() { ran(row, 4)? } else { Ran::default() };
+        Ok(BeginLook { floor: token_at(row, 0)?, cursor, ran, at_last })
     })
+}
+
+fn ran(row: &Row<'_>, index: usize) -> rusqlite::Result<Ran> {
+    let text = row.get_ref(index)?.as_str()?;
+    let wrong = FromSqlError::InvalidType;
+    Ran::from_text(text).ok_or_else(|| unreadable(index, Type::Text, wrong))
 }
 
 fn record(
@@ -271,6 +358,7 @@ fn record(
     token: Token,
     job: &JobName,
     step: &Step,
+    ran: &Ran,
     now: WallTime,
 ) -> rusqlite::Result<()> {
     let (name, now) = (job.as_str(), millis(now));
@@ -294,7 +382,7 @@ fn record(
         newest = Some(tx.last_insert_rowid());
     }
     let cursor = step.last().map(millis);
-    tx.prepare_cached(MOVE)?.execute(params![name, cursor, newest])?;
+    tx.prepare_cached(MOVE)?.execute(params![name, cursor, newest, ran.to_text()])?;
     tx.prepare_cached(FORGET)?.execute(params![name, JOB_HISTORY_KEPT as i64])?;
     Ok(())
 }
@@ -329,6 +417,11 @@ impl JobRuns for SqliteStore {
         self.attempt(move |outbox, now| outbox.take_over_jobs(token, &jobs, now)).await
     }
 
+    async fn announce_jobs(&self, jobs: &[JobPlan]) -> Result<Vec<JobPlan>, StoreError> {
+        let jobs = jobs.to_vec();
+        self.with(move |outbox, now| outbox.announce_jobs(&jobs, now)).await
+    }
+
     async fn job_states(&self, jobs: &[JobName]) -> Result<JobStates, StoreError> {
         let jobs = jobs.to_vec();
         self.attempt(move |outbox, now| outbox.job_states(&jobs, now)).await
@@ -343,6 +436,17 @@ impl JobRuns for SqliteStore {
     ) -> Result<Checked<Begun>, StoreError> {
         let (job, step) = (job.clone(), *step);
         self.attempt(move |outbox, now| outbox.begin_run(token, &job, from, &step, now)).await
+    }
+
+    async fn set_back(
+        &self,
+        token: Token,
+        job: &JobName,
+        from: WallTime,
+        to: WallTime,
+    ) -> Result<Checked<Begun>, StoreError> {
+        let job = job.clone();
+        self.with(move |outbox, now| outbox.set_back(token, &job, from, to, now)).await
     }
 
     async fn finish_run(

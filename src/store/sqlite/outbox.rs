@@ -9,7 +9,7 @@ use super::rows::{Found, Messages, millis, signed, state};
 use super::transaction::{Done, write};
 use crate::id::Token;
 use crate::probe::reach;
-use crate::store::rules::{self, Claimant, Decision};
+use crate::store::rules::{self, Claimant, Decision, is_due_by_a_clock_set_back};
 use crate::store::{
     Attempt, Checked, Claim, EnqueueError, Enqueued, Lot, NewMessage, OrderingKey, Permit, Proof,
     Settled, Settlement, StoreError,
@@ -105,6 +105,10 @@ impl SqliteOutbox {
                 }
                 let worker = share.as_ref().map(|share| share.worker.node);
                 let by = Claimant { token, share: assigned, worker };
+                if found.as_ref().is_some_and(|it| is_due_by_a_clock_set_back(&it.row, now)) {
+                    reach!("due_though_the_clock_was_ahead");
+                    rules::warn_of_clock(&attempt.id);
+                }
                 let is_first = found.as_ref().map_or(Ok(true), |found| messages.is_first(found))?;
                 carry_out(messages, found, |row| {
                     rules::claim(row, is_first, by, attempt, wall, now)

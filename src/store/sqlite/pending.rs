@@ -10,6 +10,9 @@ use crate::store::look::Reach;
 use crate::store::{MAX_LOOK_LEN, Outgoing, Share, StoreError};
 use crate::time::WallTime;
 
+// A message is due when its time has come; or when it came to its state later than the clock shows now: the
+// clock was ahead then, or is behind now, and so its time says nothing.
+
 /// Behind how many waiting messages a look by age ends. Reads an index only, and nothing where no message
 /// has a key.
 pub(super) const END: &str = "SELECT seq FROM outbox
@@ -17,12 +20,12 @@ pub(super) const END: &str = "SELECT seq FROM outbox
 /// Two indexes, merged. What is first of its key is found by one look into a third, message by message.
 pub(super) const BY_AGE: &str = "SELECT id, attempts + 1, failures, bytes, mine.seq
     FROM outbox AS mine CROSS JOIN payload USING (seq)
-    WHERE state = 0 AND ordering_key IS NULL AND not_before_ms <= ?2 AND lot % ?3 = ?4
+    WHERE state = 0 AND ordering_key IS NULL AND (not_before_ms <= ?2 OR changed_ms > ?2) AND lot % ?3 = ?4
     AND mine.seq < ?5
     UNION ALL
     SELECT id, attempts + 1, failures, bytes, mine.seq
     FROM outbox AS mine CROSS JOIN payload USING (seq)
-    WHERE state = 0 AND ordering_key IS NOT NULL AND not_before_ms <= ?2 AND lot % ?3 = ?4
+    WHERE state = 0 AND ordering_key IS NOT NULL AND (not_before_ms <= ?2 OR changed_ms > ?2) AND lot % ?3 = ?4
     AND mine.seq < ?5 AND NOT EXISTS (
         SELECT 1 FROM outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4))
@@ -47,10 +50,10 @@ pub(super) const BY_KEY: &str = "WITH RECURSIVE first (seq, ordering_key) AS (
     SELECT -1 AS seq FROM (SELECT 1 FROM first LIMIT 1 OFFSET ?5 - 1)
     UNION ALL
     SELECT seq FROM outbox
-    WHERE state = 0 AND ordering_key IS NULL AND not_before_ms <= ?2 AND lot % ?3 = ?4
+    WHERE state = 0 AND ordering_key IS NULL AND (not_before_ms <= ?2 OR changed_ms > ?2) AND lot % ?3 = ?4
     UNION ALL
     SELECT mine.seq FROM first CROSS JOIN outbox AS mine USING (seq)
-    WHERE state = 0 AND not_before_ms <= ?2 AND lot % ?3 = ?4
+    WHERE state = 0 AND (not_before_ms <= ?2 OR changed_ms > ?2) AND lot % ?3 = ?4
     ORDER BY seq LIMIT ?1";
 const TOO_MANY: i64 = -1;
 pub(super) const OUTGOING: &str = "SELECT id, attempts + 1, failures, bytes

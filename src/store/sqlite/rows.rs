@@ -29,6 +29,9 @@ pub(super) fn holds_up(sql: &'static str) -> Cow<'static, str> {
     if mutant!(DoubtOvertaken) {
         return sql.replace("IN (0, 1, 4)", "IN (0, 1)").into();
     }
+    if mutant!(NotBeforeTrusted) {
+        return sql.replace(" OR changed_ms > ?2", "").into();
+    }
     sql.into()
 }
 

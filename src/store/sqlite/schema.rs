@@ -15,7 +15,7 @@ use crate::store::{MessageState, RunState, StoreError};
 
 /// What leads from each version to the next; the first makes the tables of an empty database. Files
 /// have these versions, so a step that was released is never changed: a change is a further step.
-const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, JOBS, WORK, WORKER, LOOKS];
+const STEPS: &[&str] = &[TABLES, GENERATIONS, DELIVERY, JOBS, WORK, WORKER, LOOKS, SCHEDULES];
 
 /// The version that all the steps lead to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -158,6 +158,32 @@ const LOOKS: &str = "
     DROP INDEX outbox_pending;
     DROP INDEX outbox_doubts;
     CREATE INDEX outbox_doubts ON outbox (parked, seq) WHERE state = 4;
+";
+
+/// Version 8: the schedule of each job, and which of its instants have begun.
+///
+/// Of a job from before, that is known of the outcomes that are kept. If a clock that was ahead made it
+/// pass over instants, these were skipped as late, in the widest range: it is what has not begun. Without
+/// one, all until the cursor may have.
+const SCHEDULES: &str = "
+    ALTER TABLE job ADD COLUMN schedule TEXT NOT NULL DEFAULT '';    -- in force; '': not known
+    ALTER TABLE job ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;  -- since when it is
+    ALTER TABLE job ADD COLUMN ran TEXT NOT NULL DEFAULT '';         -- first-last,… of what has begun
+    CREATE INDEX job_run_order ON job_run (job, seq);
+
+    CREATE TEMP TABLE widest AS
+        SELECT job, first_ms, last_ms, max(last_ms - first_ms) FROM job_run
+        WHERE state = 4 AND reason LIKE 'late%' GROUP BY job;
+    UPDATE job SET ran = coalesce((
+        SELECT iif(first_ms > 0, '0-' || (first_ms - 1), '') || coalesce((
+            SELECT iif(widest.first_ms > 0, ',', '') || min(run.last_ms) || '-' ||
+                max(cursor_ms, min(run.last_ms))
+            FROM job_run AS run
+            WHERE run.job = name AND run.state <> 4 AND run.last_ms > widest.last_ms
+            HAVING count(*) > 0), '')
+        FROM widest WHERE widest.job = name), '0-' || cursor_ms)
+    WHERE EXISTS (SELECT 1 FROM job_run WHERE job_run.job = name);
+    DROP TABLE widest;
 ";
 
 // The numbers in the SQL of this directory are those of the states. A partial index is only used

@@ -233,7 +233,7 @@ proptest! {
             let of_key = |e: &&Entry| e.key.is_some() && e.key == entry.key;
             let mut earlier = rows[..*index].iter().filter(of_key);
             entry.state == Pending
-                && entry.not_before.is_none_or(|due| due <= now)
+                && entry.not_before.is_none_or(|due| due <= now || entry.changed > now)
                 && earlier.all(|e| matches!(e.state, Delivered | Failed))
         };
         let pending: Vec<_> =

@@ -1,7 +1,7 @@
 //! Runs of scheduled jobs. Time is the store's own: what is too early is asked again until it is not.
 
 use super::*;
-use crate::store::{Begun, Finished, JobRuns, RunEnd, RunState, Running, Step};
+use crate::store::{Begun, Finished, JobPlan, JobRuns, RunEnd, RunState, Running, Step};
 
 fn job() -> JobName {
     JobName::new("report ü").unwrap()
@@ -65,6 +65,51 @@ pub(super) async fn an_instant_runs_once<S: Subject + JobRuns>(store: &S) {
     assert_eq!(history.len(), 1);
     assert_eq!((history[0].state, history[0].first), (RunState::Done, first));
     assert!(history[0].ended >= Some(history[0].begun));
+}
+
+pub(super) async fn a_job_is_set_back_and_runs_nothing_again<S: Subject + JobRuns>(store: &S) {
+    let (cursor, first) = begun(store).await;
+    let to = WallTime { unix_ms: cursor.unix_ms - 50_000 };
+    let fenced = store.set_back(Token(4), &job(), first, to).await.unwrap();
+    assert_eq!(fenced, Checked::Fenced { floor: Token(5) });
+    let moved = store.set_back(Token(5), &job(), cursor, to).await.unwrap();
+    assert_eq!(moved, Checked::Passed(Begun::Moved { cursor: Some(first) }));
+    for _ in 0..2 {
+        let set_back = store.set_back(Token(5), &job(), first, to).await.unwrap();
+        assert_eq!(set_back, Checked::Passed(Begun::Recorded));
+    }
+    let states = store.job_states(&[job()]).await.unwrap();
+    let state = states.jobs[0].as_ref().unwrap();
+    assert_eq!((state.cursor, state.ran.until(first)), (to, Some(first)));
+    assert_eq!(state.running, [Running { instant: first, token: Token(5) }]);
+    store.finish_run(Token(5), &job(), first, RunEnd::Done).await.unwrap();
+    let again = store.begin_run(Token(5), &job(), to, &run_at(first)).await.unwrap();
+    assert_eq!(again, Checked::Passed(Begun::Moved { cursor: Some(to) }));
+    let earlier = WallTime { unix_ms: to.unix_ms + 10_000 };
+    let begun = store.begin_run(Token(5), &job(), to, &run_at(earlier)).await.unwrap();
+    assert_eq!(begun, Checked::Passed(Begun::Recorded));
+    let history = store.job_history(&job(), 9).await.unwrap();
+    assert_eq!(history.iter().map(|run| run.first).collect::<Vec<_>>(), [earlier, first]);
+}
+
+pub(super) async fn the_schedule_announced_last_is_in_force<S: Subject + JobRuns>(store: &S) {
+    let plan = |schedule: &str| vec![JobPlan { name: job(), schedule: schedule.to_owned() }];
+    assert_eq!(store.announce_jobs(&plan("a")).await, Ok(vec![]), "it is not registered");
+    let (_, first) = begun(store).await;
+    assert_eq!(store.announce_jobs(&plan("a")).await, Ok(vec![]));
+    let stands = async || {
+        let states = store.job_states(&[job()]).await.unwrap();
+        states.jobs[0].clone().unwrap()
+    };
+    assert_eq!((stands().await.schedule.as_str(), stands().await.cursor), ("a", first));
+    assert_eq!(store.announce_jobs(&plan("b")).await, Ok(plan("a")));
+    assert_eq!(store.announce_jobs(&plan("b")).await, Ok(vec![]));
+    let changed = stands().await;
+    assert_eq!(changed.schedule, "b");
+    assert!(changed.cursor >= changed.since && changed.since >= first, "{changed:?}");
+    assert_eq!(changed.ran.until(first), Some(first));
+    assert_eq!(store.announce_jobs(&plan("a")).await, Ok(plan("b")));
+    assert_eq!(stands().await.schedule, "a");
 }
 
 pub(super) async fn a_deposed_holders_run_is_interrupted<S: Subject + JobRuns>(store: &S) {

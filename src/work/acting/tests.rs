@@ -93,6 +93,7 @@ async fn a_guard_that_said_no_does_not_say_yes_when_a_late_answer_is_carried_out
         mail,
         terms: Terms { boot, lease: LEASE, promise: LEASE },
         observer: Arc::new(Silent),
+        refusals: Arc::default(),
     };
     let (leader, answers) = mpsc::channel(8);
     let (give, mut given) = mpsc::channel::<WorkGuard<Steered>>(1);

@@ -36,6 +36,13 @@ impl Injector {
         }
     }
 
+    /// Two such faults at once lie no more than one.
+    pub(super) async fn lie(&self, places: &BTreeSet<Place>, lasts: Duration) {
+        places.iter().for_each(|place| self.cluster.liars.change(*place, 1));
+        self.wait(lasts).await;
+        places.iter().for_each(|place| self.cluster.liars.change(*place, -1));
+    }
+
     pub(super) async fn suspend(&self, places: &BTreeSet<Place>, counted: bool, lasts: Duration) {
         for &place in places {
             self.halt(place);

@@ -144,8 +144,10 @@ fn without_a_store_who_forgot_needs_a_majority_that_remembers_or_all() {
     };
     // n3 remembers, and all are there.
     broken(forgets(forgets(without(), 1), 2));
+    // n3 reaches all, though n1 and n2 do not hear each other.
+    broken(forgets(forgets(cut(without(), &[(1, 2)]), 1), 2));
     // They cannot be told from voters that promised: excluded by name.
-    excused(forgets(forgets(cut(without(), &[(1, 2)]), 1), 2));
+    excused(forgets(forgets(cut(without(), &[(1, 2), (2, 3)]), 1), 2));
     excused(forgets(without().down(3), 1));
     // n1 comes back by the word of two that do not hear each other, and leads them.
     broken(forgets(cut(without(), &[(2, 3)]), 1));
@@ -167,11 +169,22 @@ fn each_change_of_the_world_may_cost_one_election_more() {
     for round in 0..5 {
         script = script.at(2_000 + 2_000 * round).down(3).at(3_000 + 2_000 * round).booted(3, 1);
     }
-    script.at(160_000).bad().push(Kind::End).check(&ORACLE);
+    script.at(300_000).bad().push(Kind::End).check(&ORACLE);
 }
 
 #[test]
 fn before_the_faults_nobody_is_judged() {
     let script = Script::new().booted(1, 1).booted(2, 1).booted(3, 1);
     script.at(60_000).push(Kind::End).check(&ORACLE);
+}
+
+#[test]
+fn while_somebody_lies_and_is_believed_nobody_need_lead() {
+    let line = || "{ at = \"1s\", lies = \"n3\", for = \"40s\" }".to_owned();
+    let lies = |script: Script| script.push(Kind::Fault { kind: "lies", line: line() });
+    let honest = |script: Script| script.push(Kind::FaultEnded { line: line() });
+    excused(lies(led()));
+    honest(lies(led()).at(41_000)).at(60_000).push(Kind::End).check(&ORACLE);
+    let after = honest(lies(led()).at(41_000)).at(100_000).bad();
+    after.push(Kind::End).check(&ORACLE);
 }

@@ -1,5 +1,5 @@
-//! Histories that keep and break V6. A holder that reaches store and sink claims what is due within ten
-//! seconds; who takes over from one that lost the store, within some forty.
+//! Histories that keep and break V6. A holder that reaches store and sink claims what is due within
+//! twelve seconds; who takes over from one that lost the store, within some fifty.
 
 use fencepost::Token;
 
@@ -48,7 +48,7 @@ fn fine(script: Script) {
 fn what_is_due_is_claimed() {
     fine(claimed(led().enqueued(1).at(9_000), 1));
     broken(led().enqueued(1));
-    claimed(led().enqueued(1).at(11_000).bad(), 1).at(60_000).push(Kind::End).check(&ORACLE);
+    claimed(led().enqueued(1).at(13_000).bad(), 1).at(60_000).push(Kind::End).check(&ORACLE);
     fine(led().at(55_000).enqueued(1));
 }
 

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use crate::history::{Event, SimTime};
 use crate::oracles::{self, Violation};
-use crate::report::scene::{Arrow, Group, Lanes, Layer, Shown, Span, brief, thread};
+use crate::report::scene::{
+    Arrow, Group, Lanes, Layer, Shown, Span, brief, is_about_acting, thread,
+};
 
 /// The version of this format: the script refuses another one.
 pub const FORMAT: u32 = 1;
@@ -63,6 +65,8 @@ struct Broken {
     says: &'static str,
     what: String,
     event: usize,
+    /// The lane that shows it, if that is not the event's.
+    lane: Option<usize>,
     thread: Vec<usize>,
 }
 
@@ -176,6 +180,7 @@ impl Picture<'_> {
             what: what.clone(),
             // What happened last before it, if itself is not shown.
             event: self.shown.places().partition_point(|place| place <= event).saturating_sub(1),
+            lane: is_about_acting(violation).then(|| self.lanes.act()),
             thread: places.iter().filter_map(|&place| self.shown.index(place)).collect(),
         }
     }

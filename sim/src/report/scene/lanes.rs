@@ -1,4 +1,5 @@
-//! The lanes of a picture: the world, the nodes, and, where there is a workload, database and sink.
+//! The lanes of a picture: the world, the nodes, where there is a workload, database and sink, and at last
+//! who may act.
 
 use fencepost::NodeId;
 
@@ -30,12 +31,18 @@ impl Lanes {
         if self.services {
             names.extend(["db".to_owned(), "sink".to_owned()]);
         }
+        names.push("may act".to_owned());
         names
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        1 + self.nodes.len() + if self.services { 2 } else { 0 }
+        2 + self.nodes.len() + if self.services { 2 } else { 0 }
+    }
+
+    /// The lane that shows who holds a valid guard when. No event happens on it.
+    pub fn act(&self) -> usize {
+        self.count() - 1
     }
 
     /// The lane of a node; the world's if it has none.

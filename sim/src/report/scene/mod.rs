@@ -16,4 +16,4 @@ pub use group::{Group, brief};
 pub use lanes::Lanes;
 pub use shown::Shown;
 pub use spans::{Layer, Span, spans};
-pub use thread::{focus, thread};
+pub use thread::{focus, is_about_acting, thread};

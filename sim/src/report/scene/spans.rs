@@ -8,6 +8,7 @@ use fencepost::{Instant, NodeId, Term};
 
 use super::Lanes;
 use crate::history::{Event, Kind, Phase, SimTime};
+use crate::oracles::{Held, gaps_in, held_in};
 
 /// What a span shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,11 +27,15 @@ pub enum Layer {
     Believes,
     Lease,
     Holds,
+    /// Somebody held a valid guard.
+    Act,
+    /// Nobody did, after the warm-up.
+    Gap,
 }
 
 impl Layer {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Phase,
         Self::Fault,
         Self::Rejoining,
@@ -44,6 +49,8 @@ impl Layer {
         Self::Believes,
         Self::Lease,
         Self::Holds,
+        Self::Act,
+        Self::Gap,
     ];
 
     /// One word.
@@ -62,6 +69,8 @@ impl Layer {
             Self::Believes => "believes",
             Self::Lease => "lease",
             Self::Holds => "holds",
+            Self::Act => "act",
+            Self::Gap => "gap",
         }
     }
 
@@ -112,9 +121,31 @@ pub fn spans(events: &[Event], lanes: &Lanes, never_began: &[String]) -> Vec<Spa
     }
     story.now = end;
     story.close_all();
+    story.done.extend(who_may_act(events, lanes));
     story.done.retain(|span| span.from < span.to || span.layer == Layer::Fault);
     story.done.sort_by_key(|span| (span.from, span.lane, span.layer));
     story.done
+}
+
+/// Every valid guard, and every stretch without one, on a lane of their own.
+fn who_may_act(events: &[Event], lanes: &Lanes) -> Vec<Span> {
+    let held = held_in(events.iter());
+    let lane = lanes.act();
+    let guards = held.iter().map(|Held { node, token, from, to }| Span {
+        lane,
+        layer: Layer::Act,
+        from: *from,
+        to: *to,
+        label: format!("{node}, token {token}"),
+    });
+    let gaps = gaps_in(events.iter(), &held).into_iter().map(|gap| Span {
+        lane,
+        layer: Layer::Gap,
+        from: gap.from,
+        to: gap.to,
+        label: format!("nobody for {:.2} s", gap.lasts() as f64 / 1e9),
+    });
+    guards.chain(gaps).collect()
 }
 
 /// What keeps spans apart that may be open on one lane at a time.

@@ -47,8 +47,8 @@ fn heartbeat(arrives: [Option<SimTime>; 2]) -> Kind {
 #[test]
 fn every_place_has_a_lane() {
     let lanes = lanes();
-    assert_eq!(lanes.names(), ["world", "n1", "n2", "n3", "db", "sink"]);
-    assert_eq!(lanes.count(), 6);
+    assert_eq!(lanes.names(), ["world", "n1", "n2", "n3", "db", "sink", "may act"]);
+    assert_eq!((lanes.count(), lanes.act()), (7, 6));
     assert_eq!(lanes.place(&Kind::End), Lanes::WORLD);
     assert_eq!(lanes.place(&Kind::Paused { node: node(2) }), 2);
     assert_eq!(lanes.place(&Kind::Fenced { token: Token(1), floor: Token(2) }), lanes.database());
@@ -119,6 +119,41 @@ fn a_lease_ends_by_its_own_clock_and_the_belief_when_it_is_given_up() {
     assert_eq!(of(Layer::Believes, 1), Some((3, 6)));
     assert_eq!(of(Layer::Holds, 1), Some((4, 5)));
     assert_eq!(of(Layer::Holds, 2), Some((5, 20)));
+}
+
+/// What is between two guards is a gap, once the faults have begun.
+#[test]
+fn the_lane_of_who_may_act_shows_guards_and_gaps() {
+    let lanes = lanes();
+    let clock = |number| {
+        let (node, reading) = (node(number), Instant(0));
+        Kind::ClockRate { node, reading, ppm: 0, within_bound: true }
+    };
+    let lease = |number, until_ms: u64| {
+        let (node, until) = (node(number), Instant(until_ms * 1_000_000));
+        Kind::LeaseExtended { node, term: Term(1), until }
+    };
+    let guard = |number| Kind::GuardIssued { holder: who(number), token: Token(1) };
+    let mut events = history(vec![
+        clock(1),
+        clock(2),
+        lease(1, 5),
+        guard(1),
+        Kind::Phase(crate::history::Phase::Faults),
+        lease(2, 90),
+        lease(2, 95),
+        guard(2),
+    ]);
+    events.push(Event { at: SimTime(20_000_000), kind: Kind::End });
+    let spans = spans(&events, &lanes, &[]);
+    let of = |layer| {
+        let found = spans.iter().filter(|span| span.layer == layer && span.lane == lanes.act());
+        found.map(|span| (span.from.0 / 1_000_000, span.to.0 / 1_000_000)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Layer::Act), [(4, 6), (8, 20)]);
+    assert_eq!(of(Layer::Gap), [(6, 8)]);
+    let late = Violation { property: "V5", at: SimTime(0), event: 8, what: "nobody".to_owned() };
+    assert_eq!(thread(&events, &late), [3, 7, 8], "from the guards before to the moment");
 }
 
 #[test]

@@ -17,13 +17,28 @@ pub fn focus(violations: &[Violation]) -> Option<&Violation> {
 /// The events that the violation is about, oldest first; the last is the one that broke the property.
 pub fn thread(events: &[Event], violation: &Violation) -> Vec<usize> {
     let Some(last) = events.get(violation.event) else { return Vec::new() };
-    let subject = Subject::of(&last.kind);
+    let subject = match violation.property {
+        // They are noticed at whatever happens next, and are about who led before.
+        "V5" | "outage" => Subject::Leadership,
+        "V6" => named(&violation.what).map_or(Subject::Leadership, Subject::Message),
+        _ => Subject::of(&last.kind),
+    };
     let before = events[..violation.event].iter().enumerate().rev();
     let about = before.filter(|(_, event)| subject.concerns(&event.kind));
     let mut found: Vec<usize> = about.take(THREAD_MAX - 1).map(|(index, _)| index).collect();
     found.reverse();
     found.push(violation.event);
     found
+}
+
+/// Whether a violation is about who may act, and is shown there.
+pub fn is_about_acting(violation: &Violation) -> bool {
+    matches!(violation.property, "V5" | "V6" | "outage")
+}
+
+/// The message that a sentence begins with.
+fn named(what: &str) -> Option<MessageNo> {
+    what.split(' ').next()?.strip_prefix('m')?.parse().ok().map(MessageNo)
 }
 
 /// What an event is about.
@@ -71,6 +86,7 @@ fn message(kind: &Kind) -> Option<MessageNo> {
         | Kind::Judged { message, .. }
         | Kind::Effect { message, .. }
         | Kind::NoEffect { message, .. }
+        | Kind::Enqueued { message, .. }
         | Kind::Final { message, .. } => Some(*message),
         _ => None,
     }

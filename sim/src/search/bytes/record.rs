@@ -54,7 +54,8 @@ const SERVICE: u8 = 12;
 const STROBE: u8 = 13;
 const FLAP: u8 = 14;
 const TOPOLOGY: u8 = 15;
-const KINDS: u8 = 16;
+const LIES: u8 = 16;
+const KINDS: u8 = 17;
 
 /// The most kills of a crash loop.
 const LOOP_MAX: u8 = 6;
@@ -116,6 +117,7 @@ pub(super) fn fault_of(bytes: &[u8], plan: &Plan) -> PlannedFault {
     let kind = record.kind % KINDS;
     let fault = match kind {
         PAUSE => Fault::Pause { nodes, lasts },
+        LIES => Fault::Lies { nodes, lasts },
         SUSPEND => Fault::Suspend { nodes, counted: !forth, lasts },
         CUT => Fault::Cut { links: links(false), lasts },
         SLOW => Fault::Slow { links: links(false), by: grid::time(second), lasts },

@@ -103,6 +103,7 @@ fn fuse(one: &PlannedFault, other: &PlannedFault) -> Vec<PlannedFault> {
             | Fault::Noise { .. }
             | Fault::Bounce { .. }
             | Fault::Suspend { .. }
+            | Fault::Lies { .. }
             | Fault::Die { .. }
             | Fault::CrashLoop { .. }
             | Fault::Disk { .. }

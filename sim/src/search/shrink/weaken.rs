@@ -57,6 +57,7 @@ pub(super) fn whom(fault: &mut Fault) -> Whom<'_> {
         }
         Fault::Pause { nodes, .. }
         | Fault::Suspend { nodes, .. }
+        | Fault::Lies { nodes, .. }
         | Fault::Bounce { nodes, .. }
         | Fault::Die { nodes, .. }
         | Fault::CrashLoop { nodes, .. }
@@ -75,6 +76,7 @@ pub(super) fn links(fault: &mut Fault) -> Option<&mut Links> {
         | Fault::Noise { links, .. } => Some(links),
         Fault::Pause { .. }
         | Fault::Suspend { .. }
+        | Fault::Lies { .. }
         | Fault::Bounce { .. }
         | Fault::Die { .. }
         | Fault::CrashLoop { .. }
@@ -96,6 +98,7 @@ pub(super) fn amounts(fault: &mut Fault) -> Vec<Amount<'_>> {
     match fault {
         Fault::Pause { lasts, .. }
         | Fault::Suspend { lasts, .. }
+        | Fault::Lies { lasts, .. }
         | Fault::Cut { lasts, .. }
         | Fault::Topology { lasts, .. } => vec![Amount::lasting(lasts)],
         Fault::Flap { up, down, lasts, .. } => {
@@ -198,6 +201,7 @@ pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
             milder
         }
         Fault::Pause { .. }
+        | Fault::Lies { .. }
         | Fault::Disk { .. }
         | Fault::Restart { .. }
         | Fault::Service { .. }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fencepost::store::{
-    Begun, Checked, Finished, JobName, JobRuns, JobStates, RunEnd, RunRecord, Running, Step,
-    StoreError, TakenOver,
+    Begun, Checked, Finished, JobName, JobPlan, JobRuns, JobStates, RunEnd, RunRecord, Running,
+    Step, StoreError, TakenOver,
 };
 use fencepost::{Token, WallTime};
 
@@ -19,6 +19,8 @@ use crate::world::recorder::Recorder;
 #[allow(missing_docs)] // the arguments are the trait's
 pub enum JobQuestion {
     TakeOver { token: Token, jobs: Vec<JobName> },
+    Announce { jobs: Vec<JobPlan> },
+    SetBack { token: Token, job: JobName, from: WallTime, to: WallTime },
     States { jobs: Vec<JobName> },
     Begin { token: Token, job: JobName, from: WallTime, step: Step, look: Look },
     Finish { token: Token, job: JobName, instant: WallTime, end: RunEnd },
@@ -35,6 +37,8 @@ impl JobQuestion {
 #[allow(missing_docs)] // the results are the trait's
 pub enum JobAnswer {
     TakenOver(Checked<TakenOver>),
+    Announced(Vec<JobPlan>),
+    SetBack(Checked<Begun>),
     States(Look, JobStates),
     Begun(Checked<Begun>),
     Finished(Checked<Finished>),
@@ -79,6 +83,26 @@ impl Database {
                     Checked::Fenced { floor } => self.fenced(*token, *floor),
                 }
                 JobAnswer::TakenOver(taken)
+            }
+            JobQuestion::Announce { jobs } => {
+                let changed = books.outbox.announce_jobs(jobs, now)?;
+                assert!(changed.is_empty(), "a plan's jobs keep their schedules");
+                JobAnswer::Announced(changed)
+            }
+            JobQuestion::SetBack { token, job, from, to } => {
+                let set_back = books.outbox.set_back(*token, job, *from, *to, now)?;
+                match set_back {
+                    Checked::Passed(Begun::Recorded) => {
+                        let (job, token, to) = (JobNo::of(job), *token, *to);
+                        // Said twice, it is one.
+                        if books.jobs.cursors.insert(job, to) != Some(to) {
+                            self.job(JobEvent::SetBack { job, to, token, now });
+                        }
+                    }
+                    Checked::Passed(Begun::Moved { .. } | Begun::TooEarly { .. }) => {}
+                    Checked::Fenced { floor } => self.fenced(*token, floor),
+                }
+                JobAnswer::SetBack(set_back)
             }
             JobQuestion::States { jobs } => {
                 let states = books.outbox.job_states(jobs, now)?;
@@ -231,6 +255,22 @@ impl JobRuns for RemoteStore {
     ) -> Result<Checked<TakenOver>, StoreError> {
         let jobs = jobs.to_vec();
         expect!(self.ask_for_jobs(JobQuestion::TakeOver { token, jobs }).await, TakenOver)
+    }
+
+    async fn announce_jobs(&self, jobs: &[JobPlan]) -> Result<Vec<JobPlan>, StoreError> {
+        let jobs = jobs.to_vec();
+        expect!(self.ask_for_jobs(JobQuestion::Announce { jobs }).await, Announced)
+    }
+
+    async fn set_back(
+        &self,
+        token: Token,
+        job: &JobName,
+        from: WallTime,
+        to: WallTime,
+    ) -> Result<Checked<Begun>, StoreError> {
+        let job = job.clone();
+        expect!(self.ask_for_jobs(JobQuestion::SetBack { token, job, from, to }).await, SetBack)
     }
 
     async fn job_states(&self, jobs: &[JobName]) -> Result<JobStates, StoreError> {

@@ -6,7 +6,8 @@ use crate::store::postgres::schema::VERSION;
 use crate::store::tests::server::{Database, database, database_with};
 use crate::store::tests::{add, attempt, claim, raise};
 use crate::store::{
-    Assigned, Assignments, Fence, PostgresConfig, PostgresStore, StoreError, WorkName,
+    Assigned, Assignments, Fence, JobName, JobRuns, PostgresConfig, PostgresStore, StoreError,
+    WorkName,
 };
 
 async fn why_not(config: &PostgresConfig) -> String {
@@ -92,7 +93,20 @@ async fn an_older_schema_is_migrated_and_keeps_everything() {
     let claimed = claim(&store, 5, &[attempt("m", 1)]).await;
     let before = store.entries(None).await;
     let indexes = indexes(&database).await;
-    let older = "DROP INDEX fencepost.outbox_free, fencepost.outbox_waiting,
+    let older = "INSERT INTO fencepost.job (name, cursor_ms) VALUES ('ahead', 90500), ('new', 70),
+            ('skipping', 900), ('steady', 500);
+        INSERT INTO fencepost.job_run
+            (job, first_ms, last_ms, count, state, token, begun_ms, reason) VALUES
+            ('ahead', 400, 400, 1, 1, 5, 400, NULL),
+            ('ahead', 500, 500, 1, 4, 5, 500, 'late: the misfire policy skips it'),
+            ('ahead', 700, 90000, 9, 4, 5, 90100, 'late: the misfire policy skips it'),
+            ('ahead', 90100, 90100, 1, 1, 5, 90100, NULL),
+            ('ahead', 90500, 90500, 1, 0, 5, 90500, NULL),
+            ('skipping', 100, 900, 9, 4, 5, 950, 'late: the misfire policy skips it'),
+            ('steady', 500, 500, 1, 1, 5, 500, NULL);
+        DROP INDEX fencepost.job_run_order;
+        ALTER TABLE fencepost.job DROP COLUMN schedule, DROP COLUMN since_ms, DROP COLUMN ran;
+        DROP INDEX fencepost.outbox_free, fencepost.outbox_waiting,
             fencepost.outbox_failed, fencepost.outbox_doubts;
         CREATE INDEX outbox_pending ON fencepost.outbox (seq) WHERE state = 0;
         CREATE INDEX outbox_doubts ON fencepost.outbox (seq) WHERE state = 4 AND NOT parked;
@@ -106,6 +120,10 @@ async fn an_older_schema_is_migrated_and_keeps_everything() {
     assert_eq!(self::indexes(&database).await, indexes);
     assert_eq!(claim(&store, 5, &[attempt("m", 1)]).await, claimed, "the claim stands");
     assert_eq!(store.assignments(&WorkName::new("outbox").unwrap()).await, Ok(Assigned::default()));
+    let names = ["ahead", "new", "skipping", "steady"].map(|name| JobName::new(name).unwrap());
+    let states = store.job_states(&names).await.unwrap().jobs;
+    let ran: Vec<_> = states.iter().map(|state| state.as_ref().unwrap().ran.to_text()).collect();
+    assert_eq!(ran, ["0-699,90100-90500", "", "0-99", "0-500"]);
 }
 
 #[tokio::test]

@@ -165,6 +165,8 @@ fn a_file_that_may_only_be_read_is_refused_when_it_is_opened() {
     let set = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
+    let here = module_path!().split_once("::").unwrap().1;
+    let name = format!("{here}::a_file_that_may_only_be_read_is_refused_when_it_is_opened");
     let program = directory.path().join("program");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     // The file may not be written, and then it may, but its folder may not.
@@ -180,7 +182,6 @@ fn a_file_that_may_only_be_read_is_refused_when_it_is_opened() {
                 command
             }
         };
-        let name = std::thread::current().name().unwrap().to_owned();
         let output = again.args(["--exact", &name]).env(ONLY_READ, &path).output().unwrap();
         set(directory.path(), 0o700);
         let said = String::from_utf8_lossy(&output.stdout);

@@ -3,8 +3,8 @@
 use super::super::job_runs;
 use super::*;
 use crate::store::{
-    Begun, Checked, Finished, JOB_HISTORY_KEPT, JobName, JobState, RunEnd, RunSpan, RunState,
-    Running, Skip, SkipReason, Step, TakenOver,
+    Begun, Checked, Finished, JOB_HISTORY_KEPT, JobName, JobPlan, JobState, RunEnd, RunSpan,
+    RunState, Running, Skip, SkipReason, Step, TakenOver,
 };
 
 fn name() -> JobName {
@@ -86,7 +86,7 @@ fn failed(reason: &str) -> RunEnd {
 #[test]
 fn a_new_job_begins_with_the_moment_of_its_registration() {
     let mut outbox = with_job();
-    let expected = JobState { cursor: at(100), running: Vec::new(), newest: None };
+    let expected = JobState { cursor: at(100), since: at(100), ..JobState::default() };
     assert_eq!(state(&mut outbox), expected);
     // A later holder finds it where it stands.
     raise(&mut outbox, 6);
@@ -150,8 +150,9 @@ fn a_new_holder_ends_what_earlier_ones_left_running() {
     let taken = outbox.take_over_jobs(Token(6), &[name()], at(200)).unwrap();
     assert_eq!(taken, taken_over(Vec::new(), vec![(name(), running)], 200));
     // It ran, nobody knows until when, and does not run again.
-    let expected = JobState { cursor: at(110), running: Vec::new(), newest: None };
-    assert_eq!(state(&mut outbox), expected);
+    let after = state(&mut outbox);
+    assert_eq!((after.cursor, after.running.len(), after.newest), (at(110), 0, None));
+    assert_eq!(after.ran.until(at(110)), Some(at(110)));
     let history = outbox.job_history(&name(), 9).unwrap();
     let (record, reason) = (&history[0], "the holder of token 5 lost leadership or died");
     assert_eq!((record.state, record.token), (RunState::Interrupted, Token(5)));
@@ -214,9 +215,10 @@ fn looking_at_jobs_uses_the_indexes() {
         (job_runs::RUNNING, "job_run_running"),
         (job_runs::UNENDED, "job_run_unended"),
         (job_runs::INTERRUPT, "job_run_unended"),
-        (job_runs::HISTORY, "job_run_instant"),
+        (job_runs::HISTORY, "job_run_order"),
         (job_runs::LOOK, "job_run_instant"),
-        (job_runs::FORGET, "job_run_instant"),
+        (job_runs::FORGET, "job_run_order"),
+        (job_runs::UNSKIP, "job_run_instant"),
     ];
     for (sql, index) in queries {
         let plan = statements::plan_of(&outbox, sql);
@@ -225,6 +227,71 @@ fn looking_at_jobs_uses_the_indexes() {
             plan.split("; ").any(|line| line.starts_with("SCAN job_run") && !line.contains(index));
         assert!(!scans, "{sql}: {plan}");
     }
+}
+
+#[test]
+fn a_job_that_is_set_back_goes_on_and_runs_nothing_again() {
+    let mut outbox = with_job();
+    begin(&mut outbox, 5, 100, run(110), 115);
+    finish(&mut outbox, 5, 110, RunEnd::Done);
+    // The clock is ahead.
+    let step = Step { skip: skip(120, 990), run: Some(at(1_000)) };
+    assert_eq!(begin(&mut outbox, 5, 110, step, 1_005), Begun::Recorded);
+    let set_back = |outbox: &mut SqliteOutbox, token, from, to, now| {
+        outbox.set_back(Token(token), &name(), at(from), at(to), at(now)).unwrap()
+    };
+    let fenced = Checked::Fenced { floor: Token(5) };
+    assert_eq!(set_back(&mut outbox, 4, 1_000, 110, 130), fenced);
+    let moved = Checked::Passed(Begun::Moved { cursor: Some(at(1_000)) });
+    assert_eq!(set_back(&mut outbox, 5, 990, 110, 130), moved);
+    assert_eq!(set_back(&mut outbox, 5, 1_000, 1_001, 1_005), moved);
+    let early = Checked::Passed(Begun::TooEarly { now: at(130) });
+    assert_eq!(set_back(&mut outbox, 5, 1_000, 131, 130), early);
+    for _ in 0..2 {
+        let recorded = Checked::Passed(Begun::Recorded);
+        assert_eq!(set_back(&mut outbox, 5, 1_000, 110, 130), recorded, "said twice, it is one");
+    }
+    let after = state(&mut outbox);
+    assert_eq!((after.cursor, after.ran.to_text().as_str()), (at(110), "110-110,1000-1000"));
+    assert_eq!(after.running, [Running { instant: at(1_000), token: Token(5) }]);
+    let states = |outbox: &SqliteOutbox| -> Vec<_> {
+        outbox.job_history(&name(), 9).unwrap().iter().map(|r| (r.first, r.state)).collect()
+    };
+    let (done, running) = (RunState::Done, RunState::Running);
+    assert_eq!(states(&outbox), [(at(1_000), running), (at(110), done)], "nothing was skipped");
+    assert_eq!(begin(&mut outbox, 5, 110, run(120), 130), Begun::Recorded);
+    finish(&mut outbox, 5, 1_000, RunEnd::Done);
+    // When its time comes, it has run.
+    let again = begin(&mut outbox, 5, 120, run(1_000), 1_005);
+    assert_eq!(again, Begun::Moved { cursor: Some(at(120)) });
+    assert_eq!(begin(&mut outbox, 5, 120, run(1_010), 1_015), Begun::Recorded);
+    assert_eq!(state(&mut outbox).ran.to_text(), "110-1010");
+}
+
+#[test]
+fn the_schedule_announced_last_is_in_force_from_then_on() {
+    let mut outbox = with_job();
+    let plan = |schedule: &str| vec![JobPlan { name: name(), schedule: schedule.to_owned() }];
+    let unknown = JobPlan { name: JobName::new("unknown").unwrap(), schedule: "a".to_owned() };
+    assert_eq!(outbox.announce_jobs(&[unknown], at(101)), Ok(vec![]));
+    // The first one that is announced was in force all the time.
+    for _ in 0..2 {
+        assert_eq!(outbox.announce_jobs(&plan("a"), at(105)), Ok(vec![]));
+    }
+    let in_force = |outbox: &mut SqliteOutbox| {
+        let state = state(outbox);
+        (state.schedule, state.cursor.unix_ms, state.since.unix_ms)
+    };
+    assert_eq!(in_force(&mut outbox), ("a".to_owned(), 100, 100));
+    begin(&mut outbox, 5, 100, run(110), 115);
+    assert_eq!(outbox.announce_jobs(&plan("b"), at(200)), Ok(plan("a")));
+    assert_eq!(outbox.announce_jobs(&plan("b"), at(300)), Ok(vec![]), "said twice");
+    assert_eq!(in_force(&mut outbox), ("b".to_owned(), 200, 200));
+    // What began before is known, wherever the cursor is; and who decided by the old one notices.
+    assert_eq!(begin(&mut outbox, 5, 100, run(110), 210), Begun::Recorded);
+    assert_eq!(begin(&mut outbox, 5, 110, run(120), 210), Begun::Moved { cursor: Some(at(200)) });
+    assert_eq!(outbox.announce_jobs(&plan("a"), at(200)), Ok(plan("b")), "a roll-back");
+    assert_eq!(in_force(&mut outbox), ("a".to_owned(), 201, 200));
 }
 
 /// With a bug planted on a thread of its own.

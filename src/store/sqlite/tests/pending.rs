@@ -9,7 +9,7 @@ use crate::store::{Epoch, Share, Unit, WorkName};
 
 /// What a look is to answer, message by message, however long that takes.
 const PLAINLY: &str = "SELECT id FROM outbox AS mine
-    WHERE state = 0 AND not_before_ms <= ?2 AND lot % ?3 = ?4 AND (ordering_key IS NULL OR NOT EXISTS (
+    WHERE state = 0 AND (not_before_ms <= ?2 OR changed_ms > ?2) AND lot % ?3 = ?4 AND (ordering_key IS NULL OR NOT EXISTS (
         SELECT 1 FROM outbox AS earlier WHERE earlier.ordering_key = mine.ordering_key
         AND earlier.seq < mine.seq AND earlier.state IN (0, 1, 4)))
     ORDER BY seq LIMIT ?1";

@@ -58,3 +58,40 @@ fn a_late_repeat_of_a_refusal_changes_nothing() {
     assert_eq!(other, now_at(MessageState::Delivered));
     assert_eq!(settle(&mut outbox, 5, &retry(0)), refused(Some(MessageState::Delivered)));
 }
+
+/// The clock is a day ahead, or a year, when the sink refuses the message; then it is right again.
+#[test]
+fn a_message_that_was_told_to_wait_by_a_wrong_clock_is_due() {
+    for ahead in [86_400_000, 365 * 86_400_000] {
+        let mut outbox = outbox();
+        claim(&mut outbox, 5, 10);
+        let first = current(&mut outbox, "m");
+        let now = at(ahead + 20);
+        settle_one(&mut outbox, Token(5), &first, &retry(500), now).unwrap();
+        assert_eq!(outbox.pending(9, at(ahead + 519)), Ok(vec![]), "not before its time");
+        assert_eq!(outbox.pending(9, at(30)).unwrap().len(), 1, "the clock is right");
+        assert!(matches!(claim(&mut outbox, 5, 30), Checked::Passed(Claim::Granted { .. })));
+    }
+    // A clock that was behind holds nothing up either.
+    let mut outbox = self::outbox();
+    claim(&mut outbox, 5, 10);
+    settle(&mut outbox, 5, &retry(500));
+    assert_eq!(outbox.pending(9, at(365 * 86_400_000)).unwrap().len(), 1);
+}
+
+/// A window that began later than the clock shows may be over: nothing is sent again for a clock.
+#[test]
+fn a_window_of_another_clock_is_over() {
+    let day = 86_400_000;
+    let mut outbox = outbox();
+    claim(&mut outbox, 5, day);
+    settle(&mut outbox, 5, &in_doubt("timeout"));
+    assert_eq!(resolve(&mut outbox, 5, &WINDOW, 1_000), now_at(MessageState::InDoubt));
+    assert!(only_entry(&mut outbox).parked);
+    let mut outbox = self::outbox();
+    claim(&mut outbox, 5, day);
+    settle(&mut outbox, 5, &in_doubt("timeout"));
+    assert_eq!(resolve(&mut outbox, 5, &WINDOW, day + 1), now_at(MessageState::Pending));
+    assert_eq!(claim(&mut outbox, 5, 1_000), no_claim(Some(MessageState::InDoubt)));
+    assert!(only_entry(&mut outbox).parked);
+}

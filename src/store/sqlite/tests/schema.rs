@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::schema::{self, VERSION};
 use super::*;
-use crate::store::BindError;
+use crate::store::{BindError, JobName};
 
 /// What a first version's program left behind: floor 7, one message delivered, one in doubt, one
 /// pending.
@@ -266,4 +266,38 @@ fn a_roll_and_a_cluster_are_kept_in_the_file() {
     let mut outbox = SqliteOutbox::open(&path).unwrap();
     assert_eq!(outbox.roll(), roll);
     assert!(matches!(outbox.bind_cluster("invoices"), Err(BindError::OtherCluster { .. })));
+}
+
+/// The jobs of a file of version 7 with their outcomes, and what is known to have begun after an upgrade.
+#[test]
+fn of_a_job_of_before_that_has_begun_which_was_not_skipped() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("outbox.db");
+    a_file_of_version_1(&path);
+    drop(SqliteOutbox::open(&path).unwrap());
+    let old = Connection::open(&path).unwrap();
+    let rows = "
+        DROP INDEX job_run_order;
+        ALTER TABLE job DROP COLUMN schedule;
+        ALTER TABLE job DROP COLUMN since_ms;
+        ALTER TABLE job DROP COLUMN ran;
+        INSERT INTO job (name, cursor_ms) VALUES ('ahead', 90500), ('new', 70), ('steady', 500),
+            ('skipping', 900);
+        INSERT INTO job_run (job, first_ms, last_ms, count, state, token, begun_ms, reason) VALUES
+            ('ahead', 400, 400, 1, 1, 5, 400, NULL),
+            ('ahead', 500, 500, 1, 4, 5, 500, 'late: the misfire policy skips it'),
+            ('ahead', 700, 90000, 9, 4, 5, 90100, 'late: the misfire policy skips it'),
+            ('ahead', 90100, 90100, 1, 1, 5, 90100, NULL),
+            ('ahead', 90500, 90500, 1, 0, 5, 90500, NULL),
+            ('skipping', 100, 900, 9, 4, 5, 950, 'late: the misfire policy skips it'),
+            ('steady', 500, 500, 1, 1, 5, 500, NULL);
+        PRAGMA user_version = 7;";
+    old.execute_batch(rows).unwrap();
+    drop(old);
+    let mut outbox = SqliteOutbox::open(&path).unwrap();
+    let names = ["ahead", "new", "skipping", "steady"].map(|name| JobName::new(name).unwrap());
+    let states = outbox.job_states(&names, at(0)).unwrap().jobs;
+    let ran: Vec<_> = states.iter().map(|state| state.as_ref().unwrap().ran.to_text()).collect();
+    assert_eq!(ran, ["0-699,90100-90500", "", "0-99", "0-500"]);
+    assert_eq!(states[0].as_ref().unwrap().cursor, at(90_500));
 }

@@ -116,7 +116,7 @@ class Diagram {
   }
 
   drawSpans() {
-    for (const layers of [['phase', 'fault'], ['rejoining', 'observer', 'follower', 'pre-candidate', 'candidate', 'leader', 'down'], ['paused'], ['believes', 'lease', 'holds']]) {
+    for (const layers of [['phase', 'fault'], ['rejoining', 'observer', 'follower', 'pre-candidate', 'candidate', 'leader', 'down'], ['paused'], ['believes', 'lease', 'holds', 'gap', 'act']]) {
       for (const span of this.history.spans) {
         const inSight = span.to >= this.view.from && span.from <= this.view.to;
         if (inSight && layers.includes(span.layer) && this.top[span.lane] >= 0) this.drawSpan(span);
@@ -178,6 +178,13 @@ class Diagram {
         painter.bar(x, y + (database ? 4 : 52), width, database ? 14 : 4, colours.fence, database ? span.label : '');
         break;
       }
+      case 'act':
+        painter.bar(x, y + 19, width, 16, colours.leader, span.label);
+        break;
+      case 'gap':
+        // So short a gap is marked all the same.
+        painter.bar(x, y + 14, Math.max(width, 2), 26, colours.violation, span.label);
+        break;
       default:
         painter.bar(x, y + 4, width, 14, colours[span.layer], span.label);
     }
@@ -250,7 +257,7 @@ class Diagram {
     const { pen, colours } = painter;
     history.violations.forEach((violation, index) => {
       const x = this.x(history.at[violation.event]);
-      const lane = history.lane[violation.event];
+      const lane = violation.lane ?? history.lane[violation.event];
       if (this.top[lane] < 0) return;
       const current = index === view.violation;
       if (current) {
@@ -260,6 +267,7 @@ class Diagram {
         pen.setLineDash([6, 3]);
         pen.beginPath();
         places.forEach((event) => pen.lineTo(this.x(history.at[event]), this.y(history.lane[event])));
+        pen.lineTo(x, this.y(lane));
         pen.stroke();
         pen.setLineDash([]);
         places.forEach((event) => painter.ring(this.x(history.at[event]), this.y(history.lane[event]), 6, colours.violation, 1.5));

@@ -57,7 +57,7 @@ class Overview {
 }
 
 function colourKey(painter) {
-  const colours = { ...painter.colours, believes: painter.colours.leader, lease: painter.colours.leader, holds: painter.colours.fence, paused: painter.colours.ink };
+  const colours = { ...painter.colours, believes: painter.colours.leader, lease: painter.colours.leader, holds: painter.colours.fence, paused: painter.colours.ink, act: painter.colours.leader, gap: painter.colours.violation };
   for (const sample of document.querySelectorAll('#key i')) {
     const { layer } = sample.dataset;
     sample.classList.toggle('thin', ['believes', 'lease', 'holds'].includes(layer));

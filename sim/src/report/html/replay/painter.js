@@ -16,6 +16,7 @@ const KEY = [
   ['rejoining', 'rejoining'], ['down', 'down'], ['paused', 'stands still'],
   ['believes', 'believes that it may act'], ['lease', 'its lease, by its own clock'],
   ['holds', 'the fence would let it act'],
+  ['act', 'somebody may act'], ['gap', 'nobody may act'],
 ];
 
 class Painter {

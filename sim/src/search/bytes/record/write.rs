@@ -24,6 +24,11 @@ pub(in crate::search::bytes) fn bytes_of(planned: &PlannedFault) -> Option<[u8; 
             record.from = Targets::from_list(nodes);
             record.amounts[0] = grid::time_byte(*lasts);
         }
+        Fault::Lies { nodes, lasts } => {
+            record.kind = LIES;
+            record.from = Targets::from_list(nodes);
+            record.amounts[0] = grid::time_byte(*lasts);
+        }
         Fault::Suspend { nodes, counted, lasts } => {
             record.kind = SUSPEND;
             record.from = Targets::from_list(nodes);
