@@ -38,7 +38,9 @@ pub fn liveness(scope: &Scope, mutant: Option<Mutant>, limit: usize) -> Option<L
     let mut before: Vec<Vec<usize>> = Vec::new();
     for state in cluster.init_states() {
         numbers.insert(state.clone(), states.len());
-        (states.push(state), first.push(None), before.push(Vec::new()));
+        states.push(state);
+        first.push(None);
+        before.push(Vec::new());
     }
     let mut at = 0;
     while at < states.len() {
@@ -48,11 +50,9 @@ pub fn liveness(scope: &Scope, mutant: Option<Mutant>, limit: usize) -> Option<L
         for action in actions {
             let Some(next) = cluster.next_state(&state, action) else { continue };
             let number = *numbers.entry(next).or_insert_with_key(|next| {
-                (
-                    states.push(next.clone()),
-                    first.push(Some((at, action))),
-                    before.push(Vec::new()),
-                );
+                states.push(next.clone());
+                first.push(Some((at, action)));
+                before.push(Vec::new());
                 states.len() - 1
             });
             before[number].push(at);

