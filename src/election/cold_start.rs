@@ -89,7 +89,9 @@ impl Election {
     ) {
         let near = self.is_near(heard);
         let State::Rejoining(rejoining) = &mut self.state else { return };
-        if heard > self.heard && near && !rejoining.is_confirmed(self.heard) {
+        // Two that were misled would only mislead each other again.
+        let warned = rejoining.reason == Rejoins::Contradicted;
+        if heard > self.heard && near && !warned && !rejoining.is_confirmed(self.heard) {
             self.heard = heard;
             rejoining.meet_newer();
         }
