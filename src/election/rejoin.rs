@@ -18,7 +18,7 @@ use super::machine::{Election, State};
 use super::message::{Body, Message};
 use super::roll::Roll;
 use super::settings::Nanos;
-use super::{MAX_FORMER_VOTERS, quorum};
+use super::{MAX_FORMER_VOTERS, MAX_TERM_JUMP, quorum};
 use crate::id::{Boot, Generation, Identity, Incarnation, NodeId, Term};
 use crate::probe::{mutant, reach};
 use crate::time::Instant;
@@ -356,7 +356,12 @@ impl Election {
             return;
         }
         self.heard = roll.generation;
-        let mut hard = HardState::on_roll(self.fixed.id, Arc::clone(roll), self.hard.term);
+        // Terms that far above the highest that the store ever took were made up, and would keep this
+        // node apart from the others on the roll.
+        let known = Term(roll.floor.0.saturating_add(MAX_TERM_JUMP));
+        let by_store = self.fixed.config.cold_start == ColdStart::ByStore;
+        let term = if by_store && self.hard.term > known { roll.floor } else { self.hard.term };
+        let mut hard = HardState::on_roll(self.fixed.id, Arc::clone(roll), term);
         if mutant!(FloorNeverLearned) {
             hard.term = self.hard.term;
         }

@@ -202,3 +202,16 @@ fn who_is_enough_meets_every_majority_of_both_lists() {
         }
     }
 }
+
+/// A term far above the store's floor was made up, and does not outlast a cold start.
+#[test]
+fn a_made_up_term_ends_with_its_generation() {
+    for (above, kept) in [(MAX_TERM_JUMP, true), (MAX_TERM_JUMP + 1, false)] {
+        let mut mine = asking();
+        mine.hard.term = Term(5 + above);
+        let (generation, boots) = (Generation::stored(2), vec![mine.boot()]);
+        let roll = Roll { generation, floor: Term(5), boots };
+        handle(&mut mine, AWAKE, Input::Roll(Arc::new(roll)));
+        assert_eq!(mine.term(), Term(if kept { 5 + above } else { 5 }));
+    }
+}
