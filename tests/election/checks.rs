@@ -47,6 +47,9 @@ pub type Violation = (&'static str, String);
 /// What a node can be blamed for although others lie to it.
 const OWN_WORD: &[&str] = &["E2", "E4", "E5", "L2", "L3", "M3"];
 
+/// A list, and who elected by it.
+type Quorum = (Vec<NodeId>, Vec<NodeId>);
+
 pub struct Checks {
     pub violations: Vec<Violation>,
     /// Whether the first violation ends the run: always, unless a bug was planted.
@@ -57,8 +60,7 @@ pub struct Checks {
     /// Without one, generations begin anew when everyone forgot.
     store: bool,
     elected: BTreeMap<(Generation, Term), (Identity, u64)>,
-    /// Who elected, and the list that it was a majority of.
-    quorums: BTreeMap<Generation, BTreeSet<(Vec<NodeId>, Vec<NodeId>)>>,
+    quorums: BTreeMap<Generation, BTreeSet<Quorum>>,
     promised: BTreeMap<(Generation, Identity), (Term, Option<Identity>)>,
     newest: BTreeMap<(Generation, NodeId), Incarnation>,
     /// Votes by generation, term, candidate and voter, with what the voter knew.
