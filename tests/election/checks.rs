@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fencepost::election::{
-    Body, CrashVector, Election, Event, HardState, Message, Release, Role, SteppedDown,
+    Body, CrashVector, Election, Event, HardState, Message, Release, Role, SteppedDown, steps_apart,
 };
 use fencepost::{Generation, Identity, Incarnation, Instant, NodeId, Term};
 
@@ -57,7 +57,8 @@ pub struct Checks {
     /// Without one, generations begin anew when everyone forgot.
     store: bool,
     elected: BTreeMap<(Generation, Term), (Identity, u64)>,
-    quorums: BTreeMap<Generation, BTreeSet<Vec<NodeId>>>,
+    /// By whom somebody was elected, behind the list of voters of the one elected.
+    quorums: BTreeMap<Generation, BTreeSet<(Vec<NodeId>, Vec<NodeId>)>>,
     promised: BTreeMap<(Generation, Identity), (Term, Option<Identity>)>,
     newest: BTreeMap<(Generation, NodeId), Incarnation>,
     /// Votes by generation, term, candidate and voter, with what the voter knew.
@@ -264,9 +265,13 @@ impl Checks {
             let over = knows(known) || vectors.any(knows);
             self.check(!over, "E3", || format!("{me} counts {voter}, whose life is over"));
         }
+        // Lists further apart are never in use at once, and their majorities may well miss each other.
         let others = self.quorums.entry(generation).or_default();
-        let missed = others.iter().find(|other| !other.iter().any(|n| quorum.contains(n))).cloned();
-        others.insert(quorum.clone());
+        let meet = |list: &[NodeId], other: &[NodeId]| {
+            steps_apart(list, who.list) > 1 || other.iter().any(|n| quorum.contains(n))
+        };
+        let missed = others.iter().find(|(list, other)| !meet(list, other)).cloned();
+        others.insert((who.list.to_vec(), quorum.clone()));
         self.check(missed.is_none(), "M1", || format!("{quorum:?} and {missed:?} both elected"));
     }
 
