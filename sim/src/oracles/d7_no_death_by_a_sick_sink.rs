@@ -57,7 +57,7 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
             Kind::Moved {
                 message, from: MessageState::Claimed, to: MessageState::Failed, ..
             } => {
-                let Refusals { count, first, last } = messages.entry(message).or_default();
+                let Refusals { count, first, last, .. } = messages.entry(message).or_default();
                 let (Some(first), Some(last)) = (*first, *last) else { continue };
                 if last <= first && *count < setting.attempts {
                     report.add(index, event, || {
