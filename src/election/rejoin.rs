@@ -154,10 +154,6 @@ impl Election {
         if reason != Rejoins::OlderGeneration {
             self.nonce = self.nonce.wrapping_add(1);
         }
-        if reason == Rejoins::Contradicted {
-            // It may be what keeps this node apart from the others.
-            self.hard.term = Term::ZERO;
-        }
         self.forget(now, reason);
         self.persist(effects);
         effects.push(Effect::Event(Event::Rejoining { boot: self.boot(), reason }));

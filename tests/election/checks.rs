@@ -57,7 +57,7 @@ pub struct Checks {
     /// Without one, generations begin anew when everyone forgot.
     store: bool,
     elected: BTreeMap<(Generation, Term), (Identity, u64)>,
-    /// By whom somebody was elected, behind the list of voters of the one elected.
+    /// Who elected, and the list that it was a majority of.
     quorums: BTreeMap<Generation, BTreeSet<(Vec<NodeId>, Vec<NodeId>)>>,
     promised: BTreeMap<(Generation, Identity), (Term, Option<Identity>)>,
     newest: BTreeMap<(Generation, NodeId), Incarnation>,
@@ -265,12 +265,11 @@ impl Checks {
             let over = knows(known) || vectors.any(knows);
             self.check(!over, "E3", || format!("{me} counts {voter}, whose life is over"));
         }
-        // Lists further apart are never in use at once, and their majorities may well miss each other.
         let others = self.quorums.entry(generation).or_default();
-        let meet = |list: &[NodeId], other: &[NodeId]| {
-            steps_apart(list, who.list) > 1 || other.iter().any(|n| quorum.contains(n))
-        };
-        let missed = others.iter().find(|(list, other)| !meet(list, other)).cloned();
+        // Lists further apart than one voter are not used together, and need not share one.
+        let near = others.iter().filter(|(list, _)| steps_apart(list, who.list) <= 1);
+        let misses = |other: &&Vec<NodeId>| !other.iter().any(|node| quorum.contains(node));
+        let missed = near.map(|(_, other)| other).find(misses).cloned();
         others.insert((who.list.to_vec(), quorum.clone()));
         self.check(missed.is_none(), "M1", || format!("{quorum:?} and {missed:?} both elected"));
     }
