@@ -89,9 +89,12 @@ impl Election {
     ) {
         let near = self.is_near(heard);
         let State::Rejoining(rejoining) = &mut self.state else { return };
-        // Two that were misled would only mislead each other again.
-        let warned = rejoining.reason == Rejoins::Contradicted;
-        if heard > self.heard && near && !warned && !rejoining.is_confirmed(self.heard) {
+        // Without a store all have to call the same roll. Where there is one, it tells the generation; and
+        // two that were misled would only mislead each other again.
+        let by_all = self.fixed.config.cold_start == ColdStart::ByAllVoters;
+        let listens = by_all && rejoining.reason != Rejoins::Contradicted
+            || mutant!(GenerationBelievedAtOnce);
+        if heard > self.heard && near && listens && !rejoining.is_confirmed(self.heard) {
             self.heard = heard;
             rejoining.meet_newer();
         }
