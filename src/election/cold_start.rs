@@ -89,7 +89,12 @@ impl Election {
     ) {
         let near = self.is_near(heard);
         let State::Rejoining(rejoining) = &mut self.state else { return };
-        if heard > self.heard && near && !rejoining.is_confirmed(self.heard) {
+        // Without a store all have to call the same roll. Where there is one, it tells the generation; and
+        // two that were misled would only mislead each other again.
+        let by_all = self.fixed.config.cold_start == ColdStart::ByAllVoters;
+        let listens = by_all && rejoining.reason != Rejoins::Contradicted
+            || mutant!(GenerationBelievedAtOnce);
+        if heard > self.heard && near && listens && !rejoining.is_confirmed(self.heard) {
             self.heard = heard;
             rejoining.meet_newer();
         }
@@ -121,7 +126,7 @@ impl Election {
             return;
         }
         let voters = self.fixed.config.voters.len();
-        let me = self.boot();
+        let (me, heard) = (self.boot(), self.heard);
         let (fresh, grace) = (self.fixed.nanos.election_timeout, self.fixed.nanos.heartbeat);
         let State::Rejoining(rejoining) = &mut self.state else { return };
         let cold = &mut rejoining.cold;
@@ -141,7 +146,10 @@ impl Election {
         // Who is not on the roll has to rejoin: give the others a moment, unless all are here.
         let waited = cold.enough_since.is_some_and(|since| now.since(since) >= grace);
         let call = boots.len() == voters || waited;
-        if let Some((seen, _)) = cold.seen.filter(|_| call && boots.len() >= majority) {
+        let ready = call && boots.len() >= majority;
+        // A roll that it would not accept itself would only be called again and again.
+        let behind = |seen: Generation| seen < heard && !mutant!(GenerationBelievedAtOnce);
+        if let Some((seen, _)) = cold.seen.filter(|(seen, _)| ready && !behind(*seen)) {
             cold.enough_since = None;
             cold.seen = None;
             cold.next_store = now.plus(fresh / 2);

@@ -253,10 +253,14 @@ impl Election {
         }
     }
 
-    /// Forgets everything, the term included, and rejoins in that generation as another boot: no roll
-    /// lists it, and it has promised nothing.
+    /// Forgets everything and rejoins in that generation as another boot: no roll lists it, and it has
+    /// promised nothing.
     fn begin_anew(&mut self, now: Instant, there: Generation, effects: &mut Vec<Effect>) {
         reach!("begun_anew_when_contradicted");
+        if there == self.heard {
+            // It is the term that keeps this node apart from the others.
+            self.hard.term = Term::ZERO;
+        }
         self.drop_state(now, Rejoins::Contradicted, effects);
         self.heard = there;
     }

@@ -154,10 +154,6 @@ impl Election {
         if reason != Rejoins::OlderGeneration {
             self.nonce = self.nonce.wrapping_add(1);
         }
-        if reason == Rejoins::Contradicted {
-            // It may be what keeps this node apart from the others.
-            self.hard.term = Term::ZERO;
-        }
         self.forget(now, reason);
         self.persist(effects);
         effects.push(Effect::Event(Event::Rejoining { boot: self.boot(), reason }));
@@ -421,8 +417,12 @@ impl Election {
                 return self.meet_newer(now, heard, effects);
             }
             // Whoever asks takes no answer of an older generation, and believes in it no longer than
-            // that lasts.
+            // that lasts. If there is such a generation, this boot may be on its roll, and would not
+            // be if it dropped its state for those that forgot before the store has told of it.
             self.look(now, effects);
+            if self.fixed.config.cold_start == ColdStart::ByStore {
+                return;
+            }
         }
         let to = Boot { node, nonce };
         let incarnation = self.hard.known.of(node);

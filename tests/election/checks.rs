@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fencepost::election::{
-    Body, CrashVector, Election, Event, HardState, Message, Release, Role, SteppedDown,
+    Body, CrashVector, Election, Event, HardState, Message, Release, Role, SteppedDown, steps_apart,
 };
 use fencepost::{Generation, Identity, Incarnation, Instant, NodeId, Term};
 
@@ -57,7 +57,8 @@ pub struct Checks {
     /// Without one, generations begin anew when everyone forgot.
     store: bool,
     elected: BTreeMap<(Generation, Term), (Identity, u64)>,
-    quorums: BTreeMap<Generation, BTreeSet<Vec<NodeId>>>,
+    /// Who elected, and the list that it was a majority of.
+    quorums: BTreeMap<Generation, BTreeSet<(Vec<NodeId>, Vec<NodeId>)>>,
     promised: BTreeMap<(Generation, Identity), (Term, Option<Identity>)>,
     newest: BTreeMap<(Generation, NodeId), Incarnation>,
     /// Votes by generation, term, candidate and voter, with what the voter knew.
@@ -265,8 +266,11 @@ impl Checks {
             self.check(!over, "E3", || format!("{me} counts {voter}, whose life is over"));
         }
         let others = self.quorums.entry(generation).or_default();
-        let missed = others.iter().find(|other| !other.iter().any(|n| quorum.contains(n))).cloned();
-        others.insert(quorum.clone());
+        // Lists further apart than one voter are not used together, and need not share one.
+        let near = others.iter().filter(|(list, _)| steps_apart(list, who.list) <= 1);
+        let misses = |other: &&Vec<NodeId>| !other.iter().any(|node| quorum.contains(node));
+        let missed = near.map(|(_, other)| other).find(misses).cloned();
+        others.insert((who.list.to_vec(), quorum.clone()));
         self.check(missed.is_none(), "M1", || format!("{quorum:?} and {missed:?} both elected"));
     }
 

@@ -238,3 +238,22 @@ fn impossible_numbers_on_a_disk_are_no_state() {
         assert!(mine.term() <= Term::MAX);
     }
 }
+
+/// Two that were misled do not mislead each other again, once one of them has come back.
+#[test]
+fn who_was_contradicted_does_not_listen_to_the_forgetful() {
+    let mut mine = forgetful(3, ColdStart::ByAllVoters);
+    let says = |mine: &mut Election, now, heard| {
+        let body = Body::Rejoining { nonce: 1, heard: Generation::stored(heard), stuck: false };
+        let message = Message { generation: Generation::NONE, ..said(mine, life(3, 0), body) };
+        receive(mine, now, &message);
+    };
+    says(&mut mine, AWAKE, 9);
+    assert_eq!(mine.heard, Generation::stored(9), "so that all call the same roll");
+    for half in 0..=2 * CONTRADICTED_FOR {
+        claims(&mut mine, AWAKE.plus(half * TIMEOUT / 2), 2, 5);
+    }
+    assert_eq!(mine.heard, Generation::stored(5));
+    says(&mut mine, AWAKE.plus(5 * TIMEOUT), 9);
+    assert_eq!(mine.heard, Generation::stored(5));
+}
