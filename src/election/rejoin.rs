@@ -422,8 +422,12 @@ impl Election {
                 return self.meet_newer(now, heard, effects);
             }
             // Whoever asks takes no answer of an older generation, and believes in it no longer than
-            // that lasts.
+            // that lasts. If there is such a generation, this boot may be on its roll, and would not
+            // be if it dropped its state for those that forgot before the store has told of it.
             self.look(now, effects);
+            if self.fixed.config.cold_start == ColdStart::ByStore {
+                return;
+            }
         }
         let to = Boot { node, nonce };
         let incarnation = self.hard.known.of(node);

@@ -68,7 +68,8 @@ fn refused(directory: &Path) -> SqliteOutbox {
     for n in 0..1200 {
         outbox.enqueue(&[new(n)], wall).unwrap();
         let attempt = Attempt { id: id(&format!("m{n}")), number: 1 };
-        outbox.claim(&Permit::of_holder(Token(5)), &[attempt.clone()], wall, wall).unwrap();
+        let attempts = std::slice::from_ref(&attempt);
+        outbox.claim(&Permit::of_holder(Token(5)), attempts, wall, wall).unwrap();
         let reason = if n % 3 == 0 { "HTTP 404 Not Found" } else { "HTTP 422 No" };
         let settlement = Settlement::Failed { reason: reason.into() };
         outbox.settle(Token(5), &[(attempt, settlement)], wall).unwrap();

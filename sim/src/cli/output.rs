@@ -2,7 +2,6 @@
 //! standard error, where nobody needs to read it.
 
 use std::io::{ErrorKind, Write};
-// chance: what a stream refused is told at the end, and no run sees it
 use std::sync::{Mutex, PoisonError};
 
 use super::Exit;
@@ -18,7 +17,7 @@ enum Output {
     Lost,
 }
 
-// chance: as above
+// chance: what a stream refused is told at the end, and no run sees it
 static OUTPUT: Mutex<Output> = Mutex::new(Output::Fine);
 
 /// Writes to standard output.

@@ -1,6 +1,5 @@
 //! Ctrl-C: the first one asks the search to end, the second one ends the process.
 
-// chance: it says that nothing more is started, and no run sees it
 use std::sync::OnceLock;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -10,7 +9,7 @@ use super::Exit;
 use super::error::CliError;
 use crate::search::Stop;
 
-// chance: as above
+// chance: it says that nothing more is started, and no run sees it
 static STOP: OnceLock<Stop> = OnceLock::new();
 
 /// A wish to stop, which SIGINT and SIGTERM express from now on. SIGTERM is what a cluster or a build

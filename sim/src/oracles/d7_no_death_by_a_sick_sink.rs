@@ -21,8 +21,10 @@ pub const ORACLE: Oracle = Oracle {
 
 #[derive(Default)]
 struct Refusals {
-    /// How many attempts ended in a refusal, of whichever kind.
+    /// How many attempts ended in a refusal, of whichever kind, or without an answer.
     count: u32,
+    /// The last send was refused, and is counted.
+    refused: bool,
     /// How many messages the sink had taken when it first refused this one for good.
     first: Option<u64>,
     /// The last send was refused for good, and was the last of this message's.
@@ -39,20 +41,23 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
                 let refusals = messages.entry(message).or_default();
                 taken += u64::from(outcome == SendOutcome::Accepted);
                 let for_good = outcome == SendOutcome::Rejected;
-                refusals.count += u32::from(for_good || outcome == SendOutcome::NotNow);
+                refusals.refused = for_good || outcome == SendOutcome::NotNow;
+                refusals.count += u32::from(refusals.refused);
                 refusals.last = for_good.then_some(taken);
                 if for_good {
                     refusals.first.get_or_insert(taken);
                 }
             }
-            // Out of doubt, or by a person: counted anew or as one more, see D3.
+            // Out of doubt, or by a person: counted anew or as one more, see D3. What was refused goes
+            // back that way, too.
             Kind::Moved { message, from: MessageState::InDoubt, proof: Some(_), .. } => {
-                messages.entry(message).or_default().count += 1;
+                let refusals = messages.entry(message).or_default();
+                refusals.count += u32::from(!std::mem::take(&mut refusals.refused));
             }
             Kind::Moved {
                 message, from: MessageState::Claimed, to: MessageState::Failed, ..
             } => {
-                let Refusals { count, first, last } = messages.entry(message).or_default();
+                let Refusals { count, first, last, .. } = messages.entry(message).or_default();
                 let (Some(first), Some(last)) = (*first, *last) else { continue };
                 if last <= first && *count < setting.attempts {
                     report.add(index, event, || {

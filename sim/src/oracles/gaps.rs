@@ -207,7 +207,11 @@ mod tests {
     use super::super::testing::{Script, node};
     use super::*;
 
-    fn found(script: &Script) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+    /// From when to when, in milliseconds.
+    type Spans = Vec<(u64, u64)>;
+
+    /// When somebody held a guard, and when nobody did.
+    fn found(script: &Script) -> (Spans, Spans) {
         let ms = |time: SimTime| time.0 / 1_000_000;
         let held = held(&script.history);
         let gaps = gaps(&script.history, &held);

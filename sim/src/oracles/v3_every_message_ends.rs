@@ -19,6 +19,7 @@ use super::report::Report;
 use super::windows::Windows;
 use super::{Oracle, Setting, SinkKind, Violation};
 use crate::history::{History, Kind, MessageNo, MessageState, SendOutcome, SimTime};
+use fencepost::NodeId;
 
 /// No message is forgotten.
 pub const ORACLE: Oracle = Oracle {
@@ -34,12 +35,16 @@ const PARKING_MAX: Duration = Duration::from_secs(2);
 /// How long a message may wait that is due, at most.
 const REST_MAX: Duration = Duration::from_secs(2);
 
+/// A message that was refused this short a while ago is still being tried: its wait, and what it may
+/// wait once it is due.
+const TRIED_WITHIN: Duration = Duration::from_secs(5);
+
 #[derive(Default)]
 struct Fate {
     enqueued: bool,
     key: Option<u32>,
-    /// How the last send ended.
-    ended: Option<SendOutcome>,
+    /// How the last send ended, by whom, and when.
+    ended: Option<(SendOutcome, NodeId, SimTime)>,
     /// When it last came in doubt.
     doubted: SimTime,
     /// It was said where it stands at the end.
@@ -75,6 +80,8 @@ fn judge(history: &History, setting: &Setting) -> (Vec<Violation>, Option<Unfini
     let mut lost = Lost::default();
     let mut end = None;
     let mut last_guard = SimTime(0);
+    // When each node's sends were last accepted.
+    let mut taken: BTreeMap<NodeId, SimTime> = BTreeMap::new();
     // Messages end in the order in which they were written.
     let mut waiting_keys = BTreeSet::new();
     for (index, event) in history.besides_messages() {
@@ -86,8 +93,11 @@ fn judge(history: &History, setting: &Setting) -> (Vec<Violation>, Option<Unfini
                 let fate = messages.entry(message).or_default();
                 (fate.enqueued, fate.key) = (true, key);
             }
-            Kind::SendEnded { message, outcome, .. } => {
-                messages.entry(message).or_default().ended = Some(outcome);
+            Kind::SendEnded { node, message, outcome, .. } => {
+                messages.entry(message).or_default().ended = Some((outcome, node, event.at));
+                if outcome == SendOutcome::Accepted {
+                    taken.insert(node, event.at);
+                }
             }
             Kind::Moved { message, to: MessageState::InDoubt, .. } => {
                 messages.entry(message).or_default().doubted = event.at;
@@ -109,11 +119,23 @@ fn judge(history: &History, setting: &Setting) -> (Vec<Violation>, Option<Unfini
             Kind::Final { message, state, parked } => {
                 let fate = messages.entry(message).or_default();
                 fate.told = true;
+                let refused = match fate.ended {
+                    Some((SendOutcome::Rejected, by, at)) => Some((by, at)),
+                    _ => None,
+                };
+                let in_window = || {
+                    windows.is_released(message)
+                        && !windows.is_past(sink, message, event.at, REST_MAX)
+                };
+                // Whoever was refused and has seen the sink take nothing else since cannot know whose
+                // fault it is, and goes on trying: see D7.
+                let alone = |(by, at): (NodeId, SimTime)| {
+                    event.at.since(at) <= TRIED_WITHIN.as_nanos() as u64
+                        || taken.get(&by).is_none_or(|taken| *taken < at)
+                };
                 let waits = fate.key.is_some_and(|key| waiting_keys.contains(&key))
                     || state == MessageState::Pending
-                        && fate.ended == Some(SendOutcome::Rejected)
-                        && windows.is_released(message)
-                        && !windows.is_past(sink, message, event.at, REST_MAX);
+                        && refused.is_some_and(|refusal| in_window() || alone(refusal));
                 if parked || state == MessageState::Pending && waits {
                     waiting_keys.extend(fate.key);
                 }

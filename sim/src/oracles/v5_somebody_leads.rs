@@ -32,7 +32,8 @@ fn check(history: &History, setting: &Setting) -> Vec<Violation> {
         for (moment, until) in within(&moments, end, gap) {
             let Some(chance) = moment.chance else { continue };
             let since = chance.since.max(gap.from);
-            let changes = moment.changes - changes_by(&moments, since);
+            // Several changes of one instant are all before it.
+            let changes = moment.changes.saturating_sub(changes_by(&moments, since));
             let bound = setting.pace.guard_within(moment.odds);
             let bound = bound.saturating_add(setting.pace.disturbance() * u64::from(changes));
             let due = SimTime(since.0.saturating_add(bound)).max(moment.from);

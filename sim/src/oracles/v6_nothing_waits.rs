@@ -234,7 +234,7 @@ impl Watch {
         let by_chance = ground.chance().and_then(|chance| {
             let since = ready.max(chance.since).max(ground.all_serve()?);
             let within = pace.deliver_within(ground.odds(since));
-            let changes = ground.changes() - self.changes_by(since);
+            let changes = ground.changes().saturating_sub(self.changes_by(since));
             let within = within.saturating_add(pace.disturbance() * u64::from(changes));
             Some((plus(since, within), "somebody could lead and deliver"))
         });

@@ -187,9 +187,7 @@ impl Total {
                 let none = of(self.empty);
                 paint.good(&format!("ok: every property held; this shard has no seeds of {none}"))
             }
-            (_, true) => {
-                paint.good("ok: every property held, and every scenario was worth running")
-            }
+            (_, true) => paint.good("ok: every property held, every scenario was worth running"),
             (0, _) => paint.empty(&text),
             _ => paint.bad(&text),
         }

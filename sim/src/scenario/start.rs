@@ -176,15 +176,12 @@ pub(super) fn in_time(
     }
     // What comes in turn must come to its end: the rest of it would silently never be.
     let observers = around.observers.map(|observers| observers.high);
-    let (key, turns, turn) = match (spec, around.voters.zip(observers)) {
+    let (turns, turn) = match (spec, around.voters.zip(observers)) {
         (Some(FaultSpec::Rolling { gap, .. }), Some((voters, observers))) => {
-            ("gap", voters.high.max(1) + observers, gap.high)
+            (voters.high.max(1) + observers, gap.high)
         }
         (Some(FaultSpec::Deploy { node: None, voters, gap, .. }), Some((_, observers))) => {
-            ("gap", voters + observers, gap.high)
-        }
-        (Some(FaultSpec::CrashLoop { times, up, down, .. }), _) => {
-            ("times", times.high, up.high.saturating_add(down.high))
+            (voters + observers, gap.high)
         }
         _ => return,
     };
@@ -192,16 +189,13 @@ pub(super) fn in_time(
     let last = last.unwrap_or(Duration::MAX);
     if last >= horizon.low {
         problems.add(
-            section.place(key),
+            section.place("gap"),
             format!(
                 "the last of {turns} bounces would come at {}, after the horizon",
                 written(last)
             ),
             format!("expected all of them before {end}"),
-            match key {
-                "gap" => "shorten the gap, begin earlier, or lengthen the horizon",
-                _ => "write fewer times, begin earlier, or lengthen the horizon",
-            },
+            "shorten the gap, begin earlier, or lengthen the horizon",
         );
     }
 }

@@ -201,11 +201,11 @@ impl Records {
     fn add(&mut self, seq: i64, passed: &Passed) {
         self.seqs.push(seq);
         self.at.push(millis(passed.at));
-        self.by.push(text(&passed.by).into());
+        self.by.push(text(&passed.by));
         self.attempts.push(number(passed.attempt));
         self.from.push(state_number(passed.from));
         self.to.push(state_number(passed.to));
-        self.why.push(text(&passed.why).into());
+        self.why.push(text(&passed.why));
     }
 }
 

@@ -29,7 +29,7 @@ fn nothing_else_taken_nothing_ends() {
     let script = sent(Script::new(), 8, Accepted).settled(1, 8, Delivered);
     sent(script, 7, Rejected).bad().settled(1, 7, Failed).check(&ORACLE);
     // Nor do refusals of others.
-    let script = waits(waits(Script::new(), 7, Rejected), 8, Rejected);
+    let script = waits(Script::new(), 8, Rejected);
     sent(script, 7, Rejected).bad().settled(1, 7, Failed).check(&ORACLE);
 }
 

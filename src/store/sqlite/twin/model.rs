@@ -167,8 +167,10 @@ impl Twin {
     fn claim(&mut self, token: u64, id: usize, number: u64, now: u64) -> Claim {
         let behind = self.is_behind(id);
         let Some(row) = self.find(id) else { return Claim::Refused { state: None } };
-        let send_within =
-            row.send_until.map(|until| Duration::from_millis(until.unix_ms.saturating_sub(now)));
+        // A window that begins later than the clock shows may be over.
+        let end =
+            row.send_until.map(|until| if begins_later(row, now) { now } else { until.unix_ms });
+        let send_within = end.map(|end| Duration::from_millis(end.saturating_sub(now)));
         if row.state == Claimed && row.token == Some(Token(token)) && row.attempts == number {
             return Claim::Granted { send_within };
         }
@@ -245,7 +247,7 @@ impl Twin {
             Proof::Deduplicated { window, after } => {
                 let first = row.first_claimed.expect("what is in doubt was claimed").unix_ms;
                 let until = first + u64::try_from(window.as_millis()).unwrap();
-                if now < until {
+                if now < until && !begins_later(row, now) {
                     row.state = Pending;
                     row.send_until = Some(at(until));
                     rest(row, *after, now);
@@ -293,6 +295,10 @@ impl Twin {
         }
         Some(to)
     }
+}
+
+fn begins_later(entry: &Entry, now: u64) -> bool {
+    entry.first_claimed.is_some_and(|first| first > at(now))
 }
 
 fn rest(entry: &mut Entry, after: Duration, now: u64) {
