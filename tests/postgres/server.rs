@@ -60,7 +60,7 @@ impl Server {
         let server = as_user(user, &bin.join("postgres"));
         keeper.arg(server.get_program()).args(server.get_args());
         keeper.arg("-D").arg(&data).arg("-k").arg(&directory).arg("-p").arg(port.to_string());
-        let usual = ["listen_addresses=", "fsync=off", "max_connections=400"];
+        let usual = ["listen_addresses=", "max_connections=400"];
         for setting in usual.into_iter().chain(settings.iter().map(String::as_str)) {
             keeper.arg("-c").arg(setting);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::history::MessageState::{Claimed, Delivered, Failed, InDoubt, Pending};
 use crate::history::ProofKind::{Deduplicated, NeverSent};
-use crate::history::SendOutcome::{NotNow, Rejected};
+use crate::history::SendOutcome::{Accepted, NotNow, Rejected};
 use crate::oracles::SinkKind;
 use crate::oracles::testing::{DEDUP, Script};
 use crate::oracles::unfinished;

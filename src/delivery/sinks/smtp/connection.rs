@@ -227,11 +227,11 @@ fn parse(line: &str) -> Result<(u16, bool, String), Broken> {
     let is_code = code.bytes().all(|byte| byte.is_ascii_digit());
     let code = code.parse().ok().filter(|code| is_code && (200..600).contains(code));
     let code = code.ok_or_else(no_reply)?;
-    match rest.split_at_checked(1) {
-        None => Ok((code, true, String::new())),
-        Some((" ", text)) => Ok((code, true, text.to_owned())),
-        Some(("-", text)) => Ok((code, false, text.to_owned())),
-        Some(_) => Err(no_reply()),
+    match (rest.strip_prefix(' '), rest.strip_prefix('-')) {
+        _ if rest.is_empty() => Ok((code, true, String::new())),
+        (Some(text), _) => Ok((code, true, text.to_owned())),
+        (_, Some(text)) => Ok((code, false, text.to_owned())),
+        _ => Err(no_reply()),
     }
 }
 
