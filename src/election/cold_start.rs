@@ -280,6 +280,9 @@ impl Election {
             self.vain_polls = 0;
             return false;
         };
+        if now < self.vain_after {
+            return false;
+        }
         self.vain_polls = self.vain_polls.saturating_add(1).min(VAIN_POLLS);
         let fresh = self.fixed.nanos.election_timeout;
         let lately = || self.forgetful.iter().filter(|other| now.since(other.heard) < fresh);

@@ -105,6 +105,8 @@ pub struct Election {
     pub(super) forgetful: Vec<super::cold_start::Forgetful>,
     /// How many polls in a row too few voters answered, while nobody spoke of a leader.
     pub(super) vain_polls: u8,
+    /// No poll is in vain before this: others on the same roll may not know of it yet.
+    pub(super) vain_after: Instant,
     /// Stopping: it campaigns no more.
     pub(super) leaving: bool,
     pub(super) view: Arc<View>,
@@ -211,6 +213,7 @@ impl Election {
             forgetful: Vec::new(),
             doubts: Doubts::default(),
             vain_polls: 0,
+            vain_after: now,
             leaving: false,
             suspects: Arc::default(),
             heard_from: Heard::default(),

@@ -399,6 +399,13 @@ impl Election {
         self.persist(effects);
         self.state = State::Follower;
         self.campaign_at = now.plus(wait).max(self.promised_until);
+        // Who was operational in the generation before keeps silent for Q before it finds itself on
+        // the roll. Whoever gave up sooner would call the next roll, and so on without end.
+        let nanos = &self.fixed.nanos;
+        self.vain_after = match by_roll {
+            true => now.plus(nanos.quarantine).plus(nanos.election_timeout),
+            false => now,
+        };
         effects.push(Effect::Event(Event::Rejoined {
             incarnation: self.hard.incarnation,
             generation: self.hard.generation,

@@ -25,6 +25,7 @@ impl Election {
         if self.campaign_at < Instant(u64::MAX) {
             self.campaign_at = Instant(0);
         }
+        self.vain_after = Instant(0);
         for forgetful in &mut self.forgetful {
             forgetful.heard = Instant(0);
         }

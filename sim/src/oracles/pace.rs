@@ -10,7 +10,7 @@
 //! | k · (2J + R) | a poll for votes that comes to nothing lasts J, and the next one begins up to J later; k polls fail in a row less often than once in 10⁹ times |
 //! | connections | over TCP: a dead connection is noticed, and a new one made |
 //! | activation | a question to the store that was lost, its repetition, and an election above a floor |
-//! | forgetting | voters that forgot: the rest gives up what it knows after two polls in vain, Q again; one that is stuck says so after E, its neighbours give up after their next poll (2J), and Q once more; a fresh majority (E), and two questions to the store at most E/2 apart |
+//! | forgetting | voters that forgot: the rest gives up what it knows after two polls in vain, which count from Q + E after a roll on, Q again; one that is stuck says so after E, its neighbours give up after their next poll (2J), and Q once more; a fresh majority (E), and two questions to the store at most E/2 apart |
 //! | no store | voters that can win and do not reach the store lead for as long as their patience has grown to, and are followed by one that does, as chance has it |
 //!
 //! k follows from the chance that two of n voters campaign within the 1.5 R in which they do not hear
@@ -152,6 +152,8 @@ impl Pace {
         }
         if odds.forgot {
             sum += 2 * (2 * jitter) + 2 * quarantine + election_timeout + 2 * jitter;
+            // After a roll polls in vain count only from then on.
+            sum += quarantine + election_timeout;
             sum += 3 * election_timeout + 4 * heartbeat;
             sum += 2 * (election_timeout / 2 + ANSWER);
         }
